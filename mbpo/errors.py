@@ -1,0 +1,54 @@
+"""Name each thing that a user can mend, with the exit code that a shell sees.
+
+Every message says what was expected, what was found and how to mend it.
+"""
+
+
+class MBPOError(Exception):
+    """Be the parent of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(MBPOError, ValueError):
+    """Report a setting, command line or configuration file that cannot be used."""
+
+    exit_code = 2
+
+
+class EnvironmentFault(MBPOError):
+    """Report an environment that cannot be made, or that broke its contract."""
+
+    exit_code = 3
+
+
+class DivergedError(MBPOError):
+    """Report a non-finite loss, gradient, observation or action."""
+
+    exit_code = 4
+
+
+class StorageError(MBPOError, OSError):
+    """Report a run directory that cannot be written or read."""
+
+    exit_code = 5
+
+
+class CheckpointError(MBPOError):
+    """Report a checkpoint that is missing, damaged or of another shape."""
+
+    exit_code = 6
+
+
+class RunInUseError(MBPOError):
+    """Report a run directory that belongs to another learner."""
+
+    exit_code = 7
+
+
+class ShapeError(MBPOError, ValueError):
+    """Report a tensor whose shape, type or device is not the documented one."""
+
+
+class CommandError(MBPOError, ValueError):
+    """Report a control command that is malformed, out of range or stale."""
