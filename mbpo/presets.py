@@ -1,0 +1,69 @@
+"""Name the frozen sets of settings, each with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mbpo.settings import Value
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Name a frozen set of settings and where they come from."""
+
+    name: str
+    doc: str
+    source: str
+    settings: Mapping[str, Value]
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "pendulum",
+            "Swing up a pendulum in about a minute on a laptop.",
+            "tuned here; see docs/results.md",
+            {"env_id": "Pendulum-v1", "total_steps": 1500, "r_max": 16.2736},
+        ),
+        Preset(
+            "pendulum-tutorial",
+            "The tutorial's settings with its bugs repaired.",
+            "the MBPO chapter of Hands-on-RL, Pendulum-v1",
+            {
+                "env_id": "Pendulum-v1", "total_steps": 4000, "warmup_steps": 200,
+                "epoch_length": 50, "model_train_freq": 50, "updates_per_step": 10,
+                "real_buffer_capacity": 10_000, "rollout_length": 1, "real_ratio": 0.5,
+                "rollout_batch": 1000, "ensemble_size": 5, "elites": 5, "model_batch": 64,
+                "holdout_ratio": 0.1, "model_max_epochs": 20, "gamma": 0.98, "actor_lr": 5e-4,
+                "critic_lr": 5e-3, "alpha_lr": 1e-3, "init_alpha": 0.01, "target_entropy": -1.0,
+                "sac_hidden": 128, "sac_batch": 64, "eval_every": 200, "r_max": 16.2736,
+            },
+        ),
+        Preset(
+            "inverted-pendulum",
+            "Balance a pole on a cart (MuJoCo).",
+            "released MBPO configuration for InvertedPendulum",
+            {
+                "env_id": "InvertedPendulum-v5", "total_steps": 3500, "warmup_steps": 500,
+                "epoch_length": 250, "updates_per_step": 10, "rollout_length": "auto",
+                "rollout_schedule": (1.0, 15.0, 1.0, 1.0), "target_entropy": -0.05,
+                "eval_every": 250, "r_max": 1.0,
+            },
+        ),
+        Preset(
+            "debug",
+            "Everything tiny: the whole loop in seconds, to try things out.",
+            "made here",
+            {
+                "env_id": "Pendulum-v1", "total_steps": 400, "warmup_steps": 100,
+                "epoch_length": 50, "model_train_freq": 50, "updates_per_step": 1,
+                "rollout_batch": 200, "ensemble_size": 3, "elites": 2, "model_hidden": 16,
+                "model_layers": 2, "model_max_epochs": 3, "model_batch": 64, "sac_hidden": 16,
+                "sac_batch": 32, "eval_every": 200, "eval_episodes": 2, "log_every": 50,
+                "rollout_length": 1, "real_ratio": 0.2, "r_max": 16.2736,
+            },
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""The run directory: the contract between learner, app, command line and cluster."""

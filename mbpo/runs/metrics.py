@@ -1,0 +1,69 @@
+"""Declare every metric once: key, unit, meaning and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Describe one key of ``metrics.jsonl``."""
+
+    key: str
+    unit: str
+    meaning: str
+    better: Literal["up", "down", ""] = ""
+
+
+_ALL = (
+    Metric("episode/return", "return", "Sum of rewards of the training episode that ended.", "up"),
+    Metric("episode/length", "env steps", "Length of that episode."),
+    Metric("episode/index", "episodes", "How many training episodes ended so far."),
+    Metric("eval/return_mean", "return", "Mean return of tanh(mean) actions.", "up"),
+    Metric("eval/return_std", "return", "Standard deviation of those returns over episodes."),
+    Metric("eval/return_min", "return", "Smallest of those returns.", "up"),
+    Metric("eval/length_mean", "env steps", "Mean length of the evaluation's episodes."),
+    Metric("model/holdout_mse", "", "Elites' mean squared error on held-out rows.", "down"),
+    Metric("model/holdout_nll", "nats", "Elites' negative log-likelihood per target dim.", "down"),
+    Metric("model/holdout_rmse", "target std", "Root mean squared error, normalised.", "down"),
+    Metric("model/train_nll", "nats", "Mean training loss of the last pass.", "down"),
+    Metric("model/new_data_mse", "", "Error on rows collected since the last refit.", "down"),
+    Metric("model/epochs", "epochs", "Passes over the data in this refit."),
+    Metric("model/train_rows", "rows", "Real rows trained on."),
+    Metric("model/holdout_rows", "rows", "Real rows held out for good."),
+    Metric("rollout/length", "steps", "k in force."),
+    Metric("rollout/length_measured", "steps", "Longest imagined rollout that was stored."),
+    Metric("rollout/length_mean", "steps", "Imagined rows stored per start state."),
+    Metric("rollout/rows", "rows", "Imagined rows stored by this refit's rollouts."),
+    Metric("rollout/terminated_share", "", "Share of those rows that are terminal."),
+    Metric("rollout/model_buffer_rows", "rows", "Imagined rows that SAC can sample."),
+    Metric("mix/real_ratio", "", "Configured share of real rows in force."),
+    Metric("mix/real_ratio_measured", "", "Share of real rows among those sampled since last row."),
+    Metric("bound/eps_m", "", "Model error ε_m: total variation at σ₀ on held-out rows.", "down"),
+    Metric("bound/eps_m_new", "", "ε_m' on new on-policy rows, before training on them.", "down"),
+    Metric("bound/eps_pi", "", "Policy shift ε_π: total variation of π from π_D on real rows."),
+    Metric("bound/eps_pi_p95", "", "95th percentile over states of a bound on that shift."),
+    Metric("bound/rho", "", "ρ = ε_m'/ε_π.", "down"),
+    Metric("bound/k_star", "steps", "k* that minimises C(k); depends on ρ and γ only."),
+    Metric("bound/c_ratio", "", "C(k)/C(0) at k in force; below 1 the branched rollout helps."),
+    Metric("bound/c_over_gap", "", "C(k)/(2 r_max/(1−γ)); at or above 1 the bound is vacuous."),
+    Metric("bound/r_max", "reward per step", "r_max used in the bound."),
+    Metric("bound/resolution", "target std", "σ₀ at which ε_m is measured."),
+    Metric("sac/critic_loss", "return²", "Soft Bellman error, both critics.", "down"),
+    Metric("sac/actor_loss", "return", "α log π − min Q, mean over the batch."),
+    Metric("sac/alpha", "return per nat", "Temperature α."),
+    Metric("sac/entropy", "nats", "−log π(a|s), mean over the batch."),
+    Metric("sac/q_mean", "return", "Mean of the critics' values."),
+    Metric("sac/updates", "updates", "SAC updates so far."),
+    Metric("time/env_s", "s", "Wall time in the environment and acting, since the run began."),
+    Metric("time/model_s", "s", "Wall time in refits."),
+    Metric("time/rollout_s", "s", "Wall time in rollouts."),
+    Metric("time/sac_s", "s", "Wall time in SAC updates."),
+    Metric("time/eval_s", "s", "Wall time in evaluations."),
+    Metric("time/env_steps_per_s", "env steps per s", "Speed since the last such row.", "up"),
+)
+
+METRICS: Mapping[str, Metric] = {metric.key: metric for metric in _ALL}
+WALL_TIME_KEYS = frozenset({"time_s", *(key for key in METRICS if key.startswith("time/"))})

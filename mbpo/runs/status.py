@@ -1,0 +1,146 @@
+"""Say what a run is doing, who does it, and whether that process still lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mbpo.runs.layout import RunPaths, write_json
+
+ENDED = frozenset({"stopped", "finished", "failed", "diverged"})
+STATES = ("starting", "running", "paused", "stopping", *sorted(ENDED))
+SILENT_AFTER_S = 60.0
+MAX_STATUS_BYTES = 1 << 20
+
+
+@functools.cache
+def boot_id() -> str:
+    """Return the kernel's id of this boot, or an empty text where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Hold the contents of ``status.json``; the second half is what a listing shows."""
+
+    state: str = "starting"
+    phase: str = "starting"
+    pid: int = 0
+    host: str = ""
+    boot_id: str = ""
+    create_time: float = 0.0  # of the process, Unix seconds
+    env_steps: int = 0
+    heartbeat: float = 0.0  # Unix seconds
+    cadence_s: float = 1.0  # between heartbeats
+    attempt: int = 1
+    exit_code: int | None = None
+    reason: str = ""
+
+    env_id: str = ""
+    preset: str = ""
+    seed: int = 0
+    total_steps: int = 0
+    started: float = 0.0  # Unix seconds
+    steps_per_s: float = 0.0
+    last_return: float | None = None
+    eval_return: float | None = None
+    recent_returns: list[float] = field(default_factory=list)
+    revision: int = 0
+    interactive: bool = False
+    controls: dict[str, Any] = field(default_factory=dict)  # configured values in force
+
+    @property
+    def live(self) -> bool:
+        """Return whether this machine's process of this run is still there."""
+        return self.state not in ENDED and self.local and not self.gone
+
+    @property
+    def local(self) -> bool:
+        """Return whether the learner runs, or ran, on this machine."""
+        return self.host == socket.gethostname()
+
+    @property
+    def gone(self) -> bool:
+        """Return whether the process ended; a reused pid has another creation time."""
+        if self.boot_id and boot_id() and self.boot_id != boot_id():
+            return True
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            return bool(abs(process.create_time() - self.create_time) > 1.0)
+        except psutil.NoSuchProcess:
+            return True
+        except (psutil.Error, ValueError, OverflowError):
+            return False
+
+    def derived_state(self, now: float | None = None) -> str:
+        """Return the state a reader shows: as written, or ``lost`` or ``silent``.
+
+        ``lost``: same host, process gone. ``silent``: another host, and no heartbeat for
+        max(60 s, 3 cadences).
+        """
+        if self.state in ENDED:
+            return self.state
+        if self.local:
+            return "lost" if self.gone else self.state
+        age = (time.time() if now is None else now) - self.heartbeat
+        return "silent" if age > max(SILENT_AFTER_S, 3 * self.cadence_s) else self.state
+
+
+def this_process() -> dict[str, Any]:
+    """Return the fields of :class:`RunStatus` that identify the calling process."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "boot_id": boot_id(),
+        "create_time": psutil.Process().create_time(),
+    }
+
+
+def write_status(paths: RunPaths, status: RunStatus, *, sync: bool = False) -> None:
+    """Replace ``status.json``."""
+    write_json(paths.status, dataclasses.asdict(status), sync=sync)
+
+
+_DEFAULTS = dataclasses.asdict(RunStatus())
+_TYPES: dict[str, tuple[type, ...]] = {
+    "exit_code": (int, type(None)),
+    "last_return": (int, float, type(None)),
+    "eval_return": (int, float, type(None)),
+}
+
+
+def read_status(paths: RunPaths) -> RunStatus | None:
+    """Return the status, or None where there is none to read. Unknown keys are passed over."""
+    try:
+        if paths.status.stat().st_size > MAX_STATUS_BYTES:
+            return None
+        content = json.loads(paths.status.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    known = {k: v for k, v in content.items() if k in _DEFAULTS and _of_type(k, v)}
+    return RunStatus(**known) if known.get("state") in STATES else None
+
+
+def _of_type(key: str, value: object) -> bool:
+    default = _DEFAULTS[key]
+    if key == "recent_returns":
+        return isinstance(value, list) and all(isinstance(v, (int, float)) for v in value)
+    if isinstance(default, float):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, _TYPES.get(key, (type(default),)))

@@ -1,0 +1,206 @@
+"""Write a run directory: the learner's side of the contract."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from mbpo.errors import StorageError
+from mbpo.runs.control import Answer, Check, Inbox, InForce, LiveControl
+from mbpo.runs.layout import AppendFile, RunPaths, write_atomic, write_json
+from mbpo.runs.metrics import METRICS
+from mbpo.runs.status import RunStatus, this_process, write_status
+
+POLL_S = 0.1
+HEARTBEAT_S = 1.0
+RECENT_RETURNS = 24
+
+
+class RunWriter:
+    """Own one run directory: metrics, events, status, heartbeat and control.
+
+    An attendant thread beats the heart and answers commands, so that both go on during refits,
+    evaluations and pauses.
+    """
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        status: RunStatus,
+        checks: Mapping[str, Check],
+        controls: Mapping[str, Any],
+    ) -> None:
+        self.paths = paths
+        self._status = dataclasses.replace(
+            status, **this_process(), started=time.time(), controls=dict(controls)
+        )
+        self._status_lock = threading.Lock()
+        self._seq = 0
+        self._start = time.perf_counter()
+        self._latest: dict[str, Any] = {}
+        self._ended = threading.Event()
+        try:
+            self._metrics = AppendFile(paths.metrics)
+            self._events = AppendFile(paths.events)
+            self._progress = AppendFile(paths.progress)
+            self._returns = AppendFile(paths.returns_csv(status.env_id))
+        except OSError as error:
+            raise StorageError(f"cannot write in {paths.root}: {error.strerror}") from None
+        self._progress.append(_csv_line(["env_steps", "time_s", *METRICS]))
+        self._returns.append(b"Episodes,Returns")
+        self.control = LiveControl(checks, controls, self._append_answer)
+        self._inbox = Inbox(paths, self.control)
+        self._attendant = threading.Thread(target=self._attend, name="attendant", daemon=True)
+
+    def __enter__(self) -> RunWriter:
+        self._save_status()
+        self._attendant.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._attendant.join()
+        for file in (self._metrics, self._events, self._progress, self._returns):
+            file.close()
+
+    @property
+    def status(self) -> RunStatus:
+        """Return the status as of now."""
+        return self._status
+
+    def write_config(self, toml: str, manifest: Mapping[str, Any]) -> None:
+        """Write ``config.toml`` and ``manifest.json``, once."""
+        write_atomic(self.paths.config, toml.encode())
+        write_json(self.paths.manifest, manifest)
+
+    def log(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
+        """Append one row to ``metrics.jsonl``.
+
+        Raises:
+            KeyError: a key is not declared in ``metrics.py``.
+            StorageError: the row cannot be written.
+        """
+        for key in metrics:
+            if key not in METRICS:
+                raise KeyError(f"metric {key!r} is not declared in mbpo/runs/metrics.py")
+        self._seq += 1
+        row = {
+            "seq": self._seq,
+            "attempt": self._status.attempt,
+            "env_steps": env_steps,
+            "time_s": round(time.perf_counter() - self._start, 4),
+            **{key: _finite(value) for key, value in metrics.items()},
+        }
+        self._metrics.append(json.dumps(row, allow_nan=False).encode())
+        self._latest.update(row)
+
+    def episode(self, env_steps: int, index: int, episode_return: float, length: int) -> None:
+        """Record a training episode that ended, here and in the tutorial's CSV."""
+        self.log(
+            env_steps,
+            {
+                "episode/return": episode_return,
+                "episode/length": length,
+                "episode/index": index,
+            },
+        )
+        self._returns.append(f"{index - 1},{episode_return!r}".encode())
+        recent = [*self._status.recent_returns, episode_return][-RECENT_RETURNS:]
+        self.update(last_return=episode_return, recent_returns=recent)
+
+    def evaluation(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
+        """Record an evaluation and make everything up to it durable."""
+        self.log(env_steps, metrics)
+        keys = ["env_steps", "time_s", *METRICS]
+        self._progress.append(_csv_line([self._latest.get(key, "") for key in keys]))
+        self._metrics.sync()
+        self.event("evaluation", env_steps=env_steps, **metrics)
+        self.update(eval_return=_finite(metrics["eval/return_mean"]))
+
+    def event(self, name: str, **facts: Any) -> None:
+        """Append one event."""
+        self._append_event({"event": name, **facts})
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status; they reach the disk with the next heartbeat."""
+        with self._status_lock:
+            self._status = dataclasses.replace(self._status, **changes)
+
+    def at_boundary(self, env_steps: int) -> InForce:
+        """Return what the loop obeys from ``env_steps`` on; wait here while paused."""
+        self.update(env_steps=env_steps)
+        return self.control.at_boundary(env_steps, self._on_pause)
+
+    def end(self, state: str, exit_code: int, reason: str = "") -> None:
+        """Write the final status; commands still waiting are rejected with the reason."""
+        self.control.close(f"the run has ended: {state}")
+        self._ended.set()
+        if self._attendant.is_alive():
+            self._attendant.join()
+        self._inbox.poll()
+        self.event(state, env_steps=self._status.env_steps, exit_code=exit_code, reason=reason)
+        self._events.sync()
+        self._metrics.sync()
+        self.update(state=state, phase="ended", exit_code=exit_code, reason=reason)
+        self._save_status(sync=True)
+
+    def _attend(self) -> None:
+        last_beat = time.monotonic()
+        while not self._ended.wait(POLL_S):
+            self._guarded(self._inbox.poll)
+            if time.monotonic() - last_beat >= HEARTBEAT_S:
+                last_beat = time.monotonic()
+                self._guarded(self._save_status)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Keep the attendant alive: a full disk now must not silence control for good."""
+        try:
+            act()
+        except OSError as error:
+            self._attendant_fault = str(error)
+
+    def _on_pause(self, paused: bool) -> None:
+        self.update(state="paused" if paused else "running")
+        self._save_status()
+
+    def _append_answer(self, answer: Answer) -> None:
+        self._append_event(answer)
+        if answer["status"] == "applied" and answer["revision"] > self._status.revision:
+            self.update(
+                revision=answer["revision"],
+                interactive=True,
+                controls={**self._status.controls, **answer["new"]},
+            )
+
+    def _append_event(self, event: Mapping[str, Any]) -> None:
+        line = {**event, "time": round(time.time(), 3)}
+        self._events.append(json.dumps(line, allow_nan=False, default=str).encode())
+
+    def _save_status(self, sync: bool = False) -> None:
+        with self._status_lock:
+            self._status = dataclasses.replace(self._status, heartbeat=time.time())
+            status = self._status
+        write_status(self.paths, status, sync=sync)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _csv_line(cells: list[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue().encode()

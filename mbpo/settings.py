@@ -1,0 +1,139 @@
+"""Describe a setting: what it accepts, and how to say so when a value is refused."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mbpo.errors import ConfigError
+
+Value = bool | int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Describe one setting of a run, as its field in :class:`Config` declares it."""
+
+    name: str
+    kind: type  # bool, int, float, str, or tuple for a list of numbers
+    default: Value
+    doc: str
+    group: str
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False  # whether ``low`` itself is outside the range
+    auto: bool = False  # whether the word "auto" is a value
+    live: bool = False  # whether a running learner accepts a change
+    choices: tuple[str, ...] = ()
+    length: int = 0  # how many numbers a tuple has
+
+    @property
+    def flag(self) -> str:
+        """Return the command line's spelling."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def expected(self) -> str:
+        """Say in words what the setting accepts."""
+        if self.choices:
+            return "be one of " + ", ".join(self.choices)
+        if self.kind is bool:
+            return "be true or false"
+        if self.kind is str:
+            return "be text"
+        if self.kind is tuple:
+            return f"be {self.length} numbers in {self.range_text}, like 20,150,1,15"
+        noun = "be a whole number in " if self.kind is int else "lie in "
+        return noun + self.range_text + (' or be "auto"' if self.auto else "")
+
+    @property
+    def range_text(self) -> str:
+        """Write the range as an interval."""
+        left = "(" if self.open_low or math.isinf(self.low) else "["
+        right = ")" if math.isinf(self.high) else "]"
+        return f"{left}{_number(self.low)}, {_number(self.high)}{right}"
+
+    def check(self, value: object) -> Value:
+        """Return ``value`` in the setting's own type.
+
+        Raises:
+            ConfigError: it is of another type, non-finite or outside the range.
+        """
+        checked = self._convert(value)
+        if checked is None:
+            raise ConfigError(f"{self.name} must {self.expected}, got {shown(value)}")
+        return checked
+
+    def parse(self, text: str) -> Value:
+        """Return the value that ``text`` spells on a command line or in a form.
+
+        Raises:
+            ConfigError: as :meth:`check`.
+        """
+        return self.check(_from_text(text.strip(), self.kind))
+
+    def _convert(self, value: object) -> Value | None:
+        if self.auto and value == "auto":
+            return "auto"
+        if self.kind is bool:
+            return value if isinstance(value, bool) else None
+        if self.kind is str:
+            ok = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
+            return str(value) if ok and (not self.choices or value in self.choices) else None
+        if self.kind is tuple:
+            return self._convert_numbers(value)
+        return self._convert_number(value)
+
+    def _convert_numbers(self, value: object) -> tuple[float, ...] | None:
+        if not isinstance(value, (list, tuple)) or len(value) != self.length:
+            return None
+        numbers = tuple(v for v in map(self._convert_number, value) if v is not None)
+        return numbers if len(numbers) == self.length else None
+
+    def _convert_number(self, value: object) -> int | float | None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        if not self.low <= value <= self.high or (self.open_low and value == self.low):
+            return None  # NaN fails the first comparison
+        if isinstance(value, float) and math.isinf(value):
+            return None
+        if self.kind is int:
+            return int(value) if isinstance(value, int) or value.is_integer() else None
+        return float(value)
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
+def shown(value: object) -> str:
+    """Write a refused value in at most 40 printable characters."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if text.isprintable() else ascii(text)
+    return (text if len(text) <= 40 else text[:37] + "...") or "nothing"
+
+
+def _from_text(text: str, kind: type) -> object:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if kind is tuple:
+        return [_from_text(part.strip(), float) for part in text.strip("[]").split(",")]
+    if kind in (int, float):
+        for number in (int, float):
+            try:
+                return number(text) if "_" not in text else text
+            except ValueError:
+                continue
+    return text
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return ``"; did you mean X?"`` for the closest valid name, else the list of names."""
+    names = list(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)[:90]}"
