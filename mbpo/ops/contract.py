@@ -45,6 +45,10 @@ def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
             f"weights and biases must hold one tensor per layer and at least one layer, "
             f"got {len(weights)} weights and {len(biases)} biases"
         )
+    if weights[0].dim() != 3 or weights[0].shape[0] < 1:
+        raise ShapeError(
+            f"weights[0] must be [E, I, J] with at least one member, got {list(weights[0].shape)}"
+        )
     members, width = weights[0].shape[0], x.shape[-1] if x.dim() else 0
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         if weight.dim() != 3 or weight.shape[0] != members or weight.shape[1] != width:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from dataclasses import dataclass
 from importlib import util
+from pathlib import Path
 
 logger = logging.getLogger("mbpo.ops")
 
@@ -18,14 +20,23 @@ class BuildInfo:
     backend: str  # "cpp" or "torch"
     reason: str
 
+    def __str__(self) -> str:
+        """Read as ``cpp: mbpo/_C.abi3.so built``."""
+        return f"{self.backend}: {self.reason}"
+
 
 def _load() -> tuple[bool, str]:
     """Import ``mbpo._C`` if it is wanted and there; return whether it is, and the reason."""
     if os.environ.get("MBPO_NO_EXT", "0") not in ("", "0"):
         return False, "MBPO_NO_EXT=1 is set"
-    if util.find_spec("mbpo._C") is None:
-        return False, "extension not built (no compiler at install time, or MBPO_NO_EXT=1 then)"
-    return False, "extension not loaded"
+    spec = util.find_spec("mbpo._C")
+    if spec is None or spec.origin is None:
+        return False, "extension not built (no compiler, or MBPO_NO_EXT=1, at install time)"
+    try:
+        importlib.import_module("mbpo._C")
+    except (ImportError, OSError) as error:
+        return False, f"extension built but not importable: {error}"
+    return True, f"mbpo/{Path(spec.origin).name} built"
 
 
 AVAILABLE, REASON = _load()

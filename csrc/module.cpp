@@ -1,0 +1,26 @@
+// The operators' schemas, their CPU kernels, and the Python module that importing them needs.
+#include <Python.h>
+
+#include "mbpo/torch_ops.h"
+
+STABLE_TORCH_LIBRARY(mbpo, m) {
+  // outputs: [y], or [mean, logvar] with bounds. saved: what the backward pass wants back.
+  m.def(
+      "ensemble_mlp_forward(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
+      "Tensor? member, int activation, bool save) -> (Tensor[] outputs, Tensor[] saved)");
+  // [dx if need_x, then dweights and dbiases if need_params, then dmin and dmax with bounds]
+  m.def(
+      "ensemble_mlp_backward(Tensor[] grads, Tensor x, Tensor[] weights, Tensor[] bounds, "
+      "Tensor? member, Tensor[] saved, int activation, bool need_x, bool need_params) -> Tensor[]");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {
+  m.impl("ensemble_mlp_forward", TORCH_BOX(&mbpo::ensemble_mlp_forward));
+  m.impl("ensemble_mlp_backward", TORCH_BOX(&mbpo::ensemble_mlp_backward));
+}
+
+extern "C" PyMODINIT_FUNC PyInit__C() {
+  static PyModuleDef module = {PyModuleDef_HEAD_INIT, "_C",    nullptr, -1,     nullptr,
+                               nullptr,               nullptr, nullptr, nullptr};
+  return PyModule_Create(&module);
+}
