@@ -39,7 +39,7 @@ def branched_gap(k: float, gamma: float, r_max: float, eps_pi: float, eps_m_new:
     _check(gamma, r_max=r_max, eps_pi=eps_pi, eps_m_new=eps_m_new, k=k)
     horizon = 1 / (1 - gamma)
     policy = gamma ** (k + 1) * eps_pi * horizon**2 + gamma**k * eps_pi * horizon
-    return 2 * r_max * (policy + k * eps_m_new * horizon)
+    return float(2 * r_max * (policy + k * eps_m_new * horizon))
 
 
 def gap_ratio(k: float, gamma: float, rho: float) -> float:

@@ -25,7 +25,16 @@ PRESETS: Mapping[str, Preset] = {
             "pendulum",
             "Swing up a pendulum in about a minute on a laptop.",
             "tuned here; see docs/results.md",
-            {"env_id": "Pendulum-v1", "total_steps": 1500, "r_max": 16.2736},
+            {
+                "env_id": "Pendulum-v1", "total_steps": 1500, "warmup_steps": 200,
+                "epoch_length": 100, "model_train_freq": 50, "updates_per_step": 10,
+                "rollout_batch": 4000, "rollout_length": 1, "real_ratio": 0.2, "gamma": 0.98,
+                "ensemble_size": 5, "elites": 4, "model_hidden": 64, "model_layers": 3,
+                "model_batch": 64, "model_max_epochs": 30, "normalize_targets": True,
+                "sac_hidden": 64, "sac_batch": 128, "actor_lr": 1e-3, "critic_lr": 1e-3,
+                "alpha_lr": 1e-3, "target_entropy": -0.5, "init_alpha": 0.2,
+                "eval_every": 100, "r_max": 16.2736,
+            },
         ),
         Preset(
             "pendulum-tutorial",

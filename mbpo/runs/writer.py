@@ -139,6 +139,10 @@ class RunWriter:
         with self._status_lock:
             self._status = dataclasses.replace(self._status, **changes)
 
+    def request_state(self, state: str) -> None:
+        """Set the state without taking a lock, as a signal handler must."""
+        self._status = dataclasses.replace(self._status, state=state)
+
     def at_boundary(self, env_steps: int) -> InForce:
         """Return what the loop obeys from ``env_steps`` on; wait here while paused."""
         self.update(env_steps=env_steps)

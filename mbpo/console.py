@@ -1,0 +1,70 @@
+"""Print a run's progress: one line per interval, refit lines left to the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mbpo.config import Config
+from mbpo.runs.status import RunStatus
+
+
+class Console:
+    """Write progress lines to stdout, which the run's log copies."""
+
+    def __init__(self, config: Config) -> None:
+        self._total = config.total_steps
+        self._env_id = config.env_id
+        self._model = "model: first refit to come"
+        self._evaluation = ""
+
+    def interval(
+        self, env_steps: int, metrics: Mapping[str, float | None], status: RunStatus
+    ) -> None:
+        """Print where the run stands."""
+        speed = metrics.get("time/env_steps_per_s") or 0.0
+        left = _duration((self._total - env_steps) / speed) if speed else "?"
+        last = "—" if status.last_return is None else f"{status.last_return:.1f}"
+        parts = [
+            f"{env_steps:>7,}/{self._total:,}",
+            f"return {last:>8}",
+            self._evaluation,
+            f"k {_shown(metrics, 'rollout/length')}",
+            f"real {_shown(metrics, 'mix/real_ratio_measured')}",
+            self._model,
+            f"{speed:.0f} steps/s",
+            f"{left} left",
+        ]
+        print("  ".join(part for part in parts if part), flush=True)
+
+    def refit(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
+        """Remember the model's error for the next line."""
+        self._model = f"model rmse {_shown(metrics, 'model/holdout_rmse')}"
+        if metrics.get("bound/k_star") is not None:
+            self._model += f" k* {_shown(metrics, 'bound/k_star')}"
+
+    def evaluation(self, env_steps: int, metrics: Mapping[str, float]) -> None:
+        """Print an evaluation."""
+        mean, std = metrics["eval/return_mean"], metrics["eval/return_std"]
+        self._evaluation = f"eval {mean:.1f}"
+        print(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}", flush=True)
+
+    def unknown_termination(self) -> str:
+        """Print and return the warning about an environment without a termination rule."""
+        warning = (
+            f"no termination rule for {self._env_id}: imagined rollouts never end early; "
+            "add one to mbpo/envs/termination.py"
+        )
+        print(f"warning: {warning}", flush=True)
+        return warning
+
+
+def _shown(metrics: Mapping[str, float | None], key: str) -> str:
+    value = metrics.get(key)
+    return "—" if value is None else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds_left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

@@ -1,0 +1,1 @@
+"""Transitions and the buffers that hold them."""

@@ -1,0 +1,97 @@
+"""Keep real transitions with how they were chosen and whether the model may train on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mbpo.data.replay import ReplayBuffer
+from mbpo.data.transitions import Transitions
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Remember the policy π_D that chose N actions.
+
+    Uniform warm-up actions have a density but no Gaussian: their mean and log_std are NaN.
+    """
+
+    mean: Tensor  # [N, A], before tanh
+    log_std: Tensor  # [N, A], before tanh
+    log_prob: Tensor  # [N], nats, of the action in the environment's units
+
+    @property
+    def packed(self) -> Tensor:
+        """Return the parts as [N, 2A + 1]."""
+        return torch.cat((self.mean, self.log_std, self.log_prob[:, None]), dim=1)
+
+
+class RealBuffer(ReplayBuffer):
+    """Add to each transition its :class:`Behaviour` and a sticky holdout mark.
+
+    A row once held out is never trained on, and a row once trained on is never held out: marks
+    are given, before a refit, among the rows that no refit has seen.
+    """
+
+    def __init__(
+        self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(capacity, obs_dim, action_dim, device)
+        self._behaviour = torch.empty(0, 2 * action_dim + 1, device=device)
+        self._held_out = torch.empty(0, dtype=torch.bool, device=device)
+        self._unseen = 0  # rows since the last call of mark_holdout
+
+    def add_real(self, batch: Transitions, behaviour: Behaviour) -> None:
+        """Append transitions and how they were chosen; unmarked."""
+        self.add(batch)
+        index = self.newest(len(batch))
+        grown = self._allocated - self._behaviour.shape[0]
+        if grown > 0:
+            self._behaviour = torch.cat(
+                (self._behaviour, self._behaviour.new_zeros(grown, self._behaviour.shape[1]))
+            )
+            self._held_out = torch.cat((self._held_out, self._held_out.new_zeros(grown)))
+        self._behaviour[index] = behaviour.packed[len(batch) - len(index) :]
+        self._held_out[index] = False
+        self._unseen += len(batch)
+
+    def unseen(self) -> Transitions:
+        """Return the rows added since the last :meth:`mark_holdout`."""
+        return self._take(self.newest(self._unseen))
+
+    def mark_holdout(self, ratio: float, most: int, generator: torch.Generator) -> None:
+        """Hold out unseen rows, drawn at random, until min(ratio · len, most) rows are held out."""
+        index = self.newest(self._unseen)
+        wanted = min(int(len(self) * ratio), most) - int(self._held_out[: len(self)].sum())
+        if wanted > 0 and len(index):
+            order = torch.randperm(len(index), generator=generator, device=index.device)
+            self._held_out[index[order[:wanted]]] = True
+        self._unseen = 0
+
+    def training_rows(self) -> Transitions:
+        """Return the rows that the model may train on."""
+        return self._take((~self._held_out[: len(self)]).nonzero().squeeze(1))
+
+    def holdout_rows(self) -> Transitions:
+        """Return the rows held out for good."""
+        return self._take(self._held_out[: len(self)].nonzero().squeeze(1))
+
+    def sample_rows(self, count: int, generator: torch.Generator) -> Transitions:
+        """Return ``count`` uniformly drawn transitions."""
+        return Transitions(self.sample(count, generator), self.obs_dim, self.action_dim)
+
+    def sample_behaviour(
+        self, count: int, generator: torch.Generator
+    ) -> tuple[Transitions, Behaviour]:
+        """Return ``count`` uniformly drawn rows and how their actions were chosen."""
+        index = torch.randint(
+            len(self), (count,), generator=generator, device=self._rows.device
+        )  # fmt: skip
+        packed, dim = self._behaviour[index], self.action_dim
+        behaviour = Behaviour(packed[:, :dim], packed[:, dim : 2 * dim], packed[:, 2 * dim])
+        return self._take(index), behaviour
+
+    def _take(self, index: Tensor) -> Transitions:
+        return Transitions(self._rows[index], self.obs_dim, self.action_dim)

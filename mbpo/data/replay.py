@@ -1,0 +1,112 @@
+"""Keep the newest transitions in a ring, and mix real and imagined rows in each batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mbpo.data.transitions import Transitions, row_width
+
+
+class ReplayBuffer:
+    """Hold the newest ``capacity`` transitions on one device; memory grows with use.
+
+    Attributes:
+        added: how many rows were ever added.
+    """
+
+    def __init__(
+        self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.capacity = capacity
+        self.obs_dim = obs_dim
+        self.action_dim = action_dim
+        self.added = 0
+        self._size = 0
+        self._head = 0  # where the next row goes
+        self._rows = torch.empty(0, row_width(obs_dim, action_dim), device=device)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def transitions(self) -> Transitions:
+        """View everything held, in no particular order."""
+        return Transitions(self._rows[: self._size], self.obs_dim, self.action_dim)
+
+    def add(self, batch: Transitions) -> None:
+        """Append ``batch``; where it does not fit, the oldest rows make room."""
+        rows = batch.rows[max(0, len(batch) - self.capacity) :]
+        count = rows.shape[0]
+        self.added += len(batch)
+        if count == 0:
+            return
+        self._reserve(min(self.capacity, self._size + count))
+        first = min(count, self._allocated - self._head)
+        self._rows[self._head : self._head + first] = rows[:first]
+        self._rows[: count - first] = rows[first:]
+        self._head = (self._head + count) % self.capacity
+        self._size = min(self.capacity, self._size + count)
+
+    def newest(self, count: int) -> Tensor:
+        """Return the row indices [min(count, len)] of the newest rows, oldest first."""
+        count = min(count, self._size)
+        index = torch.arange(self._head - count, self._head, device=self._rows.device)
+        return index % self.capacity
+
+    def resize(self, capacity: int) -> None:
+        """Change the capacity and keep the newest rows that fit."""
+        if capacity == self.capacity:
+            return
+        kept = self._rows[self.newest(capacity)]
+        self.capacity = capacity
+        self._rows = kept
+        self._size = int(kept.shape[0])
+        self._head = self._size % capacity if capacity else 0
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return ``count`` rows [count, W], drawn uniformly with replacement.
+
+        Raises:
+            RuntimeError: the buffer is empty and count is not 0.
+        """
+        index = torch.randint(
+            self._size, (count,), generator=generator, device=self._rows.device
+        )  # fmt: skip
+        return self._rows.index_select(0, index)
+
+    @property
+    def _allocated(self) -> int:
+        return int(self._rows.shape[0])
+
+    def _reserve(self, rows: int) -> None:
+        """Grow the memory to at least ``rows``, by doubling; the ring has not wrapped before."""
+        if rows > self._allocated:
+            grown = min(self.capacity, max(rows, 2 * self._allocated, 1024))
+            memory = self._rows.new_zeros(grown, self._rows.shape[1])
+            memory[: self._size] = self._rows[: self._size]
+            self._rows = memory
+
+
+def sample_mixed(
+    real_buffer: ReplayBuffer,
+    model_buffer: ReplayBuffer,
+    batch_size: int,
+    real_ratio: float,
+    generator: torch.Generator,
+    batches: int = 1,
+) -> tuple[Transitions, int]:  # rows [batches, batch_size, W] and the real rows in each batch
+    """Draw batches with int(batch_size · real_ratio) real rows each, the rest imagined.
+
+    While the model buffer is empty every row is real.
+
+    Source: the released MBPO code mixes inside each batch, not by a coin per batch.
+    """
+    real_rows = int(batch_size * real_ratio) if len(model_buffer) else batch_size
+    parts = [
+        buffer.sample(batches * rows, generator).view(batches, rows, -1)
+        for buffer, rows in ((real_buffer, real_rows), (model_buffer, batch_size - real_rows))
+        if rows
+    ]
+    rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return Transitions(rows, real_buffer.obs_dim, real_buffer.action_dim), real_rows

@@ -1,0 +1,1 @@
+"""The learned model of the environment: ensemble, refits and imagined rollouts."""

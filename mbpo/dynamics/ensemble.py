@@ -1,0 +1,96 @@
+"""Predict reward and next observation with E Gaussian networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mbpo.data.transitions import Transitions
+from mbpo.dynamics.normalizer import Normalizer
+from mbpo.ops import EnsembleMLP
+
+FIRST_MAX_LOGVAR = 0.5
+FIRST_MIN_LOGVAR = -10.0
+
+
+def targets(transitions: Transitions) -> Tensor:  # [N, 1 + O]
+    """Return what the model predicts: [reward, next_obs − obs]."""
+    delta = transitions.next_obs - transitions.obs
+    return torch.cat((transitions.reward[:, None], delta), dim=1)
+
+
+class DynamicsEnsemble(nn.Module):
+    """Map (obs, action) to a Gaussian over [reward, next_obs − obs] for each of E members.
+
+        logvar = max − softplus(max − raw), then min + softplus(logvar − min)
+
+    The bounds min and max [1 + O] are learned and shared by the members. Outputs are in
+    normalised target units; the target normaliser is the identity unless it is fitted.
+
+    Source: PETS, arXiv:1805.12114, App. A.1; MBPO, arXiv:1906.08253, Sec. 4.
+    """
+
+    elites: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        obs_dim: int,
+        action_dim: int,
+        *,
+        members: int,
+        hidden: int,
+        layers: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.obs_dim = obs_dim
+        self.action_dim = action_dim
+        width = 1 + obs_dim
+        sizes = [obs_dim + action_dim, *[hidden] * layers, 2 * width]
+        self.net = EnsembleMLP(sizes, members, "silu", generator=generator)
+        self.max_logvar = nn.Parameter(torch.full((width,), FIRST_MAX_LOGVAR))
+        self.min_logvar = nn.Parameter(torch.full((width,), FIRST_MIN_LOGVAR))
+        self.inputs = Normalizer(obs_dim + action_dim)
+        self.outputs = Normalizer(width)
+        self.register_buffer("elites", torch.arange(members))
+        self.register_buffer("scale", torch.ones(width))  # std of the targets, in output units
+
+    @property
+    def members(self) -> int:
+        """Return E."""
+        return self.net.members
+
+    def forward(
+        self,
+        inputs: Tensor,  # [E, B, O + A] or [N, O + A] with member, normalised
+        member: Tensor | None = None,  # [N] int64
+    ) -> tuple[Tensor, Tensor]:  # mean and logvar [..., 1 + O], in normalised target units
+        """Return each member's Gaussian on its own rows.
+
+        Raises:
+            ShapeError: an input breaks the shapes above.
+        """
+        mean, logvar = self.net(inputs, member, (self.min_logvar, self.max_logvar))
+        return mean, logvar
+
+    def fit_scale(self, labels: Tensor) -> None:
+        """Take the standard deviations of targets [N, 1 + O], for :meth:`standardized`."""
+        measured = Normalizer(labels.shape[1]).to(labels.device)
+        measured.fit(self.outputs.normalize(labels))
+        self.scale.copy_(measured.std)
+
+    @torch.no_grad()
+    def standardized(self, transitions: Transitions) -> tuple[Tensor, Tensor, Tensor]:
+        """Return elites' mean and logvar [K, N, 1 + O] and the true targets [N, 1 + O].
+
+        All are in standard deviations of the targets, whether or not the model normalises them.
+        """
+        inputs = self.inputs.normalize(transitions.obs_action)
+        mean, logvar = self(inputs.expand(self.members, -1, -1))
+        truth = self.outputs.normalize(targets(transitions)) / self.scale
+        return (
+            mean[self.elites] / self.scale,
+            logvar[self.elites] - 2.0 * self.scale.log(),
+            truth,
+        )

@@ -1,0 +1,206 @@
+"""Fit the ensemble to the real transitions, and know when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mbpo.data.transitions import Transitions
+from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
+from mbpo.errors import DivergedError
+
+PAPER_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)  # of the paper's five layers
+LOGVAR_BOUND_PENALTY = 0.01
+LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Sum up one refit. Errors are the elites' mean, in the units of the model's outputs."""
+
+    holdout_mse: float
+    holdout_rmse: float  # in standard deviations of the targets
+    holdout_nll: float  # nats per target dimension
+    train_nll: float  # of the last epoch
+    epochs: int
+    train_rows: int
+    holdout_rows: int
+
+    def metrics(self) -> dict[str, float]:
+        """Return the report under its metric keys."""
+        return {
+            "model/holdout_mse": self.holdout_mse,
+            "model/holdout_rmse": self.holdout_rmse,
+            "model/holdout_nll": self.holdout_nll,
+            "model/train_nll": self.train_nll,
+            "model/epochs": self.epochs,
+            "model/train_rows": self.train_rows,
+            "model/holdout_rows": self.holdout_rows,
+        }
+
+
+def layer_decay(layers: int) -> list[float]:
+    """Return the decay of each of ``layers`` weight layers: the paper's five, stretched."""
+    where = np.linspace(0, len(PAPER_DECAY) - 1, layers) if layers > 1 else [0.0]
+    return [float(d) for d in np.interp(where, range(len(PAPER_DECAY)), PAPER_DECAY)]
+
+
+def gaussian_nll(
+    mean: Tensor,  # [E, B, D]
+    logvar: Tensor,  # [E, B, D]
+    target: Tensor,  # [E, B, D]
+) -> Tensor:  # [E], nats per dimension, without the constant
+    """Return each member's negative log-likelihood.
+
+        ℓ_e = mean_{B,D} [(μ − y)² e^{−logvar} + logvar]
+
+    Source: PETS, arXiv:1805.12114, Eq. 1, per dimension and without the factor ½.
+    """
+    return ((mean - target).square() * (-logvar).exp() + logvar).mean(dim=(1, 2))
+
+
+class _BestWeights:
+    """Remember each member's weights at its best holdout error, and whether any still improves."""
+
+    def __init__(self, net: nn.Module, members: int) -> None:
+        self._parameters = list(net.parameters())  # all [E, ...]
+        self._best = [p.detach().clone() for p in self._parameters]
+        self.errors = torch.full((members,), math.inf, device=self._parameters[0].device)
+
+    def offer(self, errors: Tensor) -> bool:
+        """Keep members whose error fell by more than 1 %; return whether there was one."""
+        better = (self.errors - errors) > LEAST_IMPROVEMENT * self.errors
+        better |= self.errors.isinf() & errors.isfinite()
+        for kept, parameter in zip(self._best, self._parameters, strict=True):
+            kept[better] = parameter.detach()[better]
+        self.errors = torch.where(better, errors, self.errors)
+        return bool(better.any())
+
+    def restore(self) -> None:
+        """Put the remembered weights back."""
+        with torch.no_grad():
+            for kept, parameter in zip(self._best, self._parameters, strict=True):
+                parameter.copy_(kept)
+
+
+class EnsembleTrainer:
+    """Refit a :class:`DynamicsEnsemble`; Adam's moments stay from one refit to the next."""
+
+    def __init__(
+        self,
+        ensemble: DynamicsEnsemble,
+        *,
+        lr: float,
+        batch_size: int,
+        max_epochs: int,
+        patience: int,
+        elites: int,
+        normalize_targets: bool,
+        generator: torch.Generator,
+    ) -> None:
+        self.ensemble = ensemble
+        self._batch_size = batch_size
+        self._max_epochs = max_epochs
+        self._patience = patience
+        self._elites = elites
+        self._normalize_targets = normalize_targets
+        self._generator = generator
+        weights = list(ensemble.net.weights)
+        decayed = zip(weights, layer_decay(len(weights)), strict=True)
+        groups: list[dict[str, object]] = [
+            {"params": [w], "weight_decay": decay} for w, decay in decayed
+        ]
+        undecayed = [*ensemble.net.biases, ensemble.max_logvar, ensemble.min_logvar]
+        groups.append({"params": undecayed, "weight_decay": 0.0})
+        self._adam = torch.optim.Adam(groups, lr=lr, fused=True)
+
+    def fit(self, training: Transitions, holdout: Transitions) -> FitReport:
+        """Train to the early stop, restore each member's best weights, choose the elites.
+
+        Each member trains on its own bootstrap of the rows, drawn once and reshuffled every epoch.
+        It stops after more than ``patience`` epochs in which no member's holdout error fell by
+        more than 1 %. Without holdout rows the training rows stand in.
+
+        Source: MBPO, arXiv:1906.08253, Algorithm 2, line 5 and its released code's BNN.train.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
+        model = self.ensemble
+        inputs, labels = self._prepare(training)
+        held = holdout if len(holdout) else training
+        best = _BestWeights(model.net, model.members)
+        bootstrap = self._bootstrap(len(training))
+        epoch, stale, train_nll = 0, 0, math.nan
+        while epoch < self._max_epochs and stale <= self._patience:
+            epoch += 1
+            train_nll = self._epoch(inputs, labels, bootstrap)
+            stale = 0 if best.offer(self.errors(held)[0]) else stale + 1
+        best.restore()
+        mse, nll = self.errors(held)
+        model.elites = mse.argsort()[: self._elites].sort().values
+        mean, _, truth = model.standardized(held)
+        return FitReport(
+            holdout_mse=float(mse[model.elites].mean()),
+            holdout_rmse=float((mean - truth).square().mean().sqrt()),
+            holdout_nll=float(nll[model.elites].mean()),
+            train_nll=train_nll,
+            epochs=epoch,
+            train_rows=len(training),
+            holdout_rows=len(holdout),
+        )
+
+    def _prepare(self, training: Transitions) -> tuple[Tensor, Tensor]:
+        """Fit the normalisers and return normalised inputs [N, O+A] and targets [N, 1+O]."""
+        model, labels = self.ensemble, targets(training)
+        model.inputs.fit(training.obs_action)
+        if self._normalize_targets:
+            model.outputs.fit(labels)
+        model.fit_scale(labels)
+        return model.inputs.normalize(training.obs_action), model.outputs.normalize(labels)
+
+    def _bootstrap(self, rows: int) -> Tensor:  # [E, N] int64
+        shape = (self.ensemble.members, rows)
+        return torch.randint(
+            rows, shape, generator=self._generator, device=self.ensemble.elites.device
+        )
+
+    def _batches(
+        self, inputs: Tensor, labels: Tensor, bootstrap: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:  # [E, B, O+A], [E, B, 1+O]
+        noise = torch.rand(bootstrap.shape, generator=self._generator, device=bootstrap.device)
+        shuffled = bootstrap.gather(1, noise.argsort(dim=1))
+        for index in torch.split(shuffled, self._batch_size, dim=1):
+            yield inputs[index], labels[index]
+
+    def _epoch(self, inputs: Tensor, labels: Tensor, bootstrap: Tensor) -> float:
+        """Take one pass of gradient steps and return its mean loss per member."""
+        model = self.ensemble
+        total, steps = torch.zeros((), device=inputs.device), 0
+        for x, y in self._batches(inputs, labels, bootstrap):
+            mean, logvar = model(x)
+            nll = gaussian_nll(mean, logvar, y).sum()
+            penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
+            self._adam.zero_grad()
+            (nll + penalty).backward()  # type: ignore[no-untyped-call]
+            self._adam.step()
+            total += nll.detach()
+            steps += 1
+        loss = float(total) / (steps * model.members)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the model's loss is {loss}; lower --model-lr")
+        return loss
+
+    @torch.no_grad()
+    def errors(self, rows: Transitions) -> tuple[Tensor, Tensor]:  # [E], [E]
+        """Return each member's mean squared error and NLL, in normalised target units."""
+        model = self.ensemble
+        inputs = model.inputs.normalize(rows.obs_action)
+        truth = model.outputs.normalize(targets(rows)).expand(model.members, -1, -1)
+        mean, logvar = model(inputs.expand(model.members, -1, -1))
+        return (mean - truth).square().mean(dim=(1, 2)), gaussian_nll(mean, logvar, truth)

@@ -1,0 +1,1 @@
+"""Real environments: made, stepped, evaluated, and the rules by which they terminate."""

@@ -1,0 +1,73 @@
+"""Measure the return of a policy in environments of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbpo.envs.make import Array, BoxEnv
+from mbpo.seeding import stream_seed
+
+Policy = Callable[[Array], Array]  # obs [N, O] -> action [N, A]
+MOST_ENVS = 16
+MOST_STEPS = 10_000  # of an episode, where the environment sets no time limit
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """Hold the returns of N evaluation episodes."""
+
+    returns: NDArray[np.float64]  # [N]
+    lengths: NDArray[np.int64]  # [N], env steps
+
+    def metrics(self) -> dict[str, float]:
+        """Return the report under its metric keys."""
+        return {
+            "eval/return_mean": float(self.returns.mean()),
+            "eval/return_std": float(self.returns.std()),
+            "eval/return_min": float(self.returns.min()),
+            "eval/length_mean": float(self.lengths.mean()),
+        }
+
+
+class Evaluator:
+    """Run episodes from the start states (seed, "evaluation", 0..N−1), several at a time.
+
+    The starts are the same at every evaluation, so two points of a curve differ by the policy
+    and not by the luck of the start.
+    """
+
+    def __init__(self, env_id: str, episodes: int, seed: int) -> None:
+        self._seeds = [stream_seed(seed, "evaluation", i) for i in range(episodes)]
+        self._envs = [BoxEnv(env_id) for _ in range(min(episodes, MOST_ENVS))]
+
+    def run(self, policy: Policy) -> EvalReport:
+        """Return the undiscounted returns of ``policy``.
+
+        Raises:
+            DivergedError: an action, reward or observation is not finite.
+            EnvironmentFault: the environment raised.
+        """
+        returns = np.zeros(len(self._seeds))
+        lengths = np.zeros(len(self._seeds), dtype=np.int64)
+        for first in range(0, len(self._seeds), len(self._envs)):
+            wave = range(first, min(first + len(self._envs), len(self._seeds)))
+            running = dict(zip(wave, self._envs, strict=False))
+            obs = {i: env.reset(self._seeds[i]) for i, env in running.items()}
+            while running:
+                actions = policy(np.stack([obs[i] for i in running]))
+                for (i, env), action in zip(list(running.items()), actions, strict=True):
+                    obs[i], reward, terminated, truncated = env.step(action)
+                    returns[i] += reward
+                    lengths[i] += 1
+                    if terminated or truncated or lengths[i] >= MOST_STEPS:
+                        del running[i]
+        return EvalReport(returns, lengths)
+
+    def close(self) -> None:
+        """Free the environments."""
+        for env in self._envs:
+            env.close()

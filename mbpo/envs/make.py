@@ -1,0 +1,121 @@
+"""Make a Gymnasium environment with flat float32 observations and actions."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from mbpo.errors import ConfigError, DivergedError, EnvironmentFault
+from mbpo.settings import nearest
+
+Array = NDArray[np.float32]
+
+
+class BoxEnv:
+    """Wrap an environment with Box spaces: obs [O] and action [A] are flat float32.
+
+    Attributes:
+        obs_dim: O.
+        action_dim: A.
+        action_low: [A], finite.
+        action_high: [A], finite.
+    """
+
+    def __init__(self, env_id: str) -> None:
+        self.env_id = env_id
+        self._env = _make(env_id)
+        observations, actions = self._env.observation_space, self._env.action_space
+        for name, space in (("observation", observations), ("action", actions)):
+            if not isinstance(space, gymnasium.spaces.Box):
+                raise EnvironmentFault(
+                    f"{env_id}: expected a Box {name} space, got {type(space).__name__}; "
+                    "choose an environment with continuous spaces"
+                )
+        self.obs_dim = math.prod(observations.shape)
+        self.action_dim = math.prod(actions.shape)
+        self._action_shape = actions.shape
+        self.action_low: Array = actions.low.astype(np.float32).ravel()
+        self.action_high: Array = actions.high.astype(np.float32).ravel()
+        if not (np.isfinite(self.action_low).all() and np.isfinite(self.action_high).all()):
+            raise EnvironmentFault(
+                f"{env_id}: expected finite action bounds, got {actions.low} to {actions.high}; "
+                "wrap it with RescaleAction"
+            )
+
+    def reset(self, seed: int) -> Array:
+        """Begin an episode from ``seed`` and return obs [O]."""
+        with _faults(self.env_id, "reset"):
+            obs, _ = self._env.reset(seed=seed % 2**31)
+        return self._flat(obs)
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool]:
+        """Return (next_obs [O], reward, terminated, truncated).
+
+        Raises:
+            DivergedError: the action, reward or observation is not finite.
+            EnvironmentFault: the environment raised.
+        """
+        if not np.isfinite(action).all():
+            raise DivergedError(f"{self.env_id}: the policy's action is not finite: {action}")
+        clipped = np.clip(action, self.action_low, self.action_high)
+        with _faults(self.env_id, "step"):
+            obs, reward, terminated, truncated, _ = self._env.step(
+                clipped.reshape(self._action_shape)
+            )
+        if not math.isfinite(float(reward)):
+            raise DivergedError(f"{self.env_id}: reward is not finite: {reward}")
+        return self._flat(obs), float(reward), bool(terminated), bool(truncated)
+
+    def close(self) -> None:
+        """Free what the environment holds."""
+        self._env.close()
+
+    def _flat(self, obs: Any) -> Array:
+        flat = np.asarray(obs, dtype=np.float32).ravel()
+        if not np.isfinite(flat).all():
+            raise DivergedError(f"{self.env_id}: observation is not finite: {flat[:8]}")
+        return flat
+
+
+def _make(env_id: str) -> gymnasium.Env[Any, Any]:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            return gymnasium.make(env_id)
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise EnvironmentFault(
+                f"{env_id} needs a package: {_first_line(error)}; try pip install "
+                "'mbpo-workbench[mujoco]'"
+            ) from None
+        except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error, ImportError) as error:
+            if env_id in gymnasium.registry:
+                raise EnvironmentFault(f"{env_id}: {_first_line(error)}") from None
+            raise ConfigError(
+                f"env_id must name a Gymnasium environment, got {env_id[:40]!a}"
+                f"{nearest(env_id, gymnasium.registry)}"
+            ) from None
+        except Exception as error:
+            raise EnvironmentFault(
+                f"{env_id} cannot be made: {type(error).__name__}: {_first_line(error)}"
+            ) from error
+
+
+@contextlib.contextmanager
+def _faults(env_id: str, act: str) -> Any:
+    try:
+        yield
+    except Exception as error:
+        raise EnvironmentFault(
+            f"{env_id}.{act} raised {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:120]

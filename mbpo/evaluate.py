@@ -1,0 +1,106 @@
+"""Measure a run's saved policy: ``python -m mbpo.evaluate RUN_DIR``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from mbpo.checkpoint import load_checkpoint
+from mbpo.command_line import OneLineParser, read_config
+from mbpo.config import Config, resolve
+from mbpo.envs.evaluation import EvalReport, Evaluator
+from mbpo.envs.make import Array, BoxEnv
+from mbpo.errors import CheckpointError, ConfigError, MBPOError
+from mbpo.learner import build_actor
+from mbpo.process import report
+from mbpo.runs.layout import RunPaths
+from mbpo.sac.networks import Actor
+from mbpo.snapshots import find_snapshot
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the saved policy in the real environment and print its returns."""
+    try:
+        return _evaluate(sys.argv[1:] if arguments is None else arguments)
+    except MBPOError as error:
+        return report(error)
+
+
+def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
+    """Return the run's config and the policy of snapshot ``label``: best, final or a step.
+
+    Raises:
+        CheckpointError: the snapshot is missing, damaged or of another shape.
+        ConfigError: the run's config.toml cannot be read.
+    """
+    values = read_config(paths.config)
+    config = resolve(values, str(values.pop("preset", "pendulum")))
+    env = BoxEnv(config.env_id)
+    actor = build_actor(config, env, torch.device("cpu"))
+    env.close()
+    state = load_checkpoint(find_snapshot(paths.checkpoints, label), "actor")
+    try:
+        actor.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"the saved actor has other shapes: {str(error)[:100]}") from None
+    return config, actor
+
+
+def evaluate(config: Config, actor: Actor, episodes: int, seed: int) -> EvalReport:
+    """Return the returns of tanh(mean) actions over ``episodes`` start states of ``seed``."""
+
+    @torch.no_grad()
+    def policy(obs: Array) -> Array:
+        mean, _ = actor(torch.from_numpy(obs))
+        action: Array = actor.squash(mean).numpy()
+        return action
+
+    evaluator = Evaluator(config.env_id, episodes, seed)
+    try:
+        return evaluator.run(policy)
+    finally:
+        evaluator.close()
+
+
+def _evaluate(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    if given.episodes < 1 or given.seed < 0:
+        raise ConfigError("--episodes must be at least 1 and --seed at least 0")
+    config, actor = load_actor(RunPaths(Path(given.run_dir)), given.snapshot)
+    result = evaluate(config, actor, given.episodes, given.seed)
+    if given.json:
+        print(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
+        return 0
+    print(
+        f"{config.env_id}, {given.snapshot} policy, {given.episodes} episodes: "
+        f"{result.returns.mean():.1f} ± {result.returns.std():.1f} "
+        f"(min {result.returns.min():.1f}, max {result.returns.max():.1f})"
+    )
+    return 0
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m mbpo.evaluate",
+        allow_abbrev=False,
+        description="Measure the saved policy of a run with tanh(mean) actions.",
+    )
+    parser.add_argument("run_dir", metavar="RUN_DIR")
+    parser.add_argument("--episodes", type=int, default=10, metavar="N", help="default 10")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of the start states; 0: training's own"
+    )
+    parser.add_argument(
+        "--snapshot", default="best", metavar="WHICH", help="best (default), final or a step number"
+    )
+    parser.add_argument("--json", action="store_true", help="print every return as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Build the learner's parts from a config: buffers, ensemble, agent, environments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbpo.config import Config
+from mbpo.data.real_buffer import Behaviour, RealBuffer
+from mbpo.data.replay import ReplayBuffer
+from mbpo.data.transitions import Transitions
+from mbpo.dynamics.ensemble import DynamicsEnsemble
+from mbpo.dynamics.fake_env import FakeEnv
+from mbpo.dynamics.trainer import EnsembleTrainer
+from mbpo.envs.collector import Collector, Step
+from mbpo.envs.evaluation import Evaluator
+from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.termination import never, rule_for
+from mbpo.errors import ConfigError
+from mbpo.sac.agent import SACAgent
+from mbpo.sac.networks import Actor, Sampled, TwinCritic
+from mbpo.seeding import numpy_rng, torch_generator
+
+EVALUATION_SEED = 0  # the same start states in every run, so that curves differ by policy only
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``name`` stands for.
+
+    Raises:
+        ConfigError: CUDA is asked for and not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        found = torch.cuda.device_count()
+        if (device.index or 0) >= found:
+            raise ConfigError(f"device {name} is not there: {found} CUDA devices; use --device cpu")
+    return device
+
+
+def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
+    """Return the policy network with its first weights."""
+    return Actor(
+        env.obs_dim,
+        torch.from_numpy(env.action_low),
+        torch.from_numpy(env.action_high),
+        hidden=config.sac_hidden,
+        layers=config.sac_layers,
+        generator=torch_generator(config.seed, "actor"),
+    ).to(device)
+
+
+def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
+    """Return the SAC agent with its first weights."""
+    auto = config.target_entropy == "auto"
+    critic = TwinCritic(
+        env.obs_dim,
+        env.action_dim,
+        hidden=config.sac_hidden,
+        layers=config.sac_layers,
+        generator=torch_generator(config.seed, "critic"),
+    )
+    return SACAgent(
+        build_actor(config, env, device),
+        critic.to(device),
+        gamma=config.gamma,
+        tau=config.tau,
+        actor_lr=config.actor_lr,
+        critic_lr=config.critic_lr,
+        alpha_lr=config.alpha_lr,
+        init_alpha=config.init_alpha,
+        target_entropy=-env.action_dim if auto else float(config.target_entropy),
+        generator=torch_generator(config.seed, "sac", device),
+    )
+
+
+def build_trainer(config: Config, env: BoxEnv, device: torch.device) -> EnsembleTrainer:
+    """Return the dynamics ensemble, with its first weights, inside its trainer."""
+    ensemble = DynamicsEnsemble(
+        env.obs_dim,
+        env.action_dim,
+        members=config.ensemble_size,
+        hidden=config.model_hidden,
+        layers=config.model_layers,
+        generator=torch_generator(config.seed, "ensemble"),
+    )
+    return EnsembleTrainer(
+        ensemble.to(device),
+        lr=config.model_lr,
+        batch_size=config.model_batch,
+        max_epochs=config.model_max_epochs,
+        patience=config.model_patience,
+        elites=config.elites,
+        normalize_targets=config.normalize_targets,
+        generator=torch_generator(config.seed, "trainer", device),
+    )
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Hold the random streams that the loop itself draws from."""
+
+    warmup: np.random.Generator
+    act: torch.Generator
+    holdout: torch.Generator
+    rollout: torch.Generator
+    mix: torch.Generator
+    bound: torch.Generator
+
+
+class Learner:
+    """Hold every part of MBPO for one environment, and act in it."""
+
+    def __init__(self, config: Config) -> None:
+        self.device = resolve_device(config.device)
+        env = BoxEnv(config.env_id)
+        rule = rule_for(config.env_id)
+        self.knows_termination = rule is not None
+        self.agent = build_agent(config, env, self.device)
+        self.trainer = build_trainer(config, env, self.device)
+        self.ensemble = self.trainer.ensemble
+        self.fake_env = FakeEnv(self.ensemble, rule or never)
+        capacity = min(config.real_buffer_capacity, config.total_steps)
+        self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
+        self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)
+        self.collector = Collector(env, config.seed)
+        self.evaluator = Evaluator(config.env_id, config.eval_episodes, EVALUATION_SEED)
+        self.streams = Streams(
+            warmup=numpy_rng(config.seed, "warmup"),
+            **{
+                name: torch_generator(config.seed, name, self.device)
+                for name in ("act", "holdout", "rollout", "mix", "bound")
+            },
+        )
+
+    @torch.no_grad()
+    def explore(self, uniform: bool) -> Step:
+        """Take one env step, uniformly at random or by the policy, and store it."""
+        env, obs = self.collector.env, self.collector.obs
+        if uniform:
+            action = self.streams.warmup.uniform(env.action_low, env.action_high)
+            behaviour = self._uniform_behaviour()
+        else:
+            sampled = self.agent.actor.sample(self._tensor(obs[None]), self.streams.act)
+            action = sampled.action[0].cpu().numpy()
+            behaviour = Behaviour(sampled.mean, sampled.log_std, sampled.log_prob)
+        step = self.collector.step(action.astype(np.float32))
+        self.real_buffer.add_real(self._transition(step), behaviour)
+        return step
+
+    @torch.no_grad()
+    def best_action(self, obs: Array) -> Array:  # [N, O] -> [N, A]
+        """Return tanh(mean) actions, for evaluation."""
+        actor = self.agent.actor
+        mean, _ = actor(self._tensor(obs))
+        action: Array = actor.squash(mean).cpu().numpy()
+        return action
+
+    def sample_policy(self, obs: Tensor) -> Tensor:  # [N, O] -> [N, A]
+        """Return sampled actions, for imagined steps."""
+        sampled: Sampled = self.agent.actor.sample(obs, self.streams.rollout)
+        return sampled.action
+
+    def networks(self) -> dict[str, dict[str, Tensor]]:
+        """Return the parameters of every network by part, for a checkpoint."""
+        agent = self.agent
+        return {
+            "actor": dict(agent.actor.state_dict()),
+            "critic": dict(agent.critic.state_dict()),
+            "critic_target": dict(agent.critic_target.state_dict()),
+            "ensemble": dict(self.ensemble.state_dict()),
+            "temperature": {"log_alpha": agent.log_alpha},
+        }
+
+    def close(self) -> None:
+        """Free the environments."""
+        self.collector.env.close()
+        self.evaluator.close()
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _transition(self, step: Step) -> Transitions:
+        scalars = np.array([step.reward], np.float32), np.array([step.terminated], np.float32)
+        parts = (step.obs, step.action, scalars[0], step.next_obs, scalars[1])
+        row = self._tensor(np.concatenate(parts)[None])
+        return Transitions(row, self.real_buffer.obs_dim, self.real_buffer.action_dim)
+
+    def _uniform_behaviour(self) -> Behaviour:
+        scale = self.agent.actor.scale
+        nothing = torch.full((1, len(scale)), math.nan, device=self.device)
+        return Behaviour(nothing, nothing, -(2.0 * scale).log().sum()[None])

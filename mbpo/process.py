@@ -1,0 +1,152 @@
+"""Run a learner as a process: its log, its signals, its exit code, its clock."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import torch
+
+from mbpo.errors import DivergedError, MBPOError, StorageError
+from mbpo.runs.writer import RunWriter
+
+OUT_OF_MEMORY = 8
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def report(error: MBPOError) -> int:
+    """Say ``error`` in one line of at most 200 characters on stderr; return its exit code."""
+    line = " ".join(str(error).split())
+    print(f"error: {line}"[:200], file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
+    """Call ``train`` and turn however it ends into a final status and an exit code.
+
+    The first SIGINT, SIGTERM or SIGHUP stops at the next env step, networks saved; a second
+    SIGINT stops at once.
+    """
+    received: list[int] = []
+    with _logged(run.paths.log), _signals(run, received):
+        state, code, reason = _outcome(train)
+        if state == "finished" and received:
+            number = received[0]
+            state, code, reason = "stopped", 128 + number, signal.Signals(number).name
+        elif state == "finished" and run.control.stopping:
+            state, reason = "stopped", "stop requested"
+        if reason and state != "stopped":
+            print(f"error: {reason}"[:200], file=sys.stderr)
+        with contextlib.suppress(StorageError, OSError):
+            run.end(state, code, reason)
+        print(f"{state} at {run.status.env_steps:,} env steps", flush=True)
+    return code
+
+
+def _outcome(train: Callable[[], None]) -> tuple[str, int, str]:
+    try:
+        train()
+    except DivergedError as error:
+        return "diverged", error.exit_code, str(error)
+    except MBPOError as error:
+        return "failed", error.exit_code, str(error)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return "failed", OUT_OF_MEMORY, f"out of memory: {str(error)[:120]}"
+    except KeyboardInterrupt:
+        return "stopped", 130, "SIGINT, twice"
+    except OSError as error:
+        traceback.print_exc()
+        return "failed", StorageError.exit_code, str(error)
+    except Exception as error:
+        traceback.print_exc()
+        return "failed", 1, f"{type(error).__name__}: {error}"
+    return "finished", 0, ""
+
+
+@contextlib.contextmanager
+def _signals(run: RunWriter, received: list[int]) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and signal.SIGINT in received:
+            raise KeyboardInterrupt
+        received.append(number)
+        run.control.request_stop()
+        run.request_state("stopping")
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Copy stdout and stderr to ``path``; a fatal signal's stack goes there too."""
+    with path.open("a", buffering=1) as log:
+        faulthandler.enable(log)
+        before = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = _Tee(before[0], log), _Tee(before[1], log)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+            faulthandler.disable()
+
+
+class _Tee:
+    """Write text to two places; losing the first, a closed terminal or pipe, is no error."""
+
+    def __init__(self, first: TextIO, second: TextIO) -> None:
+        self._first = first
+        self._second = second
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._first.write(text)
+        with contextlib.suppress(OSError, ValueError):
+            self._second.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._first.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._first, name)
+
+
+class Stopwatch:
+    """Sum the wall time of named parts: ``with clock("env"): …``."""
+
+    PARTS = ("env", "model", "rollout", "sac", "eval")
+
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(self.PARTS, 0.0)
+        self._last = (0, time.perf_counter())
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """Add the time inside to ``part``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._sums[part] += time.perf_counter() - start
+
+    def metrics(self, env_steps: int) -> dict[str, float]:
+        """Return the sums, and the speed since the last call."""
+        steps, then = self._last
+        self._last = (env_steps, time.perf_counter())
+        speed = (env_steps - steps) / max(1e-9, self._last[1] - then)
+        return {f"time/{part}_s": round(s, 4) for part, s in self._sums.items()} | {
+            "time/env_steps_per_s": round(speed, 3)
+        }

@@ -1,0 +1,1 @@
+"""Soft actor-critic, over transitions of any origin."""

@@ -1,0 +1,212 @@
+"""Run MBPO: ``python -m mbpo.train --preset pendulum``. The loop is :meth:`Training.run`.
+
+Line numbers are those of Algorithm 2 in "When to Trust Your Model", arXiv:1906.08253.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mbpo.command_line import Launch, parse_launch
+from mbpo.config import LIVE_SETTINGS, Config
+from mbpo.console import Console
+from mbpo.data.replay import sample_mixed
+from mbpo.dynamics.rollout import rollout
+from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
+from mbpo.errors import DivergedError, MBPOError
+from mbpo.learner import Learner
+from mbpo.manifest import manifest, pin_threads
+from mbpo.process import Stopwatch, learner_process, report
+from mbpo.runs.layout import create_run_dir
+from mbpo.runs.status import RunStatus
+from mbpo.runs.writer import RunWriter
+from mbpo.sac.agent import SACReport
+from mbpo.snapshots import Snapshots
+from mbpo.trust import bound_metrics, new_data_error
+
+
+class Training:
+    """Hold one run's learner, its writer and what was counted since the last row of metrics."""
+
+    def __init__(self, config: Config, learner: Learner, run: RunWriter, console: Console) -> None:
+        self.config = config
+        self.learner = learner
+        self.run_writer = run
+        self.console = console
+        self.clock = Stopwatch()
+        self.snapshots = Snapshots(run.paths.checkpoints)
+        self.refits = 0
+        self.updates = 0
+        self._sac_sum = torch.zeros(len(SACReport.KEYS), device=learner.device)
+        self._interval_updates = 0
+        self._real_rows, self._sampled_rows = 0, 0
+        self._evaluated_at = -1
+
+    def run(self) -> None:
+        """Interleave real steps, refits, imagined rollouts and SAC updates until told to stop."""
+        config = self.config
+        env_steps = 0
+        while env_steps < config.total_steps:
+            order = self.run_writer.at_boundary(env_steps)
+            if order.checkpoint:
+                self.snapshots.save(self.learner, env_steps, "requested")
+            if order.stop:
+                break
+            since_warmup = env_steps - config.warmup_steps
+            if since_warmup >= 0 and since_warmup % config.model_train_freq == 0:
+                self.refit_and_imagine(env_steps, order.settings)  # lines 4 to 9
+            with self.clock("env"):
+                step = self.learner.explore(uniform=since_warmup < 0)  # line 6
+            env_steps += 1
+            if step.episode is not None:
+                done = step.episode
+                self.run_writer.episode(env_steps, done.index, done.episode_return, done.length)
+            if since_warmup >= 0:
+                self.update_policy(float(order.settings["real_ratio"]))  # lines 10 and 11
+            if env_steps % config.log_every == 0:
+                self.log_interval(env_steps, order.settings)
+            if env_steps % config.eval_every == 0:
+                self.evaluate(env_steps)
+        self.run_writer.update(env_steps=env_steps)
+        if self._evaluated_at != env_steps and env_steps > config.warmup_steps:
+            self.evaluate(env_steps)
+        self.snapshots.save(self.learner, env_steps, "final")
+
+    def refit_and_imagine(self, env_steps: int, settings: Mapping[str, Any]) -> None:
+        """Refit the model to all real data and refill the model buffer from it.
+
+        With real_ratio 1 nothing imagined is ever sampled, so the model rests.
+        """
+        if settings["real_ratio"] == 1.0:
+            return
+        config, learner = self.config, self.learner
+        real_buffer, streams = learner.real_buffer, learner.streams
+        length = self.rollout_length(env_steps, settings)
+        self.run_writer.update(phase="refit")
+        with self.clock("model"):
+            unseen = real_buffer.unseen()
+            fresh = new_data_error(learner, unseen, config) if self.refits else None
+            real_buffer.mark_holdout(config.holdout_ratio, config.holdout_max, streams.holdout)
+            fit = learner.trainer.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
+            self.refits += 1
+            bound = bound_metrics(learner, config, length, fresh)
+        self.run_writer.update(phase="rollout")
+        with self.clock("rollout"):
+            learner.model_buffer.resize(
+                model_buffer_capacity(
+                    length, config.rollout_batch, config.retain_epochs,
+                    config.epoch_length, config.model_train_freq,
+                )
+            )  # fmt: skip
+            start = real_buffer.sample_rows(config.rollout_batch if length else 0, streams.rollout)
+            imagined = rollout(
+                learner.fake_env, learner.sample_policy, start.obs, length,
+                learner.model_buffer, streams.rollout,
+            )  # fmt: skip
+        metrics = {**fit.metrics(), **bound, **imagined.metrics(), "rollout/length": length}
+        metrics["rollout/model_buffer_rows"] = len(learner.model_buffer)
+        self.run_writer.log(env_steps, metrics)
+        self.run_writer.update(phase="train")
+        self.console.refit(env_steps, metrics)
+
+    def rollout_length(self, env_steps: int, settings: Mapping[str, Any]) -> int:
+        """Return k in force: a hand-set value, else the schedule's."""
+        if settings["rollout_length"] != "auto":
+            return int(settings["rollout_length"])
+        epoch = max(0, env_steps - self.config.warmup_steps) // self.config.epoch_length
+        return scheduled_length(epoch, self.config.rollout_schedule)
+
+    def update_policy(self, real_ratio: float) -> None:
+        """Take this step's SAC updates, each on its own mix of real and imagined rows."""
+        config, learner = self.config, self.learner
+        if not config.updates_per_step:
+            return
+        with self.clock("sac"):
+            batches, real_rows = sample_mixed(
+                learner.real_buffer, learner.model_buffer, config.sac_batch, real_ratio,
+                learner.streams.mix, config.updates_per_step,
+            )  # fmt: skip
+            for batch in batches.unbind():
+                self._sac_sum += learner.agent.update(batch).values
+        self._interval_updates += config.updates_per_step
+        self._real_rows += real_rows * config.updates_per_step
+        self._sampled_rows += config.sac_batch * config.updates_per_step
+
+    def log_interval(self, env_steps: int, settings: Mapping[str, Any]) -> None:
+        """Write what was counted since the last such row, fetching tensors from the device once."""
+        metrics: dict[str, float | None] = {
+            "rollout/length": self.rollout_length(env_steps - 1, settings),
+            "mix/real_ratio": settings["real_ratio"],
+            **self.clock.metrics(env_steps),
+        }
+        if self._interval_updates:
+            means = (self._sac_sum / self._interval_updates).tolist()
+            metrics |= dict(zip(SACReport.KEYS, means, strict=True))
+            if not all(map(torch.isfinite, self._sac_sum)):
+                raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {means}")
+            self.updates += self._interval_updates
+            metrics["sac/updates"] = self.updates
+            metrics["mix/real_ratio_measured"] = self._real_rows / self._sampled_rows
+            self._sac_sum.zero_()
+            self._interval_updates = self._real_rows = self._sampled_rows = 0
+        self.run_writer.log(env_steps, metrics)
+        self.run_writer.update(steps_per_s=metrics["time/env_steps_per_s"])
+        self.console.interval(env_steps, metrics, self.run_writer.status)
+
+    def evaluate(self, env_steps: int) -> None:
+        """Measure tanh(mean) actions, keep the best networks, write the figures."""
+        self._evaluated_at = env_steps
+        self.run_writer.update(phase="evaluation")
+        with self.clock("eval"):
+            report = self.learner.evaluator.run(self.learner.best_action)
+        metrics = report.metrics()
+        self.run_writer.evaluation(env_steps, metrics)
+        self.run_writer.update(phase="train")
+        self.console.evaluation(env_steps, metrics)
+        if self.snapshots.is_best(metrics["eval/return_mean"]):
+            self.snapshots.save(self.learner, env_steps, "best", metrics)
+
+
+def start(launch: Launch) -> int:
+    """Make the run directory, train in it, and return the exit code."""
+    config = launch.config
+    threads = pin_threads(config.threads)
+    learner = Learner(config)  # before the directory: what cannot be built leaves no trace
+    paths = create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
+    print(paths.root, flush=True)
+    status = RunStatus(
+        env_id=config.env_id, preset=config.preset, seed=config.seed, total_steps=config.total_steps
+    )
+    checks = {name: setting.check for name, setting in LIVE_SETTINGS.items()}
+    controls = {name: getattr(config, name) for name in LIVE_SETTINGS}
+    with RunWriter(paths, status, checks, controls) as run:
+        run.write_config(launch.toml, manifest(config, launch.toml, learner.device, threads))
+        return learner_process(run, lambda: _train(config, learner, run))
+
+
+def _train(config: Config, learner: Learner, run: RunWriter) -> None:
+    console = Console(config)
+    run.event("started", env_steps=0, attempt=run.status.attempt)
+    run.update(state="running", phase="train")
+    if not learner.knows_termination:
+        run.event("warning", env_steps=0, reason=console.unknown_termination())
+    try:
+        Training(config, learner, run, console).run()
+    finally:
+        learner.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, train, and return the exit code of the contract."""
+    try:
+        return start(parse_launch(sys.argv[1:] if arguments is None else arguments))
+    except MBPOError as error:
+        return report(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
