@@ -1,0 +1,221 @@
+"""Open the workbench: ``mbpo-workbench [--runs-root DIR] [--readonly] [--start PRESET]``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Literal, cast
+
+from rich.markup import escape
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.theme import Theme
+
+from mbpo.errors import MBPOError
+from mbpo.presets import PRESETS
+from mbpo.runs.control import send
+from mbpo.runs.layout import RunPaths
+from mbpo.settings import Value
+from workbench.focus import load_focus, save_focus
+from workbench.format import safe_text
+from workbench.launcher import Launch, Launcher
+from workbench.messages import CommandSent, ReaderFault, RunRow, SnapshotReady
+from workbench.screens.bench import Bench
+from workbench.screens.help import HelpScreen
+from workbench.screens.launch import LaunchForm, Order
+from workbench.screens.log import LogScreen
+from workbench.steering import Promise
+from workbench.watcher import Watcher
+
+NIGHT = Theme(
+    name="night", primary="#56B4E9", secondary="#009E73", accent="#E69F00", warning="#E69F00",
+    error="#D55E00", success="#009E73", background="#0d1117", surface="#0d1117",
+    panel="#161b22", foreground="#d6dde5", dark=True,
+)  # fmt: skip
+REAP_S = 0.3
+
+
+class Workbench(App[None]):
+    """Launch, watch and steer the runs under one root. Runs do not need it to live."""
+
+    TITLE = "MBPO Workbench"
+    CSS_PATH = "workbench.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)
+    ]
+
+    def __init__(
+        self,
+        runs_root: Path,
+        *,
+        readonly: bool = False,
+        start: str = "",
+        launcher: Launcher | None = None,
+        watch: bool = True,
+    ) -> None:
+        super().__init__()
+        self.runs_root = runs_root.absolute()
+        self.readonly = readonly
+        self.selected: Path | None = None
+        self.launcher = launcher or Launcher(self.runs_root)
+        self._start = start
+        self._watch = watch
+        self._found: tuple[RunRow, ...] = ()
+        self._chosen = False  # whether the focus was chosen, not fallen upon
+        self._bench = Bench()
+        self._watcher = Watcher(self.runs_root, self.post_message)
+
+    def on_mount(self) -> None:
+        """Show the workbench and begin to watch."""
+        self.register_theme(NIGHT)
+        self.theme = "night"
+        self.selected = load_focus(self.runs_root)
+        self._chosen = self.selected is not None
+        self._watcher.select(self.selected)
+        self.push_screen(self._bench)
+        self.set_interval(REAP_S, self._reap)
+        if self._watch:
+            self._watcher.start()
+        if self._start:
+            self.launch(self._start, {})
+
+    def on_unmount(self) -> None:
+        """End the reader thread."""
+        self._watcher.stop()
+
+    @property
+    def rows(self) -> tuple[RunRow, ...]:
+        """Return the runs known now, those just launched included."""
+        known = {row.path for row in self._found}
+        fresh = tuple(
+            RunRow(w.path, "launching", phase="loading", preset=_preset_of(w))
+            for w in self.launcher.waiting() if w.path not in known
+        )  # fmt: skip
+        return fresh + self._found
+
+    def on_snapshot_ready(self, message: SnapshotReady) -> None:
+        """Hand a snapshot to the screen, with a run in focus wherever there is one."""
+        self._found = message.snapshot.rows
+        rows = self.rows
+        paths = {row.path for row in rows}
+        if self.selected not in paths and not (self._chosen and not paths):
+            self._chosen = False
+            self.select(rows[0].path if rows else None)
+        snapshot = replace(message.snapshot, rows=rows)
+        self._bench.take(snapshot)
+        if isinstance(self.screen, LogScreen) and snapshot.detail is not None:
+            self.screen.show(snapshot.detail.log)
+
+    def on_reader_fault(self, message: ReaderFault) -> None:
+        """Say that reading failed, and that it does not matter to the runs."""
+        self.say(f"Reading failed: {message.reason}. Training goes on; trying again.", "warning")
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """Show a short notice; brackets in it are text."""
+        level = cast(Literal["information", "warning", "error"], severity)
+        self.notify(escape(safe_text(text, 300)), severity=level, markup=False)
+
+    def select(self, path: Path | None) -> None:
+        """Put a run in focus and remember it for the next start."""
+        self.selected = path
+        self._watcher.select(path)
+        if path is not None:
+            save_focus(self.runs_root, path)
+        self._bench.render_snapshot()
+
+    def send(self, path: Path, promise: Promise) -> None:
+        """Write a command into the run's inbox, off the event loop."""
+        self.run_worker(lambda: self._send(path, promise), thread=True, exit_on_error=False)
+
+    def _send(self, path: Path, promise: Promise) -> None:
+        try:
+            command_id = send(
+                RunPaths(path), settings=promise.settings or None, action=promise.action or None,
+                by="workbench", expect_revision=promise.expect_revision,
+            )  # fmt: skip
+            self.post_message(CommandSent(promise.token, path, command_id))
+        except (MBPOError, OSError, ValueError) as error:
+            self.post_message(CommandSent(promise.token, path, fault=str(error)))
+
+    def on_command_sent(self, message: CommandSent) -> None:
+        """Keep the id to look for in the run's answers."""
+        steering = self._bench.steering.get(message.path)
+        if steering is not None:
+            steering.sent(message.token, message.command_id, message.fault)
+        if message.fault:
+            self.say(f"Not sent: {message.fault}", "error")
+        self._bench.render_snapshot()
+
+    def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
+        """Start a learner and put it in focus."""
+        try:
+            launched = self.launcher.start(preset, overrides, run_id)
+        except MBPOError as error:
+            self.say(str(error), "error")
+            return
+        self._chosen = True
+        self.select(launched.path)
+        self.say(f"Started {launched.run_id}. It runs on when this app ends.")
+
+    def _reap(self) -> None:
+        for ended in self.launcher.reap():
+            if ended.exit_code and not (ended.path / "status.json").exists():
+                words = ended.last_words or f"exit code {ended.exit_code}"
+                self.say(f"{ended.run_id} did not start: {words}", "error")
+
+    def open_launch_form(self) -> None:
+        """Show the launch form."""
+        if self.readonly:
+            self.say("Read-only: this workbench was started to watch.", "warning")
+            return
+        self.push_screen(LaunchForm(), self._ordered)
+
+    def _ordered(self, order: Order | None) -> None:
+        if order is not None:
+            self.launch(order.preset, order.overrides, order.run_id)
+
+    def open_log(self) -> None:
+        """Show the log of the run in focus."""
+        detail = self._bench.detail
+        screen = LogScreen(self.selected.name if self.selected else "no run")
+        screen.show(detail.log if detail is not None else ())
+        self.push_screen(screen)
+
+    def open_help(self) -> None:
+        """Show help made from the bindings in force."""
+        active = self.screen.active_bindings.values()
+        self.push_screen(HelpScreen(item.binding for item in active))
+
+
+def _preset_of(launch: Launch) -> str:
+    return launch.argv[launch.argv.index("--preset") + 1]
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's choices."""
+    parser = argparse.ArgumentParser(
+        prog="mbpo-workbench", description="Launch, watch and steer runs. Quitting stops none."
+    )
+    parser.add_argument(
+        "--runs-root", type=Path, default=Path("runs"), help="folder of runs (default: ./runs)"
+    )
+    parser.add_argument("--readonly", action="store_true", help="watch only")
+    parser.add_argument(
+        "--start", metavar="PRESET", default="", choices=["", *PRESETS],
+        help="start a run at once: " + ", ".join(PRESETS),
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app; return its exit status."""
+    options = parse_arguments(arguments)
+    app = Workbench(options.runs_root, readonly=options.readonly, start=options.start)
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

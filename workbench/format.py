@@ -1,0 +1,112 @@
+"""Turn what runs say into text that is safe and short enough to show."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+BARS = "▁▂▃▄▅▆▇█"
+MAX_MARKS = 2  # combining marks kept on one character
+_SPACES = frozenset("\t\n\r\v\f\u00a0\u2028\u2029")
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+GLYPHS = {
+    "launching": "◌", "starting": "◌", "running": "●", "paused": "◐", "stopping": "◍",
+    "stopped": "■", "finished": "✓", "failed": "✗", "diverged": "!", "lost": "?", "silent": "…",
+    "unreadable": "×",
+}  # fmt: skip
+
+
+def safe_text(value: object, limit: int = 400) -> str:
+    """Return ``value`` as one line that a terminal shows as it stands.
+
+    Control bytes (C0, C1, ESC), bidi overrides, zero-width and unassigned characters become ``�``,
+    line ends and tabs a space, and text beyond ``limit`` characters an ellipsis. Markup is left as
+    it is: hand the result to ``Content`` or ``rich.text.Text``, never to a markup parser.
+    """
+    text = value if isinstance(value, str) else str(value)
+    cut = len(text) > limit
+    shown: list[str] = []
+    marks = 0
+    for character in text[:limit]:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= MAX_MARKS:
+            shown.append(_safe_character(character))
+    if cut and shown:
+        shown[-1] = "…"
+    return "".join(shown)
+
+
+def _safe_character(character: str) -> str:
+    if " " <= character <= "~":
+        return character
+    if character in _SPACES:
+        return " "
+    category = unicodedata.category(character)
+    return "�" if category in _UNSAFE or category == "Me" else character
+
+
+def fitted(value: object, width: int) -> str:
+    """Return ``value`` as safe text of at most ``width`` characters."""
+    text = safe_text(value, max(width, 1) + 1)
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a measured number in few characters; nothing to show is an en dash."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 1e-4:
+        text = f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    elif size >= 10**digits:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.{digits}g}"
+    return text.replace("-", "−")
+
+
+def whole(value: float) -> str:
+    """Write a count with thousands separated."""
+    return f"{value:,.0f}" if math.isfinite(value) else number(value)
+
+
+def setting_value(value: object) -> str:
+    """Write a setting as a person would type it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(setting_value(part) for part in value[:8])
+    if isinstance(value, float):
+        return f"{value:g}" if math.isfinite(value) else number(value)
+    return safe_text(value, 40)
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``48 s``, ``1:12``, ``3:05:09``."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "–"
+    whole_s = round(seconds)
+    if whole_s < 60:
+        return f"{whole_s} s"
+    minutes, rest = divmod(whole_s, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def sparkline(values: Iterable[float], width: int) -> str:
+    """Draw the last ``width`` values as bars; what is not a finite number is a space."""
+    last = list(values)[-width:] if width > 0 else []
+    finite = [v for v in last if math.isfinite(v)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    if high - low < 1e-12 or not math.isfinite(high - low):
+        return "".join(BARS[3] if math.isfinite(v) else " " for v in last)
+    scale = (len(BARS) - 1) / (high - low)
+    return "".join(BARS[round((v - low) * scale)] if math.isfinite(v) else " " for v in last)

@@ -1,0 +1,139 @@
+"""Start learners as processes that outlive the app, and notice those that fail at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbpo.config import SETTINGS, resolve
+from mbpo.errors import StorageError
+from mbpo.runs.layout import check_run_id, default_run_id
+from mbpo.runs.reader import read_text_tail
+from mbpo.settings import Value
+
+LEARNER = (sys.executable, "-m", "mbpo.train")
+
+
+@dataclass
+class Launch:
+    """Hold one learner that this app started."""
+
+    run_id: str
+    path: Path
+    argv: tuple[str, ...]
+    log: Path
+    process: subprocess.Popen[bytes]
+    exit_code: int | None = None
+
+    @property
+    def last_words(self) -> str:
+        """Return the last line it printed."""
+        lines = [line for line in read_text_tail(self.log) if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def flags(preset: str, overrides: Mapping[str, Value]) -> list[str]:
+    """Return the command line's flags for what differs from the preset."""
+    given = ["--preset", preset]
+    for name, value in overrides.items():
+        if name != "preset":
+            given += [SETTINGS[name].flag, spelled(value)]
+    return given
+
+
+def spelled(value: Value) -> str:
+    """Write a value as the command line takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(f"{part:.12g}" for part in value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def shown_command(preset: str, overrides: Mapping[str, Value], run_id: str = "") -> str:
+    """Return the command a person would type for the same run."""
+    name = ["--run-id", run_id] if run_id else []
+    return shlex.join(["python", "-m", "mbpo.train", *flags(preset, overrides), *name])
+
+
+class Launcher:
+    """Start learners under one runs root and keep their process handles."""
+
+    def __init__(self, root: Path, learner: Sequence[str] = LEARNER) -> None:
+        self.root = root.absolute()
+        self._learner = tuple(learner)
+        self.launches: dict[str, Launch] = {}
+
+    def start(
+        self, preset: str, overrides: Mapping[str, Value] | None = None, run_id: str = ""
+    ) -> Launch:
+        """Start a learner; it runs on whatever happens to this app.
+
+        Raises:
+            ConfigError: the settings or the name cannot be used.
+            StorageError: the runs root cannot be written, or there is no Python to start.
+        """
+        given = dict(overrides or {})
+        seed = resolve(given, preset).seed
+        name = check_run_id(run_id) if run_id else self._free_name(default_run_id(preset, seed))
+        argv = (
+            *self._learner, *flags(preset, given),
+            "--runs-root", str(self.root), "--run-id", name,
+        )  # fmt: skip
+        log = self.root / ".launch" / f"{name}.log"
+        try:
+            log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            process = self._spawn(argv, log)
+        except OSError as error:
+            raise StorageError(
+                f"cannot start a learner under {self.root}: {error.strerror or error}; "
+                "give a writable --runs-root"
+            ) from None
+        self.launches[name] = Launch(name, self.root / name, argv, log, process)
+        return self.launches[name]
+
+    def reap(self) -> list[Launch]:
+        """Return the learners that ended since the last call; none stays a zombie."""
+        ended = []
+        for launch in self.launches.values():
+            if launch.exit_code is None and (code := launch.process.poll()) is not None:
+                launch.exit_code = code
+                ended.append(launch)
+        return ended
+
+    def waiting(self) -> list[Launch]:
+        """Return the learners that run but have no status yet."""
+        return [
+            launch for launch in self.launches.values()
+            if launch.exit_code is None and not (launch.path / "status.json").exists()
+        ]  # fmt: skip
+
+    def _spawn(self, argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        create = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        output = os.open(log, create, 0o600)
+        try:
+            return subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.root, env=_environment(), start_new_session=True,
+            )  # fmt: skip
+        finally:
+            os.close(output)
+
+    def _free_name(self, name: str) -> str:
+        number, free = 1, name
+        while free in self.launches or (self.root / free).exists():
+            number += 1
+            free = f"{name[:58]}-{number}"
+        return free
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment; the learner must find the same ``mbpo``."""
+    source = str(Path(__file__).resolve().parent.parent)
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": source + (os.pathsep + known if known else "")}

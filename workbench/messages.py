@@ -1,0 +1,128 @@
+"""Define what passes from the reader thread to the screens: frozen snapshots in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.message import Message
+
+Floats = NDArray[np.float64]
+
+ACTIVE = frozenset({"launching", "starting", "running", "paused", "stopping"})
+DEAF = frozenset({"stopped", "finished", "failed", "diverged", "lost", "unreadable"})
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """Hold what a listing shows of one run; text is as found, not yet safe."""
+
+    path: Path
+    state: str
+    phase: str = ""
+    env_id: str = ""
+    preset: str = ""
+    seed: int = 0
+    env_steps: int = 0
+    total_steps: int = 0
+    last_return: float | None = None
+    eval_return: float | None = None
+    recent: tuple[float, ...] = ()
+    steps_per_s: float = 0.0
+    started: float = 0.0
+    heartbeat: float = 0.0
+    revision: int = 0
+    interactive: bool = False
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    exit_code: int | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Return the run's name as found."""
+        return self.path.name
+
+    @property
+    def active(self) -> bool:
+        """Return whether a learner is at work here, as far as one can tell."""
+        return self.state in ACTIVE
+
+    @property
+    def answers(self) -> bool:
+        """Return whether a command sent now can still be answered."""
+        return self.state not in DEAF
+
+
+@dataclass(frozen=True)
+class Points:
+    """Hold one metric over env steps; NaN is a gap."""
+
+    x: Floats
+    y: Floats
+
+    @property
+    def last(self) -> float:
+        """Return the newest value, NaN when there is none."""
+        return float(self.y[-1]) if len(self.y) else float("nan")
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """Hold everything shown of the selected run."""
+
+    path: Path
+    version: int  # differs whenever the rest does
+    series: Mapping[str, Points] = field(default_factory=dict)
+    events: tuple[Mapping[str, Any], ...] = ()
+    log: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    bad_lines: int = 0
+    reading: bool = False  # whether more of the file is still to come
+
+    def last(self, key: str) -> float:
+        """Return the newest value of a metric, NaN when it has none."""
+        points = self.series.get(key)
+        return points.last if points is not None else float("nan")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Hold the runs under the root, and the selected one in full."""
+
+    rows: tuple[RunRow, ...] = ()
+    detail: RunDetail | None = None
+
+
+class SnapshotReady(Message):
+    """Bring a snapshot; one that waits is replaced by the next."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Let a newer snapshot take this one's place in the queue."""
+        return isinstance(message, SnapshotReady)
+
+
+class ReaderFault(Message):
+    """Tell that the reader thread met an error; training goes on."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class CommandSent(Message):
+    """Tell that a command lies in the run's inbox, or why it does not."""
+
+    def __init__(self, token: int, path: Path, command_id: str = "", fault: str = "") -> None:
+        super().__init__()
+        self.token = token
+        self.path = path
+        self.command_id = command_id
+        self.fault = fault

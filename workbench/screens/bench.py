@@ -1,0 +1,302 @@
+"""Be the workbench: runs and controls on the left, charts on the right, events below."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Button, Footer, Static
+
+from workbench.format import fitted, number, safe_text
+from workbench.messages import RunDetail, RunRow, Snapshot
+from workbench.screens.charts import CHARTS, Charts
+from workbench.screens.dialogs import ConfirmStop, EditValues
+from workbench.screens.palette import RunCommands
+from workbench.steering import Change, Steering, changes_in, nudged
+from workbench.widgets.controls import Controls
+from workbench.widgets.events import Events, LogTail
+from workbench.widgets.header import Header
+from workbench.widgets.runs_table import RunsTable
+
+if TYPE_CHECKING:
+    from workbench.screens.host import Host
+
+NO_RUNS = Content.from_markup(
+    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\n"
+    "Runs started elsewhere\nappear by themselves."
+)
+
+
+class Bench(Screen[None]):
+    """Show every run under the root, and one of them in full."""
+
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RunCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new_run", "new", id="run.new", tooltip="start a new run"),
+        Binding("k,minus", "nudge('rollout_length', -1)", "k", id="k.down", key_display="k/K",
+                tooltip="k one shorter"),
+        Binding("K,plus,equals_sign", "nudge('rollout_length', 1)", "k one longer", id="k.up",
+                show=False),
+        Binding("a", "auto", "k by its schedule", id="k.auto", show=False),
+        Binding("r", "nudge('real_ratio', -1)", "ratio", id="ratio.down", key_display="r/R",
+                tooltip="less real data in each batch"),
+        Binding("R", "nudge('real_ratio', 1)", "more real data in each batch", id="ratio.up",
+                show=False),
+        Binding("e", "edit", "edit", id="run.edit", tooltip="exact values of k and real_ratio"),
+        Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
+        Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
+        Binding("1", "chart(1)", "chart", id="chart.return", key_display="1-4",
+                tooltip="chart of returns alone; again for all"),
+        Binding("2", "chart(2)", "chart of the bound", id="chart.bound", show=False),
+        Binding("3", "chart(3)", "chart of the model's error", id="chart.error", show=False),
+        Binding("4", "chart(4)", "chart of k and real_ratio", id="chart.mix", show=False),
+        Binding("v", "squared", "model error as MSE, or total variation", id="chart.view",
+                show=False),
+        Binding("m", "smooth", "smoothing on or off", id="chart.smooth", show=False),
+        Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
+        Binding("l", "log", "log", id="run.log", tooltip="the learner's log in full"),
+        Binding("question_mark", "help", "help", id="app.help", key_display="?"),
+        Binding("q", "app.quit", "quit; runs go on", id="app.quit", show=False),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.snapshot = Snapshot()
+        self.steering: dict[Path, Steering] = {}
+        self.changes: list[Change] = []
+        self._drawn: tuple[Any, ...] = ()
+
+    @property
+    def host(self) -> Host:
+        """Return the app, as far as screens know it."""
+        return cast("Host", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the panels."""
+        yield Header(id="headline")
+        with Horizontal(id="body"):
+            with Vertical(id="side"):
+                with Vertical(id="runs-panel") as panel:
+                    panel.border_title = "runs"
+                    yield RunsTable(id="runs")
+                    yield Static(NO_RUNS, id="no-runs")
+                yield Controls(id="controls")
+            yield Charts(id="charts")
+        with Grid(id="below"):
+            yield Events(id="events")
+            yield LogTail(id="log-tail")
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Show the empty state, and send drafted changes when the keys rest."""
+        self.query_one(RunsTable).focus()
+        self.set_interval(0.05, self._send_due)
+        self.render_snapshot()
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose a layout for the terminal's size."""
+        width, height = event.size
+        self.set_class(width < 120 or height < 34, "-compact")
+        self.set_class(width < 70 or height < 20, "-tiny")
+        self._drawn = ()
+        self.call_after_refresh(self.render_snapshot)
+
+    @property
+    def row(self) -> RunRow | None:
+        """Return the run in focus."""
+        wanted = self.host.selected
+        return next((row for row in self.snapshot.rows if row.path == wanted), None)
+
+    @property
+    def detail(self) -> RunDetail | None:
+        """Return the run in focus in full, once it was read."""
+        detail = self.snapshot.detail
+        return detail if detail is not None and detail.path == self.host.selected else None
+
+    @property
+    def own(self) -> Steering:
+        """Return the promises made for the run in focus."""
+        return self.steering.setdefault(self.host.selected or Path(), Steering())
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a new snapshot."""
+        self.snapshot = snapshot
+        if self.detail is not None:
+            self.changes = changes_in(self.detail.events)
+            self._settle()
+        else:
+            self.changes = []
+        self.render_snapshot()
+
+    def render_snapshot(self) -> None:
+        """Bring every panel up to date; charts only when their data moved."""
+        if not self.is_mounted:
+            return
+        rows, row, detail = self.snapshot.rows, self.row, self.detail
+        self.set_class(not rows, "-empty")
+        self.query_one(RunsTable).show(rows, self.host.selected)
+        self.query_one("#runs-panel").border_subtitle = self._counted()
+        self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "")
+        self.query_one(Controls).show(row, detail, self.own, self.changes, self.host.readonly)
+        state = (detail and (detail.path, detail.version), row and row.controls, self.size)
+        if state != self._drawn:
+            self._drawn = state
+            self.query_one(Events).show(detail)
+            self.query_one(LogTail).show(detail.log if detail else ())
+            self.query_one(Charts).show(row, detail, self.changes)
+
+    def _counted(self) -> str:
+        active = sum(row.active for row in self.snapshot.rows)
+        return f"{active} of {len(self.snapshot.rows)} at work" if self.snapshot.rows else ""
+
+    def _dials(self) -> str:
+        k = self.detail.last("rollout/length") if self.detail else math.nan
+        ratio = self.detail.last("mix/real_ratio") if self.detail else math.nan
+        return f"k {number(k)} ratio {number(ratio)}"
+
+    def _settle(self) -> None:
+        answers = {change.command_id: change for change in self.changes}
+        for change in self.own.settle(answers, self.row, time.monotonic()):
+            if change.status != "applied":
+                self.host.say(change.text, "error")
+
+    def _send_due(self) -> None:
+        for path, steering in self.steering.items():
+            promise = steering.due(time.monotonic())
+            if promise is not None:
+                self.host.send(path, promise)
+
+    def _steerable(self) -> RunRow | None:
+        """Return the run in focus if it can be steered, else say why not."""
+        row = self.row
+        if row is None:
+            self.host.say("No run is selected: press n to start one.", "warning")
+        elif self.host.readonly:
+            self.host.say("Read-only: this workbench was started to watch.", "warning")
+        elif not row.answers:
+            self.host.say(f"{fitted(row.run_id, 40)} is {row.state}: nobody answers.", "warning")
+        else:
+            return row
+        return None
+
+    def in_force(self, setting: str) -> float:
+        """Return the value that a key press starts from."""
+        asked = self.own.asked(setting)
+        row, detail = self.row, self.detail
+        configured = row.controls.get(setting) if row is not None else None
+        key = "rollout/length" if setting == "rollout_length" else "mix/real_ratio"
+        logged = detail.last(key) if detail is not None else math.nan
+        for value in (asked, configured, logged):
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                return float(value)
+        return 1.0 if setting == "rollout_length" else 0.05
+
+    def action_nudge(self, setting: str, steps: int) -> None:
+        """Turn a live setting by key presses."""
+        if self._steerable() is not None:
+            self.ask(setting, nudged(setting, self.in_force(setting), steps))
+
+    def ask(self, setting: str, value: Any) -> None:
+        """Ask for a value; it is sent once the keys rest."""
+        if self._steerable() is not None:
+            self.own.draft(setting, value, time.monotonic())
+            self.render_snapshot()
+
+    def act(self, action: str) -> None:
+        """Send an action to the run in focus."""
+        row = self._steerable()
+        if row is not None:
+            self.host.send(row.path, self.own.promise(action=action, now=time.monotonic()))
+            self.render_snapshot()
+
+    def action_auto(self) -> None:
+        """Give k back to its schedule."""
+        self.ask("rollout_length", "auto")
+
+    def action_pause(self) -> None:
+        """Pause, or resume what is paused."""
+        if self.row is not None:
+            self.act("resume" if self.row.state == "paused" else "pause")
+        else:
+            self._steerable()
+
+    def action_stop(self) -> None:
+        """Stop the run once confirmed."""
+        row = self._steerable()
+        if row is not None:
+            self.app.push_screen(ConfirmStop(row), lambda yes: self.act("stop") if yes else None)
+
+    def action_edit(self) -> None:
+        """Open a form for exact values."""
+        row = self._steerable()
+        if row is not None:
+            self.app.push_screen(EditValues(row), self._edited)
+
+    def _edited(self, values: dict[str, Any] | None) -> None:
+        row = self._steerable() if values else None
+        if row is not None and values:
+            revision = values.pop("revision")
+            promise = self.own.promise(values, expect_revision=revision, now=time.monotonic())
+            self.host.send(row.path, promise)
+            self.render_snapshot()
+
+    def action_new_run(self) -> None:
+        """Open the launch form."""
+        self.host.open_launch_form()
+
+    def action_chart(self, number: int) -> None:
+        """Show one chart alone; again, all of them."""
+        self.query_one(Charts).choose(CHARTS[number - 1])
+
+    def action_squared(self) -> None:
+        """Show the model's error in the other unit."""
+        charts = self.query_one(Charts)
+        charts.squared = not charts.squared
+        charts.show(self.row, self.detail, self.changes)
+
+    def action_smooth(self) -> None:
+        """Turn smoothing on or off."""
+        charts = self.query_one(Charts)
+        charts.smooth = not charts.smooth
+        charts.show(self.row, self.detail, self.changes)
+
+    def action_wide_table(self) -> None:
+        """Give the table the whole width, or take it back."""
+        self.toggle_class("-wide-table")
+
+    def action_log(self) -> None:
+        """Open the log in full."""
+        self.host.open_log()
+
+    def action_help(self) -> None:
+        """Open help for this screen."""
+        self.host.open_help()
+
+    @on(RunsTable.Picked)
+    def _picked(self, event: RunsTable.Picked) -> None:
+        self.host.select(event.path)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        name = event.button.id or ""
+        if name.endswith(("-up", "-down")):
+            setting, _, way = name.rpartition("-")
+            self.action_nudge(setting, 1 if way == "up" else -1)
+        elif name in ("pause", "stop", "edit", "auto"):
+            getattr(self, f"action_{name}")()
+        self.query_one(RunsTable).focus()
+
+    def describe(self) -> str:
+        """Return the name of the run in focus as safe text."""
+        return safe_text(self.row.run_id, 64) if self.row is not None else ""

@@ -1,0 +1,122 @@
+"""Arrange the four charts: all at once, or one with tabs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from workbench.messages import RunDetail, RunRow
+from workbench.steering import Change
+from workbench.widgets import views
+from workbench.widgets.chart import Chart
+
+CHARTS = ("return", "bound", "error", "mix")
+TITLES = {
+    "return": "return",
+    "bound": "bound C(k)/C(0)",
+    "error": "model error",
+    "mix": "mix and rollouts",
+}
+
+
+class Tab(Static):
+    """Choose a chart with the mouse."""
+
+    class Chosen(Message):
+        """Tell which chart was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.chart = name
+
+    def __init__(self, chart: str, index: int) -> None:
+        super().__init__(Content(f" {index} {chart} "), id=f"tab-{chart}", classes="tab")
+        self.chart = chart
+
+    def on_click(self) -> None:
+        """Report the click."""
+        self.post_message(self.Chosen(self.chart))
+
+
+class Charts(Vertical):
+    """Show a run's curves."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.smooth = True
+        self.squared = False
+        self.chosen = CHARTS[0]
+
+    def compose(self) -> ComposeResult:
+        """Lay out tabs and four panels."""
+        with Horizontal(id="tabs"):
+            for index, name in enumerate(CHARTS, 1):
+                yield Tab(name, index)
+        with Grid(id="chart-grid"):
+            for index, name in enumerate(CHARTS, 1):
+                with Vertical(id=f"panel-{name}", classes="panel") as panel:
+                    panel.border_title = f"{index} {TITLES[name]}"
+                    if name == "mix":
+                        yield Chart(id="chart-length")
+                        yield Chart(id="chart-ratio")
+                    else:
+                        yield Chart(id=f"chart-{name}")
+
+    def on_mount(self) -> None:
+        """Mark the first tab."""
+        self._mark()
+
+    def on_tab_chosen(self, event: Tab.Chosen) -> None:
+        """Show the chart that was clicked."""
+        event.stop()
+        self.chosen = event.chart
+        self._mark()
+
+    def choose(self, name: str) -> None:
+        """Show ``name`` alone; chosen twice where all fit, show all again."""
+        alone = self.has_class("-alone")
+        self.set_class(not (alone and self.chosen == name), "-alone")
+        self.chosen = name
+        self._mark()
+
+    def _mark(self) -> None:
+        for name in CHARTS:
+            self.query_one(f"#panel-{name}").set_class(name == self.chosen, "-chosen")
+            self.query_one(f"#tab-{name}").set_class(name == self.chosen, "-chosen")
+
+    def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change]) -> None:
+        """Draw the run's curves, or say what they wait for."""
+        shown = detail if detail is not None else RunDetail(_NOWHERE, 0)
+        markers = views.markers_of(changes)
+        k = shown.last("rollout/length")
+        configured = row.controls.get("rollout_length") if row is not None else None
+        if isinstance(configured, int) and not isinstance(configured, bool):
+            k = float(configured)
+        pictures = {
+            "return": views.return_picture(shown, markers, self.smooth),
+            "bound": views.bound_picture(shown, k),
+            "error": views.error_picture(shown, markers, self.squared),
+            "length": views.length_picture(shown, markers),
+            "ratio": views.ratio_picture(shown, markers),
+        }
+        for name, picture in pictures.items():
+            self.query_one(f"#chart-{name}", Chart).show(picture)
+        self._subtitles(shown, k if math.isfinite(k) else 0.0)
+
+    def _subtitles(self, detail: RunDetail, k: float) -> None:
+        titles = {
+            "return": "smoothed (m)" if self.smooth else "raw (m)",
+            "bound": views.bound_words(detail, k),
+            "error": "v: total variation" if self.squared else "v: MSE",
+        }
+        for name, title in titles.items():
+            self.query_one(f"#panel-{name}").border_subtitle = title
+
+
+_NOWHERE = Path()

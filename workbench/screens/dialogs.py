@@ -1,0 +1,131 @@
+"""Ask short questions: stop this run? which exact values?"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from mbpo.config import LIVE_SETTINGS
+from mbpo.errors import ConfigError
+from workbench.format import fitted, safe_text, setting_value, whole
+from workbench.messages import RunRow
+
+
+class ConfirmStop(ModalScreen[bool]):
+    """Ask before a run is stopped."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "stop it", id="confirm.yes"),
+        Binding("n,escape", "answer(False)", "let it run", id="confirm.no"),
+    ]
+
+    def __init__(self, row: RunRow) -> None:
+        super().__init__()
+        self._row = row
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        row = self._row
+        with Vertical(classes="dialog") as box:
+            box.border_title = "stop a run"
+            yield Static(
+                Content.assemble(
+                    "Stop ", (fitted(row.run_id, 40), "bold"),
+                    f" at {whole(row.env_steps)} of {whole(row.total_steps)} env steps?\n\n",
+                    ("It ends at its next step, after a checkpoint.", "$text-muted"),
+                )
+            )  # fmt: skip
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("y stop it", id="yes", variant="error", compact=True)
+                yield Button("n let it run", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """Put the safe answer under the cursor."""
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer with the mouse."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer with a key."""
+        self.dismiss(yes)
+
+
+class EditValues(ModalScreen[dict[str, Any] | None]):
+    """Ask for exact values of the live settings."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", id="edit.cancel"),
+        Binding("ctrl+s", "apply", "apply", id="edit.apply"),
+    ]
+
+    def __init__(self, row: RunRow) -> None:
+        super().__init__()
+        self._row = row
+
+    def compose(self) -> ComposeResult:
+        """Lay out a field for each live setting, with what it accepts."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "set values"
+            yield Static(Content.styled(fitted(self._row.run_id, 60), "bold"))
+            for name, setting in LIVE_SETTINGS.items():
+                yield Static(Content.assemble((name, "bold"), f"  {setting.doc}"))
+                now = self._row.controls.get(name)
+                value = setting_value(now) if now is not None else ""
+                yield Input(value, id=f"edit-{name}", compact=True)
+                yield Static(_accepts(name), id=f"hint-{name}", classes="hint")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("^s apply", id="apply", variant="primary", compact=True)
+                yield Button("esc cancel", id="cancel", compact=True)
+
+    @on(Input.Changed)
+    def _check(self, event: Input.Changed) -> None:
+        name = (event.input.id or "").removeprefix("edit-")
+        self._parse(name, event.value)
+
+    def _parse(self, name: str, text: str) -> Any | None:
+        hint = self.query_one(f"#hint-{name}", Static)
+        try:
+            value = LIVE_SETTINGS[name].parse(text)
+        except ConfigError as error:
+            hint.update(Content.styled(safe_text(error, 160), "$error"))
+            return None
+        hint.update(_accepts(name))
+        return value
+
+    @on(Input.Submitted)
+    def action_apply(self) -> None:
+        """Hand back what differs from the values in force."""
+        values: dict[str, Any] = {}
+        for name in LIVE_SETTINGS:
+            value = self._parse(name, self.query_one(f"#edit-{name}", Input).value)
+            if value is None:
+                return
+            if value != self._row.controls.get(name):
+                values[name] = value
+        self.dismiss({**values, "revision": self._row.revision} if values else None)
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "apply":
+            self.action_apply()
+        else:
+            self.action_cancel()
+
+
+def _accepts(name: str) -> Content:
+    setting = LIVE_SETTINGS[name]
+    unit = f" ({setting.unit})" if setting.unit else ""
+    return Content.styled(f"must {setting.expected}{unit}", "$text-muted")

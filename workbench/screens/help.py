@@ -1,0 +1,113 @@
+"""Explain keys, from the bindings themselves, and what the charts do and do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from mbpo.runs.metrics import METRICS
+from workbench.format import GLYPHS
+from workbench.messages import DEAF
+from workbench.widgets.runs_table import COLORS
+
+BOUND = """\
+C(k) is the most return that k-step imagined rollouts can overestimate, by Theorem 4.3 of MBPO:
+
+    C(k) = 2 r_max [γ^(k+1) ε_π/(1−γ)² + γ^k ε_π/(1−γ) + k ε_m′/(1−γ)]
+    C(k)/C(0) = γ^k + k (1−γ) ρ        with ρ = ε_m′/ε_π
+    k* = ⌈ln ρ / ln γ⌉, and 0 when ρ ≥ 1
+
+Read its shape, not its height. The values are vacuous, no smaller than the largest gap two returns
+can have, as soon as ε_π ≥ 1 − γ, which is most of the time. k* depends on ρ and γ only, and the
+curve is flat near it: a k beside k* costs little. A larger ε_π asks for a longer k, because data of
+an old policy mislead more than the model does. ε_m is a stand-in, measured at resolution σ₀.
+real_ratio is not in the bound at all."""
+
+DIALS = """\
+k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. auto
+follows rollout_schedule. real_ratio is the share of real rows in each batch of SAC. A change holds
+from the env step shown as "applied @"; "measured" is what sampling really did."""
+
+LIFE = """\
+Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
+them: open it again and everything is there. Only s, confirmed, stops a run."""
+
+GLOSSARY = ("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", "bound/c_over_gap",
+            "model/holdout_mse", "model/new_data_mse", "eval/return_mean",
+            "rollout/length_measured", "mix/real_ratio_measured")  # fmt: skip
+
+
+class HelpScreen(ModalScreen[None]):
+    """Show the keys of the screen below, the theory and the glyphs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q", "close", "close", id="help.close")
+    ]
+
+    def __init__(self, bindings: Iterable[Binding]) -> None:
+        super().__init__()
+        self._keys_in_force = list(bindings)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with VerticalScroll(classes="page") as page:
+            page.border_title = "help"
+            page.border_subtitle = "esc closes"
+            yield Static(_titled("Keys", self._keys()))
+            yield Static(_titled("What you steer", Content(DIALS)))
+            yield Static(_titled("What the bound says, and what not", Content(BOUND)))
+            yield Static(_titled("What is measured", _glossary()))
+            yield Static(_titled("States", _states()))
+            yield Static(_titled("What happens when you quit", Content(LIFE)))
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll."""
+        self.query_one(VerticalScroll).focus()
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+    def _keys(self) -> Content:
+        keys: dict[str, list[str]] = {}
+        for binding in self._keys_in_force:
+            if binding.description and not binding.system:
+                shown = self.app.get_key_display(replace(binding, key_display=None))
+                keys.setdefault(binding.tooltip or binding.description, []).append(shown)
+        lines = [
+            Content.assemble((f"{' '.join(dict.fromkeys(shown)):>10}", "bold $accent"), f"  {text}")
+            for text, shown in keys.items()
+        ]
+        return Content("\n").join(lines)
+
+
+def _titled(title: str, body: Content) -> Content:
+    return Content.assemble((title, "bold $primary"), "\n", body, "\n")
+
+
+def _glossary() -> Content:
+    lines = []
+    for key in GLOSSARY:
+        metric = METRICS[key]
+        unit = f" ({metric.unit})" if metric.unit else ""
+        lines.append(Content.assemble((f"{key:<26}", "bold"), f"{metric.meaning}{unit}"))
+    return Content("\n").join(lines)
+
+
+def _states() -> Content:
+    lines = []
+    for state, glyph in GLYPHS.items():
+        deaf = "  takes no commands" if state in DEAF else ""
+        words = {"lost": "its process is gone", "silent": "no heartbeat from another host"}
+        lines.append(
+            Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf)
+        )
+    return Content("\n").join(lines)

@@ -1,0 +1,45 @@
+"""Say what screens may ask of the app, so that they need not import it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from mbpo.settings import Value
+from workbench.launcher import Launcher
+from workbench.messages import RunRow
+from workbench.steering import Promise
+
+
+class Host(Protocol):
+    """Be what the app offers to its screens."""
+
+    readonly: bool
+    selected: Path | None
+    launcher: Launcher
+
+    @property
+    def rows(self) -> tuple[RunRow, ...]:
+        """Return the runs known now."""
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """Show a short notice."""
+
+    def select(self, path: Path | None) -> None:
+        """Put a run in focus."""
+
+    def send(self, path: Path, promise: Promise) -> None:
+        """Send a command to a run."""
+
+    def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
+        """Start a learner."""
+
+    def open_launch_form(self) -> None:
+        """Show the launch form."""
+
+    def open_log(self) -> None:
+        """Show the log of the run in focus."""
+
+    def open_help(self) -> None:
+        """Show help."""

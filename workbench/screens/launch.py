@@ -1,0 +1,205 @@
+"""Start a run from a form that the declared settings make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Collapsible, Input, Select, Static
+
+from mbpo.config import SETTINGS, resolve
+from mbpo.errors import ConfigError
+from mbpo.presets import PRESETS
+from mbpo.runs.layout import check_run_id
+from mbpo.settings import Setting, Value
+from workbench.format import safe_text
+from workbench.launcher import shown_command, spelled
+
+COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
+GROUPS = {
+    "run": "run", "evaluation": "evaluation", "trust": "how far to trust the model",
+    "loop": "loop", "model": "dynamics model", "sac": "SAC", "bound": "bound",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Order:
+    """Hold what the form asks for."""
+
+    preset: str
+    overrides: dict[str, Value]
+    run_id: str = ""
+
+
+class Field(Vertical):
+    """Show one setting: name, input, and what it means and accepts."""
+
+    def __init__(self, setting: Setting, preset: str) -> None:
+        super().__init__(classes="field")
+        self.setting = setting
+        self.preset = preset
+        self.fault = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the name beside the input, the meaning below."""
+        with Horizontal(classes="field-line"):
+            yield Static(Content.styled(self.setting.name, "bold"), classes="field-name")
+            yield Input(placeholder=self._default(), id=f"set-{self.setting.name}", compact=True)
+        yield Static(self._meaning(), classes="hint")
+
+    @property
+    def text(self) -> str:
+        """Return what was typed."""
+        return self.query_one(Input).value.strip()
+
+    def use_preset(self, preset: str) -> None:
+        """Show another preset's default."""
+        self.preset = preset
+        self.query_one(Input).placeholder = self._default()
+
+    def value(self) -> Value | None:
+        """Return the typed value; None when it was left to the preset or cannot be used."""
+        self.fault = ""
+        try:
+            value = self.setting.parse(self.text) if self.text else None
+        except ConfigError as error:
+            self.fault, value = safe_text(error, 200), None
+        hint = Content.styled(self.fault, "$error") if self.fault else self._meaning()
+        self.query_one(".hint", Static).update(hint)
+        return None if value == default_of(self.setting, self.preset) else value
+
+    def _default(self) -> str:
+        return spelled(default_of(self.setting, self.preset))
+
+    def _meaning(self) -> Content:
+        setting = self.setting
+        facts = [f for f in (setting.unit, _accepted(setting)) if f]
+        tail = f"  [{', '.join(facts)}]" if facts else ""
+        return Content.assemble((setting.doc, "$text-muted"), (tail, "$text-disabled"))
+
+
+def _accepted(setting: Setting) -> str:
+    if setting.kind is bool:
+        return "true or false"
+    if setting.choices:
+        return " or ".join(setting.choices)
+    if setting.kind is str:
+        return ""
+    return setting.range_text + (" or auto" if setting.auto else "")
+
+
+def default_of(setting: Setting, preset: str) -> Value:
+    """Return what the preset gives, else the declared default."""
+    return PRESETS[preset].settings.get(setting.name, setting.default)
+
+
+class LaunchForm(ModalScreen[Order | None]):
+    """Ask for a preset and what should differ from it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f5", "start", "start", id="launch.start", priority=True),
+        Binding("escape", "cancel", "cancel", id="launch.cancel"),
+    ]
+
+    def __init__(self, preset: str = "pendulum") -> None:
+        super().__init__()
+        self.preset = preset if preset in PRESETS else next(iter(PRESETS))
+
+    def compose(self) -> ComposeResult:
+        """Lay out the preset, the common settings and, folded, all others."""
+        with Vertical(classes="page") as page:
+            page.border_title = "new run"
+            page.border_subtitle = "^s starts · tab moves · esc cancels"
+            with VerticalScroll(id="form"):
+                with Horizontal(classes="field-line"):
+                    yield Static(Content.styled("preset", "bold"), classes="field-name")
+                    yield Select(
+                        [(name, name) for name in PRESETS], value=self.preset,
+                        allow_blank=False, id="preset", compact=True,
+                    )  # fmt: skip
+                yield Static(self._source(), id="source", classes="hint")
+                for name in COMMON:
+                    yield Field(SETTINGS[name], self.preset)
+                with Horizontal(classes="field-line"):
+                    yield Static(Content.styled("name", "bold"), classes="field-name")
+                    yield Input(placeholder="preset, seed and time", id="run-id", compact=True)
+                yield Static("", id="name-hint", classes="hint")
+                yield from self._groups()
+            yield Static("", id="command")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("^s start", id="start", variant="primary", compact=True)
+                yield Button("esc cancel", id="cancel", compact=True)
+
+    def _groups(self) -> ComposeResult:
+        rest = [s for s in SETTINGS.values() if s.name not in (*COMMON, "preset")]
+        for group in dict.fromkeys(s.group for s in rest):
+            members = [s for s in rest if s.group == group]
+            title = f"{GROUPS.get(group, group)} ({len(members)})"
+            with Collapsible(title=title, id=f"group-{group}"):
+                for setting in members:
+                    yield Field(setting, self.preset)
+
+    def on_mount(self) -> None:
+        """Show the command that the form stands for."""
+        self.query_one("#preset").focus()
+        self._validate()
+
+    def order(self) -> Order | None:
+        """Return what was asked for, or None after showing what is wrong with it."""
+        fields = list(self.query(Field))
+        values = {field.setting.name: field.value() for field in fields}
+        overrides = {name: value for name, value in values.items() if value is not None}
+        run_id = self.query_one("#run-id", Input).value.strip()
+        fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "")
+        try:
+            resolve(overrides, self.preset)
+            if run_id:
+                check_run_id(run_id)
+        except ConfigError as error:
+            fault = fault or safe_text(error, 200)
+        shown = Content.styled(shown_command(self.preset, overrides, run_id), "$text-muted")
+        if fault:
+            shown = Content.styled(fault, "$error")
+        self.query_one("#command", Static).update(shown)
+        self.query_one("#start", Button).disabled = bool(fault)
+        return None if fault else Order(self.preset, overrides, run_id)
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _validate(self) -> None:
+        chosen = str(self.query_one("#preset", Select).value)
+        if chosen != self.preset and chosen in PRESETS:
+            self.preset = chosen
+            for field in self.query(Field):
+                field.use_preset(chosen)
+            self.query_one("#source", Static).update(self._source())
+        self.order()
+
+    def _source(self) -> Content:
+        preset = PRESETS[self.preset]
+        return Content.assemble(
+            (preset.doc, "$text"), (f"  Source: {preset.source}", "italic $text-muted")
+        )
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.action_cancel()
+
+    def action_start(self) -> None:
+        """Start, if everything can be used."""
+        order = self.order()
+        if order is not None:
+            self.dismiss(order)
+
+    def action_cancel(self) -> None:
+        """Start nothing."""
+        self.dismiss(None)

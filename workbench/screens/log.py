@@ -1,0 +1,58 @@
+"""Follow the learner's log in full."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import RichLog
+
+from workbench.format import fitted, safe_text
+
+
+class LogScreen(ModalScreen[None]):
+    """Show the end of ``log.txt`` and go on as it grows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,l,q", "close", "close", id="log.close")
+    ]
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._title = fitted(name, 60)
+        self._shown: tuple[str, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the log."""
+        with Vertical(classes="page"):
+            yield RichLog(id="log", markup=False, highlight=False, wrap=True, max_lines=2000)
+
+    def on_mount(self) -> None:
+        """Name the run in the border; brackets in it are text."""
+        box = self.query_one(".page")
+        box.border_title = Text(f"log of {self._title}")
+        box.border_subtitle = "esc closes · follows its end"
+        self.show(self._shown)
+
+    def show(self, lines: tuple[str, ...]) -> None:
+        """Append what is new, or start again where nothing joins."""
+        if not self.is_mounted:
+            self._shown = lines
+            return
+        log = self.query_one(RichLog)
+        old, self._shown = self._shown, lines
+        fresh = lines[len(old) :] if old and lines[: len(old)] == old else lines
+        if len(fresh) == len(lines):
+            log.clear()
+        for line in fresh:
+            log.write(Text(safe_text(line, 2000)))
+        if not lines:
+            log.write(Text("The learner has printed nothing yet.", style="italic"))
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)

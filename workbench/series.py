@@ -1,0 +1,81 @@
+"""Prepare measured series for a chart: smooth, find the spread, thin out. Pure numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+BLOCK = 64
+
+
+def ema(values: Floats, weight: float) -> Floats:
+    """Return the debiased exponential moving average; NaN stays a gap.
+
+        y_t = Σ_i w^(t−i) x_i / Σ_i w^(t−i), over the finite x_i with i ≤ t
+
+    Raises:
+        ValueError: ``weight`` is not in [0, 1).
+    """
+    if not 0 <= weight < 1:
+        raise ValueError(f"weight must lie in [0, 1), got {weight}")
+    known = np.isfinite(values)
+    sums = _decayed_sum(np.where(known, values, 0.0), weight)
+    counts = _decayed_sum(known.astype(np.float64), weight)
+    smooth = np.full(values.shape, np.nan)
+    np.divide(sums, counts, out=smooth, where=known)
+    return smooth
+
+
+def spread(values: Floats, weight: float) -> Floats:
+    """Return the moving standard deviation that belongs to :func:`ema`."""
+    mean = ema(values, weight)
+    return np.sqrt(np.maximum(ema(np.square(values - mean), weight), 0.0))
+
+
+def _decayed_sum(values: Floats, weight: float) -> Floats:
+    """Return Σ_i w^(t−i) x_i, a block at a time so that numpy does the inner loop."""
+    blocks = -(-len(values) // BLOCK)
+    padded = np.zeros(blocks * BLOCK)
+    padded[: len(values)] = values
+    ages = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
+    decay = np.where(ages >= 0, weight ** np.maximum(ages, 0).astype(np.float64), 0.0)
+    sums = padded.reshape(blocks, BLOCK) @ decay.T
+    carried = weight ** np.arange(1.0, BLOCK + 1)
+    for row in range(1, blocks):
+        sums[row] += sums[row - 1, -1] * carried
+    return np.asarray(sums.reshape(-1)[: len(values)], dtype=np.float64)
+
+
+def smoothing_weight(points: int) -> float:
+    """Return the weight that averages over about a twentieth of the points."""
+    window = max(points / 20.0, 1.0)
+    return (window - 1.0) / (window + 1.0)
+
+
+def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
+    """Return at most four points a bin that draw the same line: first, lowest, highest, last.
+
+    A bin of NaN only stays as one NaN, so that gaps stay gaps. ``x`` must not fall.
+    """
+    if len(x) <= 4 * bins or bins < 1:
+        return x, y
+    width = (x[-1] - x[0]) / bins or 1.0
+    bin_of = np.minimum(((x - x[0]) / width).astype(np.intp), bins - 1)
+    starts = np.flatnonzero(np.diff(bin_of, prepend=-1))
+    ends = np.append(starts[1:], len(x)) - 1
+    order = np.lexsort((y, bin_of))  # NaN sorts last within its bin
+    known = np.add.reduceat(np.isfinite(y).astype(np.intp), starts)
+    lowest = order[starts]
+    highest = order[np.maximum(starts + known - 1, starts)]
+    keep = np.unique(np.concatenate([starts, lowest, highest, ends]))
+    return x[keep], y[keep]
+
+
+def in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return the points sorted by ``x`` where a resumed run wrote some steps again."""
+    if len(x) < 2 or bool(np.all(x[1:] >= x[:-1])):
+        return x, y
+    order = np.argsort(x, kind="stable")
+    return x[order], y[order]

@@ -1,0 +1,1 @@
+"""Draw the parts of a screen: charts, runs, controls, events."""

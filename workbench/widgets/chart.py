@@ -1,0 +1,42 @@
+"""Show a picture of curves; it is painted again only when it or the size changed."""
+
+from __future__ import annotations
+
+from textual.strip import Strip
+from textual.widget import Widget
+
+from workbench.widgets.picture import Picture, paint
+
+
+class Chart(Widget):
+    """Draw lines, bands and markers in braille.
+
+    Departs: not textual-plot's widget, which maps and joins points one by one in Python, joins
+    lines over NaN and has no band; see ``benchmarks`` and the figures in ``docs/workbench.md``.
+    """
+
+    DEFAULT_CSS = "Chart { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.picture = Picture("", empty="")
+        self._strips: list[Strip] = []
+        self._painted: tuple[Picture, int, int, str] | None = None
+
+    def show(self, picture: Picture) -> None:
+        """Draw ``picture`` from now on."""
+        self.picture = picture
+        self._painted = None
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the painted picture."""
+        ground = self.background_colors[1].hex6
+        wanted = (self.picture, self.size.width, self.size.height, ground)
+        if self._painted is None or self._painted[1:] != wanted[1:]:
+            self._strips = paint(*wanted)
+            self._painted = wanted
+        style = self.rich_style
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, style)
+        return self._strips[y].apply_style(style)

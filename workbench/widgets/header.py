@@ -1,0 +1,62 @@
+"""Say in one line which run is on screen and how it is doing."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from workbench.format import GLYPHS, duration, fitted, number, safe_text, whole
+from workbench.messages import RunRow
+from workbench.widgets.runs_table import COLORS
+
+
+def headline(row: RunRow, width: int, dials: str = "") -> Content:
+    """Return name, environment, state, progress and time left; the least needed goes first."""
+    state = row.state
+    if row.phase and row.active and row.phase != row.state:
+        state = f"{row.state} ({safe_text(row.phase, 20)})"
+    progress = whole(row.env_steps)
+    if row.total_steps > 0:
+        progress += f" / {whole(row.total_steps)}"
+    parts: list[tuple[int, Content]] = [
+        (0, Content.styled(fitted(row.run_id, 32), "bold")),
+        (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {state}", COLORS.get(row.state, ""))),
+        (2, Content(f"{progress} steps")),
+        (3, Content(_time_left(row))),
+        (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
+        (4, Content(fitted(row.env_id, 32))),
+        (7, Content(f"seed {row.seed}")),
+        (5, Content.styled("interactive" if row.interactive else "", "#CC79A7")),
+        (1, Content(dials)),
+        (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
+    ]
+    kept = [(rank, part) for rank, part in parts if part.plain]
+    separator = Content.styled(" · ", "$text-muted")
+    for rank in (7, 6, 5, 4, 3):
+        if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
+            break
+        kept = [(r, part) for r, part in kept if r != rank]
+    return separator.join(part for _, part in kept)
+
+
+def _time_left(row: RunRow) -> str:
+    if not row.active or row.steps_per_s <= 0 or row.total_steps <= row.env_steps:
+        return ""
+    return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
+
+
+class Header(Static):
+    """Show the headline of the run in focus."""
+
+    def show(self, row: RunRow | None, dials: str = "") -> None:
+        """Show ``row``, or what to do when there is none."""
+        width = self.content_size.width or 80
+        if row is None:
+            self.update(
+                Content.assemble(
+                    ("MBPO Workbench", "bold"),
+                    (" · find out when to trust your model", "$text-muted"),
+                )
+            )
+            return  # fmt: skip
+        self.update(headline(row, width, dials))

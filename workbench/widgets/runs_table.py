@@ -1,0 +1,126 @@
+"""List the runs, those at work first, and keep the selection on the run, not on the row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+from textual.message import Message
+from textual.widgets import DataTable
+
+from workbench.format import GLYPHS, fitted, number, sparkline, whole
+from workbench.messages import RunRow
+from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
+
+COLORS = {
+    "launching": SKY, "starting": SKY, "running": GREEN, "paused": YELLOW, "stopping": ORANGE,
+    "finished": SKY, "stopped": GREY, "failed": VERMILLION, "diverged": VERMILLION,
+    "lost": PURPLE, "silent": PURPLE, "unreadable": GREY,
+}  # fmt: skip
+
+Column = tuple[str, int]
+NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("return", 7), ("trend", 5))
+MIDDLE: tuple[Column, ...] = (
+    ("", 1), ("run", 18), ("steps", 7), ("return", 7), ("trend", 7),
+)  # fmt: skip
+WIDE: tuple[Column, ...] = (
+    ("", 1), ("run", 24), ("state", 10), ("env", 18), ("steps", 9), ("return", 9),
+    ("trend", 16), ("hand", 4),
+)  # fmt: skip
+
+
+def columns_for(width: int) -> tuple[Column, ...]:
+    """Return the columns that fit; the run's name takes what is left."""
+    for columns in (WIDE, MIDDLE, NARROW):
+        spare = width - sum(w for _, w in columns) - 2 * len(columns)
+        if spare >= 0 or columns is NARROW:
+            return tuple((n, w + spare if n == "run" else w) for n, w in columns)
+    return NARROW
+
+
+def cell(row: RunRow, name: str, width: int) -> Text:
+    """Return one cell as text that nothing interprets."""
+    color = COLORS.get(row.state, GREY)
+    if name == "":
+        return Text(GLYPHS.get(row.state, "·"), style=color)
+    if name == "run":
+        return Text(fitted(row.run_id, width), style="" if row.active else GREY)
+    if name == "state":
+        return Text(fitted(row.state, width), style=color)
+    if name == "env":
+        return Text(fitted(row.env_id, width), style=GREY)
+    if name == "steps":
+        return Text(fitted(whole(row.env_steps), width), justify="right")
+    if name == "return":
+        text = number(row.last_return) if row.last_return is not None else row.state
+        return Text(fitted(text, width), justify="right", style="" if row.active else GREY)
+    if name == "trend":
+        return Text(sparkline(row.recent, width), style=SKY if row.active else GREY)
+    return Text("yes" if row.interactive else "", style=PURPLE)
+
+
+class RunsTable(DataTable[Text]):
+    """Show the rows of a snapshot."""
+
+    class Picked(Message):
+        """Tell that a person moved to another run."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__()
+            self.path = path
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
+        self._rows: tuple[RunRow, ...] = ()
+        self._layout: tuple[Column, ...] = ()
+        self.picked: Path | None = None
+
+    def show(self, rows: tuple[RunRow, ...], picked: Path | None) -> None:
+        """Show ``rows`` with the cursor on ``picked``."""
+        self.picked = picked
+        layout = columns_for(self.content_size.width or 30)
+        same = layout == self._layout and [r.path for r in rows] == [r.path for r in self._rows]
+        old, self._rows = self._rows, rows
+        if same:
+            self._update(old)
+        else:
+            self._layout = layout
+            self._rebuild()
+        self._follow()
+
+    def on_resize(self) -> None:
+        """Choose the columns again."""
+        self.show(self._rows, self.picked)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """Report the run under the cursor, unless the table itself moved it."""
+        event.stop()
+        index = event.cursor_row
+        if index != self.cursor_row or not 0 <= index < len(self._rows):
+            return  # an echo of a move that another one followed
+        path = self._rows[index].path
+        if path != self.picked:
+            self.picked = path
+            self.post_message(self.Picked(path))
+
+    def _update(self, old: tuple[RunRow, ...]) -> None:
+        for row, before in zip(self._rows, old, strict=True):
+            if row == before:
+                continue
+            for name, width in self._layout:
+                self.update_cell(str(row.path), name or "glyph", cell(row, name, width))
+
+    def _rebuild(self) -> None:
+        with self.prevent(DataTable.RowHighlighted):
+            self.clear(columns=True)
+            for name, width in self._layout:
+                self.add_column(Text(name), width=width, key=name or "glyph")
+            for row in self._rows:
+                cells = [cell(row, name, width) for name, width in self._layout]
+                self.add_row(*cells, key=str(row.path))
+
+    def _follow(self) -> None:
+        for index, row in enumerate(self._rows):
+            if row.path == self.picked and index != self.cursor_row:
+                with self.prevent(DataTable.RowHighlighted):
+                    self.move_cursor(row=index, animate=False)
