@@ -26,7 +26,7 @@ def go_without(reason: str) -> None:
     """Say once that the pure-torch package is what gets installed, or refuse to."""
     if wanted("MBPO_REQUIRE_EXT"):
         raise SystemExit(f"mbpo: MBPO_REQUIRE_EXT=1, but there is no extension: {reason}")
-    print(f"mbpo: installing without mbpo._C, the op runs in plain torch: {reason}", file=sys.stderr)
+    print(f"mbpo: installing without mbpo._C, the op runs on torch: {reason}", file=sys.stderr)
 
 
 def sources() -> list[str]:

@@ -6,15 +6,15 @@ asked only after they refuse, so that a correct call pays for neither twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activations.h
 
+_F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward = torch.ops.mbpo.ensemble_mlp_backward.default
 
@@ -31,7 +31,7 @@ def ensemble_mlp(
     code = CODES[activation]
     tensors = (*weights, *biases, *(logvar_bounds or ()))
     if torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in tensors)):
-        outputs = _EnsembleMLP.apply(code, len(weights), member, x, *tensors)
+        outputs = _apply(code, len(weights), member, x, *tensors)
     else:
         outputs, _ = _forward(x, weights, biases, logvar_bounds or (), member, code, False)
     return outputs[0] if logvar_bounds is None else (outputs[0], outputs[1])
@@ -41,7 +41,7 @@ class _EnsembleMLP(torch.autograd.Function):
     """Pair the operators. A Function costs a third of what register_autograd does per call."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, code: int, layers: int, member: Tensor | None, x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         weights, biases, bounds = (
@@ -55,23 +55,31 @@ class _EnsembleMLP(torch.autograd.Function):
         return tuple(outputs)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        # once_differentiable says the same, at 7 µs a call.
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            raise RuntimeError(
+                "ensemble_mlp's compiled backward has no derivative of its own; "
+                "pass backend='torch' where create_graph=True is needed"
+            )
         member, x, *rest = ctx.saved_tensors
         layers, needs = ctx.layers, ctx.needs_input_grad
         weights, bounds = rest[:layers], rest[layers : layers + 2 * (len(grads) - 1)]
         saved = rest[layers + len(bounds) :]
         need_x, need_params = needs[3], any(needs[4 : 4 + 2 * layers])
-        results = _backward(
-            grads, x, weights, bounds, member, saved, ctx.code, need_x, need_params
-        )
+        results = _backward(grads, x, weights, bounds, member, saved, ctx.code, need_x, need_params)
         dx = results[:1] if need_x else [None]
         dparams = results[need_x : need_x + 2 * layers] if need_params else [None] * 2 * layers
         dbounds = results[len(results) - len(bounds) :]
         return None, None, None, *dx, *dparams, *dbounds
 
 
-@torch.library.register_fake("mbpo::ensemble_mlp_forward")
+# torch leaves these two untyped.
+_apply: Callable[..., tuple[Tensor, ...]] = _EnsembleMLP.apply
+_register_fake: Callable[[str], Callable[[_F], _F]] = torch.library.register_fake
+
+
+@_register_fake("mbpo::ensemble_mlp_forward")
 def _fake_forward(
     x: Tensor,
     weights: Sequence[Tensor],
@@ -91,7 +99,7 @@ def _fake_forward(
     )
 
 
-@torch.library.register_fake("mbpo::ensemble_mlp_backward")
+@_register_fake("mbpo::ensemble_mlp_backward")
 def _fake_backward(
     grads: Sequence[Tensor],
     x: Tensor,

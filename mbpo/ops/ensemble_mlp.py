@@ -9,11 +9,13 @@ from torch import Tensor
 
 from mbpo.errors import ConfigError
 from mbpo.ops import native, reference
-from mbpo.ops.contract import check_call
+from mbpo.ops.contract import BACKENDS, check_call
 from mbpo.ops.reference import ACTIVATIONS
 
 if native.AVAILABLE:
     from mbpo.ops import compiled
+
+CPP_TAKES = "float32 or float64 on the CPU"
 
 
 def ensemble_mlp(
@@ -35,24 +37,18 @@ def ensemble_mlp(
         ConfigError: ``activation`` or ``backend`` is unknown, or ``backend`` cannot take the call.
         ShapeError: a shape, dtype or device is not the one above, or a member is out of range.
     """
-    if backend == "auto" and native.AVAILABLE and activation in ACTIVATIONS and _cpp_takes(x):
-        if not torch.compiler.is_compiling():
-            try:
-                return compiled.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
-            except RuntimeError:
-                # The operator refused the call: say why in full, or let its own words stand.
-                check_call(x, weights, biases, activation, logvar_bounds, member, backend)
-                raise
+    fast = native.AVAILABLE and _cpp_takes(x) and backend != "torch"
+    if fast and backend in BACKENDS and activation in ACTIVATIONS:
+        try:
+            return compiled.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
+        except RuntimeError:
+            # The operator refused the call: say why in full, or let its own words stand.
+            check_call(x, weights, biases, activation, logvar_bounds, member, backend)
+            raise
     check_call(x, weights, biases, activation, logvar_bounds, member, backend)
-    if backend == "cpp" and not native.AVAILABLE:
-        raise ConfigError(f"backend 'cpp' cannot run: {native.REASON}; use backend 'auto'")
-    if backend == "cpp" and not _cpp_takes(x):
-        raise ConfigError(
-            f"backend 'cpp' takes float32 or float64 on the CPU, got {x.dtype} on {x.device}; "
-            f"use backend 'auto'"
-        )
-    if backend != "torch" and native.AVAILABLE and _cpp_takes(x):
-        return compiled.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
+    if backend == "cpp":
+        what = native.REASON if _cpp_takes(x) else f"it takes {CPP_TAKES}, got {_kind(x)}"
+        raise ConfigError(f"backend 'cpp' cannot run: {what}; use backend 'auto'")
     if backend == "auto" and not native.AVAILABLE:
         native.say_fallback_once()
     return reference.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
@@ -60,3 +56,7 @@ def ensemble_mlp(
 
 def _cpp_takes(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+
+
+def _kind(x: Tensor) -> str:
+    return f"{x.dtype} on {x.device}"
