@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, cast
@@ -11,6 +12,7 @@ from typing import ClassVar, Literal, cast
 from rich.markup import escape
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.theme import Theme
 
 from mbpo.errors import MBPOError
@@ -42,6 +44,7 @@ class Workbench(App[None]):
 
     TITLE = "MBPO Workbench"
     CSS_PATH = "workbench.tcss"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)
     ]
@@ -102,7 +105,8 @@ class Workbench(App[None]):
         paths = {row.path for row in rows}
         if self.selected not in paths and not (self._chosen and not paths):
             self._chosen = False
-            self.select(rows[0].path if rows else None)
+            if rows or self.selected is not None:
+                self.select(rows[0].path if rows else None)
         snapshot = replace(message.snapshot, rows=rows)
         self._bench.take(snapshot)
         if isinstance(self.screen, LogScreen) and snapshot.detail is not None:
@@ -185,8 +189,8 @@ class Workbench(App[None]):
 
     def open_help(self) -> None:
         """Show help made from the bindings in force."""
-        active = self.screen.active_bindings.values()
-        self.push_screen(HelpScreen(item.binding for item in active))
+        active = [item.binding for item in self.screen.active_bindings.values()]
+        self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))
 
 
 def _preset_of(launch: Launch) -> str:
@@ -214,6 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     app = Workbench(options.runs_root, readonly=options.readonly, start=options.start)
     app.run()
+    if active := sum(row.active for row in app.rows):
+        shown = shlex.join(["mbpo-workbench", "--runs-root", str(options.runs_root)])
+        print(f"{active} at work, and going on: {shown} shows them again.")
     return app.return_code or 0
 
 

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
+MUTED = "#8b949e"  # for words that explain; Textual's own shade is lost in styled text
 BARS = "▁▂▃▄▅▆▇█"
 MAX_MARKS = 2  # combining marks kept on one character
 _SPACES = frozenset("\t\n\r\v\f\u00a0\u2028\u2029")

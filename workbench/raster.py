@@ -20,17 +20,19 @@ def scale(values: Floats, low: float, high: float, dots: int) -> Floats:
     return (values - low) / ((high - low) or 1.0) * (dots - 1)
 
 
-def polyline(x: Floats, y: Floats, width: int, height: int) -> NDArray[np.uint8]:
+def polyline(
+    x: Floats, y: Floats, width: int, height: int, *, joined: bool = True
+) -> NDArray[np.uint8]:
     """Return braille bits [height, width] of the line through dot coordinates, y from the top.
 
-    NaN is a gap; a point between two gaps is one dot.
+    NaN is a gap; a point between two gaps, or any that is not ``joined``, is one dot.
     """
     dots = np.zeros((height * DOTS_Y, width * DOTS_X), dtype=bool)
     finite = np.isfinite(x) & np.isfinite(y)
     _mark(dots, x[finite], y[finite])
-    joined = finite[1:] & finite[:-1]
-    if joined.any():
-        x0, y0, x1, y1 = x[:-1][joined], y[:-1][joined], x[1:][joined], y[1:][joined]
+    both = finite[1:] & finite[:-1]
+    if joined and both.any():
+        x0, y0, x1, y1 = x[:-1][both], y[:-1][both], x[1:][both], y[1:][both]
         _mark(dots, *_between(x0, y0, x1, y1))
     return _cells(dots)
 

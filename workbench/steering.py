@@ -27,6 +27,7 @@ class Change:
     settings: bool = False  # whether it changed a setting
     command_id: str = ""
     by: str = ""
+    new: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -169,6 +170,7 @@ def change_of(event: Mapping[str, Any]) -> Change:
         settings=bool(new) and not action,
         command_id=str(event.get("id", ""))[:80],
         by=str(event.get("by", ""))[:80],
+        new=new,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Static
@@ -56,7 +58,7 @@ class Bench(Screen[None]):
         Binding("e", "edit", "edit", id="run.edit", tooltip="exact values of k and real_ratio"),
         Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
         Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
-        Binding("1", "chart(1)", "chart", id="chart.return", key_display="1-4",
+        Binding("1", "chart(1)", "chart", id="chart.return", show=False,
                 tooltip="chart of returns alone; again for all"),
         Binding("2", "chart(2)", "chart of the bound", id="chart.bound", show=False),
         Binding("3", "chart(3)", "chart of the model's error", id="chart.error", show=False),
@@ -140,16 +142,23 @@ class Bench(Screen[None]):
         self.render_snapshot()
 
     def render_snapshot(self) -> None:
-        """Bring every panel up to date; charts only when their data moved."""
-        if not self.is_mounted:
-            return
+        """Bring every panel up to date, if the screen is neither being built nor taken down."""
+        with contextlib.suppress(NoMatches):
+            self._render_panels()
+
+    def _render_panels(self) -> None:
+        """Show what is known; charts are drawn again only when their data moved."""
         rows, row, detail = self.snapshot.rows, self.row, self.detail
         self.set_class(not rows, "-empty")
         self.query_one(RunsTable).show(rows, self.host.selected)
         self.query_one("#runs-panel").border_subtitle = self._counted()
         self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "")
         self.query_one(Controls).show(row, detail, self.own, self.changes, self.host.readonly)
-        state = (detail and (detail.path, detail.version), row and row.controls, self.size)
+        state = (
+            detail and (detail.path, detail.version),
+            row and (row.controls, row.env_steps),
+            self.size,
+        )
         if state != self._drawn:
             self._drawn = state
             self.query_one(Events).show(detail)
@@ -163,7 +172,7 @@ class Bench(Screen[None]):
     def _dials(self) -> str:
         k = self.detail.last("rollout/length") if self.detail else math.nan
         ratio = self.detail.last("mix/real_ratio") if self.detail else math.nan
-        return f"k {number(k)} ratio {number(ratio)}"
+        return f"k {number(k)} r {number(ratio)}"
 
     def _settle(self) -> None:
         answers = {change.command_id: change for change in self.changes}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -15,6 +14,7 @@ from workbench.messages import RunDetail, RunRow
 from workbench.steering import Change
 from workbench.widgets import views
 from workbench.widgets.chart import Chart
+from workbench.widgets.picture import Picture
 
 CHARTS = ("return", "bound", "error", "mix")
 TITLES = {
@@ -93,26 +93,28 @@ class Charts(Vertical):
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change]) -> None:
         """Draw the run's curves, or say what they wait for."""
         shown = detail if detail is not None else RunDetail(_NOWHERE, 0)
-        markers = views.markers_of(changes)
         k = shown.last("rollout/length")
         configured = row.controls.get("rollout_length") if row is not None else None
         if isinstance(configured, int) and not isinstance(configured, bool):
             k = float(configured)
+        scene = views.Scene(shown, tuple(changes), row.env_steps if row is not None else 0, k)
         pictures = {
-            "return": views.return_picture(shown, markers, self.smooth),
-            "bound": views.bound_picture(shown, k),
-            "error": views.error_picture(shown, markers, self.squared),
-            "length": views.length_picture(shown, markers),
-            "ratio": views.ratio_picture(shown, markers),
+            "return": views.return_picture(scene, self.smooth),
+            "bound": views.bound_picture(scene),
+            "error": views.error_picture(scene, self.squared),
+            "length": views.length_picture(scene),
+            "ratio": views.ratio_picture(scene),
         }
         for name, picture in pictures.items():
+            if row is None:
+                picture = Picture("", empty="curves of the run in focus appear here")
             self.query_one(f"#chart-{name}", Chart).show(picture)
-        self._subtitles(shown, k if math.isfinite(k) else 0.0)
+        self._subtitles(scene)
 
-    def _subtitles(self, detail: RunDetail, k: float) -> None:
+    def _subtitles(self, scene: views.Scene) -> None:
         titles = {
-            "return": "smoothed (m)" if self.smooth else "raw (m)",
-            "bound": views.bound_words(detail, k),
+            "return": "m: raw" if self.smooth else "m: smoothed",
+            "bound": views.bound_words(scene),
             "error": "v: total variation" if self.squared else "v: MSE",
         }
         for name, title in titles.items():

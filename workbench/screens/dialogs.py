@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError
-from workbench.format import fitted, safe_text, setting_value, whole
+from workbench.format import MUTED, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
 
 
@@ -39,7 +39,7 @@ class ConfirmStop(ModalScreen[bool]):
                 Content.assemble(
                     "Stop ", (fitted(row.run_id, 40), "bold"),
                     f" at {whole(row.env_steps)} of {whole(row.total_steps)} env steps?\n\n",
-                    ("It ends at its next step, after a checkpoint.", "$text-muted"),
+                    ("It ends at its next step, after a checkpoint.", MUTED),
                 )
             )  # fmt: skip
             with Horizontal(classes="dialog-buttons"):
@@ -128,4 +128,4 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
 def _accepts(name: str) -> Content:
     setting = LIVE_SETTINGS[name]
     unit = f" ({setting.unit})" if setting.unit else ""
-    return Content.styled(f"must {setting.expected}{unit}", "$text-muted")
+    return Content.styled(f"must {setting.expected}{unit}", MUTED)

@@ -18,7 +18,7 @@ from mbpo.errors import ConfigError
 from mbpo.presets import PRESETS
 from mbpo.runs.layout import check_run_id
 from mbpo.settings import Setting, Value
-from workbench.format import safe_text
+from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command, spelled
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
@@ -80,8 +80,8 @@ class Field(Vertical):
     def _meaning(self) -> Content:
         setting = self.setting
         facts = [f for f in (setting.unit, _accepted(setting)) if f]
-        tail = f"  [{', '.join(facts)}]" if facts else ""
-        return Content.assemble((setting.doc, "$text-muted"), (tail, "$text-disabled"))
+        tail = f"  {', '.join(facts)}" if facts else ""
+        return Content.assemble((setting.doc, MUTED), (tail, "#56B4E9"))
 
 
 def _accepted(setting: Setting) -> str:
@@ -109,6 +109,7 @@ class LaunchForm(ModalScreen[Order | None]):
 
     def __init__(self, preset: str = "pendulum") -> None:
         super().__init__()
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-high")]
         self.preset = preset if preset in PRESETS else next(iter(PRESETS))
 
     def compose(self) -> ComposeResult:
@@ -163,7 +164,7 @@ class LaunchForm(ModalScreen[Order | None]):
                 check_run_id(run_id)
         except ConfigError as error:
             fault = fault or safe_text(error, 200)
-        shown = Content.styled(shown_command(self.preset, overrides, run_id), "$text-muted")
+        shown = Content.styled(shown_command(self.preset, overrides, run_id), MUTED)
         if fault:
             shown = Content.styled(fault, "$error")
         self.query_one("#command", Static).update(shown)
@@ -184,7 +185,7 @@ class LaunchForm(ModalScreen[Order | None]):
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
         return Content.assemble(
-            (preset.doc, "$text"), (f"  Source: {preset.source}", "italic $text-muted")
+            (preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e")
         )
 
     @on(Button.Pressed)

@@ -82,3 +82,6 @@ class RunCommands(Provider):
             if row is None or other.path != row.path:
                 text = f"open {fitted(other.run_id, 40)}"
                 yield text, partial(host.select, Path(other.path)), f"Run is {other.state}"
+        yield "help", host.open_help, "Keys, the theory, and what is measured"
+        yield "change theme", bench.app.action_change_theme, "Colours of the app"
+        yield "quit", bench.app.exit, "Ends this app; runs go on"

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from workbench.format import fitted, number, setting_value
+from workbench.format import MUTED, fitted, number, setting_value
 from workbench.messages import RunDetail, RunRow
 from workbench.steering import Change, Steering
 
@@ -69,7 +69,7 @@ class DialRow(Horizontal):
         measured = number(content.measured) if math.isfinite(content.measured) else "–"
         cell = self.query_one(".dial-measured", Static)
         label = "measured " if cell.size.width >= 14 else "m "
-        cell.update(Content.assemble((label, "$text-muted"), (measured, "bold")))
+        cell.update(Content.assemble((label, MUTED), (measured, "bold")))
 
 
 class Controls(Vertical):
@@ -110,7 +110,7 @@ class Controls(Vertical):
 
     def _fates(self, row: RunRow | None, steering: Steering, changes: list[Change]) -> Content:
         if row is None:
-            return Content.styled("Select a run to steer it.", "$text-muted")
+            return Content.styled("Select a run to steer it.", MUTED)
         width = max(self.content_size.width, 20)
         lines = [
             Content.styled(fitted(f"{what} pending…", 2 * width), WAITING)
@@ -118,9 +118,9 @@ class Controls(Vertical):
         ]
         lines += [fate(change, 2 * width) for change in latest(steering, changes)]
         if not lines and row.answers:
-            lines = [Content.styled("No change by hand yet: k/K turns k.", "$text-muted")]
+            lines = [Content.styled("No change by hand yet: k/K turns k.", MUTED)]
         elif not lines:
-            lines = [Content.styled(f"This run is {row.state}.", "$text-muted")]
+            lines = [Content.styled(f"This run is {row.state}.", MUTED)]
         return Content("\n").join(lines)
 
 

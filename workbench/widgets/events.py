@@ -9,14 +9,14 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
-from workbench.format import fitted, number, safe_text, whole
+from workbench.format import MUTED, fitted, number, safe_text, whole
 from workbench.messages import RunDetail
 from workbench.steering import change_of
 
 MARKS = {
     "evaluation": ("E", "#E69F00"), "control": ("⇄", "#CC79A7"), "warning": ("!", "$warning"),
     "checkpoint": ("▣", "#56B4E9"), "failed": ("✗", "$error"), "diverged": ("!", "$error"),
-    "finished": ("✓", "$success"), "started": ("▶", "$success"), "stopped": ("■", "$text-muted"),
+    "finished": ("✓", "$success"), "started": ("▶", "$success"), "stopped": ("■", MUTED),
 }  # fmt: skip
 SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
 
@@ -24,7 +24,7 @@ SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
 def event_line(event: Mapping[str, Any], width: int) -> Content:
     """Write one event as a line of text that nothing interprets."""
     name = safe_text(event.get("event", "?"), 24)
-    mark, color = MARKS.get(name, ("·", "$text-muted"))
+    mark, color = MARKS.get(name, ("·", MUTED))
     if name == "control":
         change = change_of(event)
         if change.status == "rejected":
@@ -35,7 +35,7 @@ def event_line(event: Mapping[str, Any], width: int) -> Content:
     at = whole(steps) if math.isfinite(steps) else ""
     head = f"{at:>8} "
     return Content.assemble(
-        (head, "$text-muted"), (f"{mark} ", color), fitted(text, max(width - len(head) - 2, 8))
+        (head, MUTED), (f"{mark} ", color), fitted(text, max(width - len(head) - 2, 8))
     )
 
 
@@ -71,7 +71,7 @@ class Events(Static):
         events = detail.events[-height:] if detail is not None else ()
         if not events:
             self.update(Content.styled("Evaluations, refits and changes appear here.",
-                                       "$text-muted"))  # fmt: skip
+                                       MUTED))  # fmt: skip
             return
         self.border_subtitle = (
             f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else ""
@@ -91,5 +91,5 @@ class LogTail(Static):
         """Show the end of ``lines``."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
         last = [fitted(line, width) for line in list(lines)[-height:]]
-        empty = Content.styled("The learner has printed nothing yet.", "$text-muted")
+        empty = Content.styled("The learner has printed nothing yet.", MUTED)
         self.update(Content("\n".join(last)) if last else empty)

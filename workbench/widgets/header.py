@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from workbench.format import GLYPHS, duration, fitted, number, safe_text, whole
+from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.messages import RunRow
 from workbench.widgets.runs_table import COLORS
 
@@ -13,7 +13,7 @@ from workbench.widgets.runs_table import COLORS
 def headline(row: RunRow, width: int, dials: str = "") -> Content:
     """Return name, environment, state, progress and time left; the least needed goes first."""
     state = row.state
-    if row.phase and row.active and row.phase != row.state:
+    if row.phase and row.active and row.phase != row.state and not dials:
         state = f"{row.state} ({safe_text(row.phase, 20)})"
     progress = whole(row.env_steps)
     if row.total_steps > 0:
@@ -31,7 +31,7 @@ def headline(row: RunRow, width: int, dials: str = "") -> Content:
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
     ]
     kept = [(rank, part) for rank, part in parts if part.plain]
-    separator = Content.styled(" · ", "$text-muted")
+    separator = Content.styled(" · ", MUTED)
     for rank in (7, 6, 5, 4, 3):
         if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
             break
@@ -55,7 +55,7 @@ class Header(Static):
             self.update(
                 Content.assemble(
                     ("MBPO Workbench", "bold"),
-                    (" · find out when to trust your model", "$text-muted"),
+                    (" · find out when to trust your model", MUTED),
                 )
             )
             return  # fmt: skip

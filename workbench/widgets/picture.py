@@ -34,6 +34,7 @@ class Line:
     low: Floats | None = None  # the band, where there is one
     high: Floats | None = None
     glyph: str = ""  # drawn at every point when there are few
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
     if not len(line.x):
         return
     x, y = thin(line.x, line.y, canvas.width * DOTS_X)
-    bits = polyline(*frame.dots(x, y), canvas.width, canvas.height)
+    bits = polyline(*frame.dots(x, y), canvas.width, canvas.height, joined=line.joined)
     drawn = bits > 0
     codes = (bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
     canvas.chars[drawn] = codes

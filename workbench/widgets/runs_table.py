@@ -23,6 +23,9 @@ NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("return", 7), ("trend", 5))
 MIDDLE: tuple[Column, ...] = (
     ("", 1), ("run", 18), ("steps", 7), ("return", 7), ("trend", 7),
 )  # fmt: skip
+FULL: tuple[Column, ...] = (
+    ("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("return", 7), ("trend", 7),
+)  # fmt: skip
 WIDE: tuple[Column, ...] = (
     ("", 1), ("run", 24), ("state", 10), ("env", 18), ("steps", 9), ("return", 9),
     ("trend", 16), ("hand", 4),
@@ -31,7 +34,7 @@ WIDE: tuple[Column, ...] = (
 
 def columns_for(width: int) -> tuple[Column, ...]:
     """Return the columns that fit; the run's name takes what is left."""
-    for columns in (WIDE, MIDDLE, NARROW):
+    for columns in (WIDE, FULL, MIDDLE, NARROW):
         spare = width - sum(w for _, w in columns) - 2 * len(columns)
         if spare >= 0 or columns is NARROW:
             return tuple((n, w + spare if n == "run" else w) for n, w in columns)

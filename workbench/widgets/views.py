@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,6 +30,32 @@ DEFAULT_GAMMA = 0.99
 NONE = np.zeros(0)
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Hold what all charts of a run share."""
+
+    detail: RunDetail
+    changes: tuple[Change, ...] = ()
+    env_steps: int = 0  # as of now, beyond the newest row of metrics
+    k: float = math.nan  # in force
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Return a vertical line for each applied change of a setting."""
+        return markers_of(self.changes)
+
+    @property
+    def k_shown(self) -> float:
+        """Return the k in force, 0 before it is known."""
+        return self.k if math.isfinite(self.k) else 0.0
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return the env steps from 0 to now, the same on every chart."""
+        ends = [float(p.x[-1]) for p in self.detail.series.values() if len(p.x)]
+        return 0.0, max([*ends, *(m.x for m in self.markers), float(self.env_steps), 1.0])
+
+
 def markers_of(changes: Iterable[Change]) -> tuple[Marker, ...]:
     """Return a vertical line for each applied change of a setting."""
     return tuple(
@@ -43,9 +70,10 @@ def short_label(what: str) -> str:
     return what.replace("real_ratio", "rr").replace(" → ", "→")[:24]
 
 
-def return_picture(detail: RunDetail, markers: tuple[Marker, ...], smooth: bool) -> Picture:
+def return_picture(scene: Scene, smooth: bool) -> Picture:
     """Show returns of training episodes and of evaluations."""
     lines = []
+    detail = scene.detail
     episodes = detail.series.get("episode/return")
     if episodes is not None:
         lines.append(smoothed("e", "episodes", SKY, episodes, smooth))
@@ -55,7 +83,7 @@ def return_picture(detail: RunDetail, markers: tuple[Marker, ...], smooth: bool)
         value = number(mean.last) + (f" ± {number(std.last, 2)}" if std is not None else "")
         lines.append(Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●"))
     return Picture(
-        "return", lines=tuple(lines), markers=markers, x_range=steps_range(detail),
+        "return", lines=tuple(lines), markers=scene.markers, x_range=scene.span,
         empty="waiting for the first episode to end",
     )  # fmt: skip
 
@@ -76,12 +104,6 @@ def smoothed(letter: str, label: str, color: str, points: Points, smooth: bool) 
     return Line(letter, label, last, color, points.x, mean, mean - width, mean + width)
 
 
-def steps_range(detail: RunDetail) -> tuple[float, float] | None:
-    """Return the env steps from 0 to the newest row, the same on every chart."""
-    ends = [float(points.x[-1]) for points in detail.series.values() if len(points.x)]
-    return (0.0, max(ends)) if ends and max(ends) > 0 else None
-
-
 def gamma_of(detail: RunDetail) -> float:
     """Return the discount of the run's configuration."""
     gamma = detail.config.get("gamma", DEFAULT_GAMMA)
@@ -89,14 +111,14 @@ def gamma_of(detail: RunDetail) -> float:
     return float(gamma) if valid else DEFAULT_GAMMA
 
 
-def bound_picture(detail: RunDetail, k_in_force: float) -> Picture:
+def bound_picture(scene: Scene) -> Picture:
     """Show C(k)/C(0) over k with the k in force and the best k."""
+    detail, k = scene.detail, scene.k_shown
     rho, gamma = detail.last("bound/rho"), gamma_of(detail)
-    picture = Picture("C(k)/C(0)", x_label="k (steps)", empty="waiting for the first refit")
     if not math.isfinite(rho) or rho < 0:
-        return picture
+        waiting = "first refit" if "bound/eps_m" not in detail.series else "new on-policy data"
+        return Picture("C(k)/C(0)", x_label="k (steps)", empty=f"waiting for the {waiting}")
     k_star = detail.last("bound/k_star")
-    k = k_in_force if math.isfinite(k_in_force) else 0.0
     reach = max(k, k_star if math.isfinite(k_star) else 0.0)
     most = int(min(max(10.0, 1.6 * reach), MAX_K))
     lengths = np.linspace(0.0, most, min(most * 4, 400) + 1)
@@ -120,16 +142,15 @@ def _bound_range(curve: Floats) -> tuple[float, float]:
     return low - room, high + room
 
 
-def bound_words(detail: RunDetail, k_in_force: float) -> str:
+def bound_words(scene: Scene) -> str:
     """Say what the bound promises at the k in force."""
-    k_star, over = detail.last("bound/k_star"), detail.last("bound/c_over_gap")
-    if not math.isfinite(detail.last("bound/rho")):
+    detail, k = scene.detail, scene.k_shown
+    rho, over = detail.last("bound/rho"), detail.last("bound/c_over_gap")
+    if not math.isfinite(rho):
         return ""
-    ratio, gamma = detail.last("bound/rho"), gamma_of(detail)
-    k = k_in_force if math.isfinite(k_in_force) else 0.0
-    words = [f"k* = {number(k_star)}"]
-    if ratio >= 0:
-        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, gamma, ratio))}")
+    words = [f"k* = {number(detail.last('bound/k_star'))}"]
+    if rho >= 0:
+        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, gamma_of(detail), rho))}")
     if math.isfinite(over):
         words.append(f"{'vacuous: ' if over >= 1 else ''}{number(over, 2)}× the gap")
     return " · ".join(words)
@@ -146,48 +167,44 @@ SQUARED = (
 )
 
 
-def error_picture(detail: RunDetail, markers: tuple[Marker, ...], squared: bool) -> Picture:
+def error_picture(scene: Scene, squared: bool) -> Picture:
     """Show the model's error: total variation, or mean squared on a log axis."""
     known = [
         Line(letter, name, number(points.last), color, points.x, points.y, glyph="•")
         for letter, name, color, key in (SQUARED if squared else ERRORS)
-        if (points := detail.series.get(key)) is not None
+        if (points := scene.detail.series.get(key)) is not None
     ]
     return Picture(
-        "MSE (log)" if squared else "total variation", lines=tuple(known), markers=markers,
-        x_range=steps_range(detail), log_y=squared, empty="waiting for the first refit",
+        "MSE (log)" if squared else "total variation", lines=tuple(known), markers=scene.markers,
+        x_range=scene.span, log_y=squared, empty="waiting for the first refit",
     )  # fmt: skip
 
 
-def length_picture(detail: RunDetail, markers: tuple[Marker, ...]) -> Picture:
+def length_picture(scene: Scene) -> Picture:
     """Show k as configured and as measured."""
-    rows = detail.last("rollout/rows")
-    return _mix(
-        detail, markers, "k (steps)", "rollout/length", "rollout/length_measured",
-        note=f"{whole(rows)} rows a refit" if math.isfinite(rows) else "",
-    )  # fmt: skip
+    rows = scene.detail.last("rollout/rows")
+    note = f"{whole(rows)} rows a refit" if math.isfinite(rows) else ""
+    return _mix(scene, "k (steps)", "rollout/length", "rollout_length", note)
 
 
-def ratio_picture(detail: RunDetail, markers: tuple[Marker, ...]) -> Picture:
+def ratio_picture(scene: Scene) -> Picture:
     """Show real_ratio as configured and as measured from the batches."""
-    return _mix(detail, markers, "real_ratio", "mix/real_ratio", "mix/real_ratio_measured")
+    return _mix(scene, "real_ratio", "mix/real_ratio", "real_ratio")
 
 
-def _mix(
-    detail: RunDetail, markers: tuple[Marker, ...], label: str, configured: str, measured: str,
-    note: str = "",
-) -> Picture:  # fmt: skip
+def _mix(scene: Scene, label: str, key: str, setting: str, note: str = "") -> Picture:
     lines = []
-    if (points := detail.series.get(configured)) is not None:
-        x, y = held(points, detail)
-        lines.append(Line("c", "configured", number(points.last), SKY, x, y))
-    if (points := detail.series.get(measured)) is not None:
+    if (points := scene.detail.series.get(key)) is not None:
+        x, y = in_force(points, scene, setting)
+        lines.append(Line("c", "configured", number(float(y[-1])), SKY, x, y))
+    if (points := scene.detail.series.get(f"{key}_measured")) is not None:
+        last = number(points.last)
         lines.append(
-            Line("m", "measured", number(points.last), YELLOW, points.x, points.y, glyph="•")
+            Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False)
         )
-    unlabelled = tuple(Marker(m.x, "", PURPLE) for m in markers)
+    unlabelled = tuple(Marker(m.x, "", PURPLE) for m in scene.markers)
     return Picture(
-        label, lines=tuple(lines), markers=unlabelled, x_range=steps_range(detail), note=note,
+        label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, note=note,
         y_range=_from_zero(lines), empty="waiting for the first rollouts",
     )  # fmt: skip
 
@@ -197,9 +214,15 @@ def _from_zero(lines: list[Line]) -> tuple[float, float] | None:
     return (0.0, max(tops) * 1.15) if tops and max(tops) > 0 else None
 
 
-def held(points: Points, detail: RunDetail) -> tuple[Floats, Floats]:
-    """Return the points as steps: a value holds until the next one, and until now."""
-    reach = steps_range(detail)
-    end = reach[1] if reach else float(points.x[-1])
-    x = np.append(np.repeat(points.x, 2)[1:], end)
-    return x, np.repeat(points.y, 2)
+def in_force(points: Points, scene: Scene, setting: str) -> tuple[Floats, Floats]:
+    """Return the value in force as steps: logged values, and changes from the step they hold."""
+    changed = [
+        (change.at, float(value))
+        for change in scene.changes
+        if isinstance(value := change.new.get(setting), (int, float)) and change.status == "applied"
+    ]
+    x = np.concatenate([points.x, [at for at, _ in changed]])
+    y = np.concatenate([points.y, [value for _, value in changed]])
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    return np.append(np.repeat(x, 2)[1:], scene.span[1]), np.repeat(y, 2)
