@@ -1,0 +1,131 @@
+"""Start learners in processes of their own, and wait for what they do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.status import RunStatus, read_status
+
+ROOT = Path(__file__).resolve().parent.parent
+DEBUG = ("--preset", "debug", "--threads", "1")
+ENDLESS = ("--total-steps", "1000000", "--eval-every", "1000000", "--log-every", "10")
+PATIENCE_S = 60.0
+
+T = TypeVar("T")
+
+
+def wait_for(probe: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
+    """Return the first value of ``probe`` that is neither None nor false; fail when none comes."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = probe()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s for {what}"
+        time.sleep(0.01)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of the complete lines of a JSON lines file."""
+    if not path.exists():
+        return []
+    *lines, _ = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines]
+
+
+def answers_in(paths: RunPaths) -> list[dict[str, Any]]:
+    """Return every answer that stands in events.jsonl."""
+    return [row for row in rows(paths.events) if row["event"] == "control"]
+
+
+def environment() -> dict[str, str]:
+    """Return a child's environment: the project and the toy environments can be imported."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def python_m(module: str, *arguments: str, cwd: Path, **extra_env: str) -> subprocess.Popen[str]:
+    """Start ``python -m module`` with its output on pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=cwd, env={**environment(), **extra_env}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@dataclass
+class LearnerProcess:
+    """Hold a learner that runs in a process of its own, with its output in files."""
+
+    process: subprocess.Popen[bytes]
+    paths: RunPaths
+    stdout: Path
+    stderr: Path
+
+    @classmethod
+    def start(cls, folder: Path, *arguments: str, run_id: str = "live") -> LearnerProcess:
+        """Start ``python -m mbpo.train --preset debug`` with ``arguments``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        stdout, stderr = folder / "stdout", folder / "stderr"
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", "runs",
+                    "--run-id", run_id, *arguments,
+                ],
+                cwd=folder, env=environment(), stdout=out, stderr=err,
+            )  # fmt: skip
+        return cls(process, RunPaths(folder / "runs" / run_id), stdout, stderr)
+
+    @property
+    def status(self) -> RunStatus:
+        """Return what status.json says, and fail where it says nothing."""
+        status = read_status(self.paths)
+        assert status is not None
+        return status
+
+    def wait_for_env_steps(self, env_steps: int) -> None:
+        """Wait until metrics.jsonl shows ``env_steps``."""
+        wait_for(lambda: self.newest("env_steps") >= env_steps, f"env step {env_steps}")
+
+    def newest(self, key: str) -> float:
+        """Return the newest value of a metric, -1 when there is none."""
+        found = [row[key] for row in rows(self.paths.metrics) if row.get(key) is not None]
+        return float(found[-1]) if found else -1.0
+
+    def exit_code(self) -> int:
+        """Wait for the end and return the exit code."""
+        return self.process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        """End the process if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what a command did in this process."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """Return stderr, which must be one line of at most 200 characters."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert len(lines[0]) <= 200
+        assert lines[0].startswith("error: ")
+        return lines[0]

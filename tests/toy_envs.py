@@ -1,0 +1,119 @@
+"""Tiny environments with one quirk each. A learner process names them ``toy_envs:Name-v0``."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+Obs = NDArray[np.float32]
+
+
+class Toy(gymnasium.Env[Any, Any]):
+    """Add the action to a position; the reward is minus the distance from 0."""
+
+    observation_space: Any = Box(-np.inf, np.inf, (2,), np.float32)
+    action_space: Any = Box(-1.0, 1.0, (1,), np.float32)
+    actions: list[Any]
+
+    def __init__(self) -> None:
+        self.actions = []
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        self.position = float(self.np_random.uniform(-1, 1))
+        return self.observe(), {}
+
+    def observe(self) -> Any:
+        return np.array([self.position, self.steps / 100], np.float32)
+
+    def reward(self) -> float:
+        return -abs(self.position)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.actions.append(action)
+        self.steps += 1
+        self.position += 0.1 * float(np.asarray(action).ravel()[0])
+        return self.observe(), self.reward(), False, False, {}
+
+
+class Grid(Toy):
+    """Give observations [2, 3] and take actions [2, 2] with bounds of their own."""
+
+    observation_space = Box(-np.inf, np.inf, (2, 3), np.float64)
+    action_space = Box(
+        np.array([[-2.0, 0.0], [1.0, -0.5]], np.float32),
+        np.array([[1.0, 0.5], [3.0, 4.0]], np.float32),
+    )
+
+    def observe(self) -> Any:
+        return self.position + np.arange(6, dtype=np.float64).reshape(2, 3)
+
+
+class Endless(Toy):
+    """Accept actions of any size."""
+
+    action_space = Box(-np.inf, np.inf, (1,), np.float32)
+
+
+class Choice(Toy):
+    """Take one of three actions."""
+
+    action_space = Discrete(3)
+
+
+class Cells(Toy):
+    """Observe one of five cells."""
+
+    observation_space = Discrete(5)
+
+
+class NanReward(Toy):
+    """Give a reward that is not a number from the 30th step on."""
+
+    def reward(self) -> float:
+        return math.nan if self.steps >= 30 else 0.0
+
+
+class InfiniteObs(Toy):
+    """Give an infinite observation from the 30th step on."""
+
+    def observe(self) -> Any:
+        return np.array([self.position, math.inf if self.steps >= 30 else 0.0], np.float32)
+
+
+class Broken(Toy):
+    """Raise an error of two lines at the 30th step."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.steps == 29:
+            raise RuntimeError("the joint came off\nsecond line")
+        return super().step(action)
+
+
+class Unmakeable(Toy):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        raise FileNotFoundError("robot.xml is not there")
+
+
+class Stuck(Toy):
+    """Hang in the 30th step, as a simulator may."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.steps == 29:
+            time.sleep(120)
+        return super().step(action)
+
+
+for toy in (
+    Toy, Grid, Endless, Choice, Cells, NanReward, InfiniteObs, Broken, Unmakeable, Stuck,
+):  # fmt: skip
+    gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)
