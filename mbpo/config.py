@@ -7,6 +7,7 @@ the workbench's launch form and the keys of ``config.toml``. Imports no torch.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from mbpo.presets import PRESETS
 from mbpo.settings import Setting, Value, nearest, shown
 
 Auto = Literal["auto"]
+DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
 
 
 def _setting(default: Value, doc: str, group: str, **facts: Any) -> Any:
@@ -181,9 +183,7 @@ class Config:
             raise ConfigError(
                 f"elites must be at most ensemble_size {self.ensemble_size}, got {self.elites}"
             )
-        if self.device not in ("auto", "cpu", "cuda") and not (
-            self.device.startswith("cuda:") and self.device[5:].isdecimal()
-        ):
+        if not DEVICE.match(self.device):
             raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")
         start, end, _, _ = self.rollout_schedule
         if end < start:
