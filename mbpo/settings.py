@@ -135,5 +135,6 @@ def _from_text(text: str, kind: type) -> object:
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``"; did you mean X?"`` for the closest valid name, else the list of names."""
     names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    begun = [n for n in names if len(name) > 3 and n.startswith(name)]
+    close = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)[:90]}"

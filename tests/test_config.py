@@ -193,6 +193,7 @@ def test_a_config_cannot_be_changed_and_becomes_plain_values() -> None:
 
 def test_a_typing_error_is_met_with_the_nearest_name_or_with_all() -> None:
     assert nearest("rolout_lenght", SETTINGS) == "; did you mean rollout_length?"
+    assert nearest("--upd", ["--up", "--updates-per-step"]) == "; did you mean --updates-per-step?"
     assert nearest("zzzzzz", ["alpha", "beta"]) == "; valid: alpha, beta"
 
 
