@@ -32,7 +32,8 @@ def save_checkpoint(
     building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True, mode=0o700)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        building.mkdir(mode=0o700)
         payloads = {f"{name}.safetensors": save(_plain(part)) for name, part in parts.items()}
         for name, data in payloads.items():
             _write_durably(building / name, data)
@@ -74,7 +75,8 @@ def _plain(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

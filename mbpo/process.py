@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import os
 import signal
 import sys
 import time
@@ -91,7 +92,10 @@ def _signals(run: RunWriter, received: list[int]) -> Iterator[None]:
 @contextlib.contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Copy stdout and stderr to ``path``; a fatal signal's stack goes there too."""
-    with path.open("a", buffering=1) as log:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(
+        descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace"
+    ) as log:
         faulthandler.enable(log)
         before = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Tee(before[0], log), _Tee(before[1], log)

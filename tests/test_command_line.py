@@ -203,7 +203,7 @@ def test_an_unreadable_configuration_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_bytes(tomli_w.dumps({"seed": 3}).encode())
     assert read_config(file) == {"seed": 3}
-    with pytest.raises(ConfigError, match="cannot read .*No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*No such file"):
         read_config(tmp_path / "other.toml")
 
 

@@ -144,6 +144,7 @@ class AppendFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self.path = path
         self._descriptor = os.open(path, flags, 0o600)
+        self._torn = False  # whether the file ends in part of a line
 
     def append(self, line: bytes) -> None:
         """Write ``line`` and its newline.
@@ -151,12 +152,13 @@ class AppendFile:
         Raises:
             StorageError: the file system refuses, wholly or in part.
         """
-        data = line + b"\n"
+        data = b"\n" * self._torn + line + b"\n"
         try:
             written = os.write(self._descriptor, data)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror}") from None
-        if written != len(data):
+        self._torn = written != len(data)
+        if self._torn:
             raise StorageError(f"cannot write {self.path}: the file system took part of a line")
 
     def sync(self) -> None:
