@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, cast
 
-from rich.markup import escape
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
@@ -117,9 +116,9 @@ class Workbench(App[None]):
         self.say(f"Reading failed: {message.reason}. Training goes on; trying again.", "warning")
 
     def say(self, text: str, severity: str = "information") -> None:
-        """Show a short notice; brackets in it are text."""
+        """Show a short notice; nothing in it is markup."""
         level = cast(Literal["information", "warning", "error"], severity)
-        self.notify(escape(safe_text(text, 300)), severity=level, markup=False)
+        self.notify(safe_text(text, 300), severity=level, markup=False)
 
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-BLOCK = 64
+NEGLIGIBLE = 1e-12
 
 
 def ema(values: Floats, weight: float) -> Floats:
@@ -35,17 +35,13 @@ def spread(values: Floats, weight: float) -> Floats:
 
 
 def _decayed_sum(values: Floats, weight: float) -> Floats:
-    """Return Σ_i w^(t−i) x_i, a block at a time so that numpy does the inner loop."""
-    blocks = -(-len(values) // BLOCK)
-    padded = np.zeros(blocks * BLOCK)
-    padded[: len(values)] = values
-    ages = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
-    decay = np.where(ages >= 0, weight ** np.maximum(ages, 0).astype(np.float64), 0.0)
-    sums = padded.reshape(blocks, BLOCK) @ decay.T
-    carried = weight ** np.arange(1.0, BLOCK + 1)
-    for row in range(1, blocks):
-        sums[row] += sums[row - 1, -1] * carried
-    return np.asarray(sums.reshape(-1)[: len(values)], dtype=np.float64)
+    """Return Σ_i w^(t−i) x_i by doubling: S_2m(t) = S_m(t) + w^m S_m(t−m)."""
+    sums: Floats = values.copy()
+    span = 1
+    while span < len(sums) and weight**span > NEGLIGIBLE:
+        sums[span:] += weight**span * sums[:-span].copy()
+        span *= 2
+    return sums
 
 
 def smoothing_weight(points: int) -> float:
@@ -57,7 +53,7 @@ def smoothing_weight(points: int) -> float:
 def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
     """Return at most four points a bin that draw the same line: first, lowest, highest, last.
 
-    A bin of NaN only stays as one NaN, so that gaps stay gaps. ``x`` must not fall.
+    A bin of NaN only stays NaN, so that gaps stay gaps. ``x`` must not fall.
     """
     if len(x) <= 4 * bins or bins < 1:
         return x, y
@@ -65,12 +61,11 @@ def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
     bin_of = np.minimum(((x - x[0]) / width).astype(np.intp), bins - 1)
     starts = np.flatnonzero(np.diff(bin_of, prepend=-1))
     ends = np.append(starts[1:], len(x)) - 1
-    order = np.lexsort((y, bin_of))  # NaN sorts last within its bin
-    known = np.add.reduceat(np.isfinite(y).astype(np.intp), starts)
-    lowest = order[starts]
-    highest = order[np.maximum(starts + known - 1, starts)]
-    keep = np.unique(np.concatenate([starts, lowest, highest, ends]))
-    return x[keep], y[keep]
+    middle = (x[starts] + x[ends]) / 2
+    lowest, highest = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
+    across = np.stack([x[starts], middle, middle, x[ends]], axis=1)
+    up = np.stack([y[starts], lowest, highest, y[ends]], axis=1)
+    return across.reshape(-1), up.reshape(-1)
 
 
 def in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:

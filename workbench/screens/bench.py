@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
@@ -176,13 +176,13 @@ class Bench(Screen[None]):
 
     def _settle(self) -> None:
         answers = {change.command_id: change for change in self.changes}
-        for change in self.own.settle(answers, self.row, time.monotonic()):
+        for change in self.own.settle(answers, self.row, monotonic()):
             if change.status != "applied":
                 self.host.say(change.text, "error")
 
     def _send_due(self) -> None:
         for path, steering in self.steering.items():
-            promise = steering.due(time.monotonic())
+            promise = steering.due(monotonic())
             if promise is not None:
                 self.host.send(path, promise)
 
@@ -219,14 +219,14 @@ class Bench(Screen[None]):
     def ask(self, setting: str, value: Any) -> None:
         """Ask for a value; it is sent once the keys rest."""
         if self._steerable() is not None:
-            self.own.draft(setting, value, time.monotonic())
+            self.own.draft(setting, value, monotonic())
             self.render_snapshot()
 
     def act(self, action: str) -> None:
         """Send an action to the run in focus."""
         row = self._steerable()
         if row is not None:
-            self.host.send(row.path, self.own.promise(action=action, now=time.monotonic()))
+            self.host.send(row.path, self.own.promise(action=action, now=monotonic()))
             self.render_snapshot()
 
     def action_auto(self) -> None:
@@ -256,7 +256,7 @@ class Bench(Screen[None]):
         row = self._steerable() if values else None
         if row is not None and values:
             revision = values.pop("revision")
-            promise = self.own.promise(values, expect_revision=revision, now=time.monotonic())
+            promise = self.own.promise(values, expect_revision=revision, now=monotonic())
             self.host.send(row.path, promise)
             self.render_snapshot()
 

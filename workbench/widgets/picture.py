@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, field, replace
 
@@ -118,6 +119,11 @@ class Frame:
         """Return the cell column of ``x``."""
         return round((x - self.x[0]) / ((self.x[1] - self.x[0]) or 1.0) * (self.width - 1))
 
+    def rows(self, y: Floats) -> Floats:
+        """Return the cell rows of many values."""
+        share = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1.0)
+        return np.rint((1 - share) * (self.height - 1))
+
     def row(self, y: float) -> int:
         """Return the cell row of ``y``."""
         share = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1.0)
@@ -199,9 +205,9 @@ def _paint_band(line: Line, canvas: Canvas, frame: Frame) -> None:
     low = np.interp(across, line.x[known], line.low[known])
     high = np.interp(across, line.x[known], line.high[known])
     ink = canvas.ink(line.color)
-    for column in np.flatnonzero(inside):
-        top, bottom = frame.row(float(high[column])), frame.row(float(low[column]))
-        canvas.grounds[max(top, 0) : max(bottom + 1, 0), column] = ink
+    rows = np.arange(canvas.height)[:, None]
+    top, bottom = frame.rows(high), frame.rows(low)
+    canvas.grounds[(rows >= top) & (rows <= bottom) & inside] = ink
 
 
 def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
@@ -258,6 +264,7 @@ def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground
     return Strip(segments, gutter + canvas.width)
 
 
+@functools.cache
 def _tint(color: str, ground: str, share: float = 0.22) -> str:
     """Return ``color`` mixed into the background ``ground``."""
     parts = [

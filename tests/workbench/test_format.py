@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.format import duration, number, safe_text, setting_value, sparkline, whole
+
+FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+HOSTILE = [
+    "[@click=app.quit]x[/]", "[/x]", "\x1b]52;c;aGk=\x07", "a\u202eb", "a\u200bb", "\x9b31m",
+    "\x00", "\ud800", "\u2028", "e" + "\u0301" * 500, "x" * 100_000, "\U000e0041", "\r\n\t",
+]  # fmt: skip
+
+
+@given(st.text(st.characters(codec=None), max_size=300) | st.sampled_from(HOSTILE))
+@settings(max_examples=400, deadline=None)
+def test_nothing_a_terminal_obeys_comes_out(text: str) -> None:
+    shown = safe_text(text)
+    assert len(shown) <= 400
+    assert not {unicodedata.category(c) for c in shown} & FORBIDDEN
+    assert "\n" not in shown
+
+
+def test_what_is_plain_stays_as_it_is() -> None:
+    assert safe_text("ε_m′ → k* [0, 1] 走") == "ε_m′ → k* [0, 1] 走"
+    assert safe_text("[/x]") == "[/x]"
+    assert safe_text("a\x1b[31mb") == "a�[31mb"
+    assert safe_text("e" + "\u0301" * 50) == "e" + "\u0301" * 2
+    assert safe_text("x" * 500, 5) == "xxxx…"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (math.nan, "–"), (math.inf, "∞"), (-142.4, "−142"), (1203.0, "1,203"),
+     (0.00312, "0.00312"), (12_345_678.0, "1.2e7"), (0.0, "0"), (3.0, "3"), (1e-7, "1.0e−7")],
+)  # fmt: skip
+def test_numbers_are_short(value: float | None, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (48, 72, 11_109, 1e6, math.nan)] == [
+        "48 s", "1:12", "3:05:09", "11 days", "–",
+    ]  # fmt: skip
+
+
+def test_settings_and_counts() -> None:
+    assert setting_value((20.0, 150.0, 1.0, 15.0)) == "20,150,1,15"
+    assert setting_value(True) == "true" and setting_value("auto") == "auto"
+    assert whole(1240) == "1,240"
+
+
+@given(st.lists(st.floats(), max_size=40), st.integers(-2, 30))
+@settings(max_examples=100, deadline=None)
+def test_a_sparkline_never_fails_and_fits(values: list[float], width: int) -> None:
+    assert len(sparkline(values, width)) <= max(width, 0)

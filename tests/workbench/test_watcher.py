@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fake_run import lost_status, make_run, put_status, status_of
+from textual.message import Message
+
+from workbench.messages import ReaderFault, SnapshotReady
+from workbench.watcher import RunIndex, Watcher
+
+
+def test_runs_are_found_working_ones_first_then_the_newest(tmp_path: Path) -> None:
+    make_run(tmp_path, "old", status_of("finished", started=1.0))
+    make_run(tmp_path, "new", status_of("failed", started=2.0))
+    make_run(tmp_path, "gone", lost_status(started=3.0))
+    make_run(tmp_path, "works", status_of(started=0.0))
+    rows = RunIndex(tmp_path).rows()
+    assert [(row.run_id, row.state) for row in rows] == [
+        ("works", "running"), ("gone", "lost"), ("new", "failed"), ("old", "finished"),
+    ]  # fmt: skip
+
+
+def test_a_changed_status_is_seen_and_an_old_one_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path, "a", status_of("finished", env_steps=1))
+    index = RunIndex(tmp_path)
+    index.rows()
+    put_status(path, status_of("finished", env_steps=2))
+    assert index.rows()[0].env_steps == 2
+    monkeypatch.setattr("workbench.watcher.read_status", lambda paths: 1 / 0)
+    assert index.rows()[0].env_steps == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"state": 3}', b"\xff\xfe", b"[" * 9999])
+def test_a_status_that_cannot_be_read_is_a_row_that_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "status.json").write_bytes(content)
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "a-file").write_text("")
+    (row,) = RunIndex(tmp_path).rows()
+    assert (row.state, row.answers) == ("unreadable", False)
+    assert RunIndex(tmp_path / "missing").rows() == ()
+
+
+def test_the_selected_run_is_read_in_full_and_followed(tmp_path: Path) -> None:
+    path = make_run(tmp_path, "a", status_of(), rows=60)
+    with (path / "metrics.jsonl").open("a") as file:
+        file.write('garbage\n{"env_steps": 1300, "episode/return": null}\n{"env_st')
+    watcher = Watcher(tmp_path, lambda message: None)
+    watcher.select(path)
+    first = watcher.look().detail
+    assert first is not None
+    assert first.bad_lines == 1 and first.config["gamma"] == 0.99
+    assert len(first.series["episode/return"].x) == 61
+    assert first.last("episode/return") != first.last("episode/return")  # null is a gap
+    assert first.log[-1].endswith("refit done") and len(first.events) == 6
+    again = watcher.look().detail
+    assert again is not None and again.version == first.version
+    with (path / "metrics.jsonl").open("a") as file:
+        file.write('eps": 1400, "episode/return": -5.0}\n')
+    third = watcher.look().detail
+    assert third is not None and third.version > first.version
+    assert third.last("episode/return") == -5.0
+
+
+def test_a_run_that_vanishes_while_watched_leaves_its_curves(tmp_path: Path) -> None:
+    path = make_run(tmp_path, "a", status_of(), rows=20)
+    watcher = Watcher(tmp_path, lambda message: None)
+    watcher.select(path)
+    watcher.look()
+    shutil.rmtree(path)
+    snapshot = watcher.look()
+    assert snapshot.rows == ()
+    assert snapshot.detail is not None and len(snapshot.detail.series["episode/return"].x) == 20
+
+
+def test_500_runs_are_listed_in_a_moment(tmp_path: Path) -> None:
+    for index in range(500):
+        (tmp_path / f"r{index}").mkdir()
+        status = {"state": "finished", "env_steps": index, "started": float(index)}
+        (tmp_path / f"r{index}" / "status.json").write_text(json.dumps(status))
+    index = RunIndex(tmp_path)
+    assert len(index.rows()) == 500
+    start = time.perf_counter()
+    assert index.rows()[0].run_id == "r499"
+    assert time.perf_counter() - start < 0.5
+
+
+def test_an_error_in_the_thread_becomes_a_message_and_reading_goes_on(tmp_path: Path) -> None:
+    posted: list[Message] = []
+    healed = threading.Event()
+    watcher = Watcher(tmp_path, lambda message: (posted.append(message), healed.set()))
+    look, faults = watcher.look, iter([OSError("disk on fire")])
+
+    def failing() -> object:
+        for error in faults:
+            raise error
+        return look()
+
+    watcher.look = failing  # type: ignore[method-assign]
+    watcher.start()
+    assert healed.wait(10)
+    watcher.select(None)  # wakes it
+    deadline = time.monotonic() + 10
+    while len(posted) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watcher.stop()
+    assert isinstance(posted[0], ReaderFault) and posted[0].reason == "OSError: disk on fire"
+    assert isinstance(posted[1], SnapshotReady)
+
+
+def test_a_newer_snapshot_takes_the_place_of_one_that_waits(tmp_path: Path) -> None:
+    snapshot = Watcher(tmp_path, lambda message: None).look()
+    assert SnapshotReady(snapshot).can_replace(SnapshotReady(snapshot))
