@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -24,11 +24,12 @@ from workbench.format import safe_text
 from workbench.launcher import Launch, Launcher
 from workbench.messages import CommandSent, ReaderFault, RunRow, SnapshotReady
 from workbench.screens.bench import Bench
-from workbench.screens.help import HelpScreen
-from workbench.screens.launch import LaunchForm, Order
-from workbench.screens.log import LogScreen
 from workbench.steering import Promise
 from workbench.watcher import Watcher
+
+if TYPE_CHECKING:
+    from workbench.screens.launch import Order
+    from workbench.screens.log import LogScreen
 
 NIGHT = Theme(
     name="night", primary="#56B4E9", secondary="#009E73", accent="#E69F00", warning="#E69F00",
@@ -58,6 +59,8 @@ class Workbench(App[None]):
         watch: bool = True,
     ) -> None:
         super().__init__()
+        self.register_theme(NIGHT)
+        self.theme = "night"  # before the style sheets are read, which costs 50 ms each time
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
         self.selected: Path | None = None
@@ -67,16 +70,18 @@ class Workbench(App[None]):
         self._found: tuple[RunRow, ...] = ()
         self._chosen = False  # whether the focus was chosen, not fallen upon
         self._bench = Bench()
+        self._log_screen: LogScreen | None = None
         self._watcher = Watcher(self.runs_root, self.post_message)
+
+    def get_default_screen(self) -> Bench:
+        """Return the workbench itself, so that no empty screen is laid out before it."""
+        return self._bench
 
     def on_mount(self) -> None:
         """Show the workbench and begin to watch."""
-        self.register_theme(NIGHT)
-        self.theme = "night"
         self.selected = load_focus(self.runs_root)
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
-        self.push_screen(self._bench)
         self.set_interval(REAP_S, self._reap)
         if self._watch:
             self._watcher.start()
@@ -108,8 +113,12 @@ class Workbench(App[None]):
                 self.select(rows[0].path if rows else None)
         snapshot = replace(message.snapshot, rows=rows)
         self._bench.take(snapshot)
-        if isinstance(self.screen, LogScreen) and snapshot.detail is not None:
-            self.screen.show(snapshot.detail.log)
+        if (
+            self._log_screen is not None
+            and self._log_screen.is_current
+            and snapshot.detail is not None
+        ):
+            self._log_screen.show(snapshot.detail.log)
 
     def on_reader_fault(self, message: ReaderFault) -> None:
         """Say that reading failed, and that it does not matter to the runs."""
@@ -173,6 +182,8 @@ class Workbench(App[None]):
         if self.readonly:
             self.say("Read-only: this workbench was started to watch.", "warning")
             return
+        from workbench.screens.launch import LaunchForm  # its widgets cost 60 ms at the start
+
         self.push_screen(LaunchForm(), self._ordered)
 
     def _ordered(self, order: Order | None) -> None:
@@ -181,13 +192,18 @@ class Workbench(App[None]):
 
     def open_log(self) -> None:
         """Show the log of the run in focus."""
+        from workbench.screens.log import LogScreen
+
         detail = self._bench.detail
         screen = LogScreen(self.selected.name if self.selected else "no run")
         screen.show(detail.log if detail is not None else ())
+        self._log_screen = screen
         self.push_screen(screen)
 
     def open_help(self) -> None:
         """Show help made from the bindings in force."""
+        from workbench.screens.help import HelpScreen
+
         active = [item.binding for item in self.screen.active_bindings.values()]
         self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))
 

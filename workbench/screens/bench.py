@@ -23,7 +23,6 @@ from textual.widgets import Button, Footer, Static
 from workbench.format import fitted, number, safe_text
 from workbench.messages import RunDetail, RunRow, Snapshot
 from workbench.screens.charts import CHARTS, Charts
-from workbench.screens.dialogs import ConfirmStop, EditValues
 from workbench.screens.palette import RunCommands
 from workbench.steering import Change, Steering, changes_in, nudged
 from workbench.widgets.controls import Controls
@@ -242,12 +241,16 @@ class Bench(Screen[None]):
 
     def action_stop(self) -> None:
         """Stop the run once confirmed."""
+        from workbench.screens.dialogs import ConfirmStop
+
         row = self._steerable()
         if row is not None:
             self.app.push_screen(ConfirmStop(row), lambda yes: self.act("stop") if yes else None)
 
     def action_edit(self) -> None:
         """Open a form for exact values."""
+        from workbench.screens.dialogs import EditValues
+
         row = self._steerable()
         if row is not None:
             self.app.push_screen(EditValues(row), self._edited)

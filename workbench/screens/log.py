@@ -25,6 +25,7 @@ class LogScreen(ModalScreen[None]):
         super().__init__()
         self._title = fitted(name, 60)
         self._shown: tuple[str, ...] = ()
+        self._ready = False
 
     def compose(self) -> ComposeResult:
         """Lay out the log."""
@@ -36,11 +37,12 @@ class LogScreen(ModalScreen[None]):
         box = self.query_one(".page")
         box.border_title = Text(f"log of {self._title}")
         box.border_subtitle = "esc closes · follows its end"
-        self.show(self._shown)
+        waiting, self._shown, self._ready = self._shown, (), True
+        self.show(waiting)
 
     def show(self, lines: tuple[str, ...]) -> None:
         """Append what is new, or start again where nothing joins."""
-        if not self.is_mounted:
+        if not self._ready:
             self._shown = lines
             return
         log = self.query_one(RichLog)

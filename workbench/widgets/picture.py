@@ -78,6 +78,7 @@ class Canvas:
     chars: NDArray[np.str_] = field(init=False)
     inks: NDArray[np.intp] = field(init=False)
     grounds: NDArray[np.intp] = field(init=False)
+    bits: NDArray[np.uint8] = field(init=False)
     colors: list[str] = field(default_factory=lambda: [GREY])
 
     def __post_init__(self) -> None:
@@ -85,6 +86,7 @@ class Canvas:
         self.chars = np.full(shape, " ", dtype="<U1")
         self.inks = np.zeros(shape, dtype=np.intp)
         self.grounds = np.zeros(shape, dtype=np.intp)
+        self.bits = np.zeros(shape, dtype=np.uint8)
 
     def ink(self, color: str) -> int:
         """Return the number of a colour."""
@@ -116,18 +118,17 @@ class Frame:
         return across, self.height * DOTS_Y - 1 - up
 
     def column(self, x: float) -> int:
-        """Return the cell column of ``x``."""
-        return round((x - self.x[0]) / ((self.x[1] - self.x[0]) or 1.0) * (self.width - 1))
+        """Return the cell column that holds the dot of ``x``."""
+        return int(np.rint(scale(np.float64(x), *self.x, self.width * DOTS_X)) // DOTS_X)
+
+    def row(self, y: float) -> int:
+        """Return the cell row that holds the dot of ``y``, from the top."""
+        return int(self.rows(np.float64(y)))
 
     def rows(self, y: Floats) -> Floats:
         """Return the cell rows of many values."""
-        share = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1.0)
-        return np.rint((1 - share) * (self.height - 1))
-
-    def row(self, y: float) -> int:
-        """Return the cell row of ``y``."""
-        share = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1.0)
-        return round((1 - share) * (self.height - 1))
+        dots = self.height * DOTS_Y
+        return np.asarray((dots - 1 - np.rint(scale(y, *self.y, dots))) // DOTS_Y)
 
 
 def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
@@ -214,13 +215,15 @@ def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
     if not len(line.x):
         return
     x, y = thin(line.x, line.y, canvas.width * DOTS_X)
-    bits = polyline(*frame.dots(x, y), canvas.width, canvas.height, joined=line.joined)
-    drawn = bits > 0
-    codes = (bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
-    canvas.chars[drawn] = codes
-    canvas.inks[drawn] = canvas.ink(line.color)
     finite = np.flatnonzero(np.isfinite(y))
-    if line.glyph and len(finite) <= max(canvas.width // 2, 8):
+    glyphs = bool(line.glyph) and len(finite) <= max(canvas.width // 2, 8)
+    if line.joined or not glyphs:
+        bits = polyline(*frame.dots(x, y), canvas.width, canvas.height, joined=line.joined)
+        drawn = bits > 0
+        canvas.bits |= bits  # a cell shared by two lines keeps the dots of both
+        canvas.chars[drawn] = (canvas.bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
+        canvas.inks[drawn] = canvas.ink(line.color)
+    if glyphs:
         for index in finite:
             at = (frame.column(float(x[index])), frame.row(float(y[index])))
             canvas.put(*at, line.glyph, line.color)
