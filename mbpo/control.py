@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _control(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
+    if not given.timeout >= 0:
+        raise ConfigError(f"--timeout must be seconds from 0, got {given.timeout}")
     paths = RunPaths(Path(given.run_dir))
     if given.action == "set":
         command: dict[str, Any] = {"settings": _assignments(given.assignment)}
@@ -43,7 +45,7 @@ def _control(arguments: Sequence[str]) -> int:
     if state in ENDED or state == "lost":
         print(f"rejected: the run is {state}")
         return 1
-    by = f"{getpass.getuser()} (command line)"
+    by = f"{_user()[:100]} (command line)"
     command_id = send(paths, **command, by=by, expect_revision=given.expect_revision)
     answer = wait_for_answer(paths, command_id, given.timeout)
     if answer is None:
@@ -85,9 +87,17 @@ def _assignments(texts: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"expected NAME=VALUE, got {text[:40]!a}")
         try:
             values[name] = json.loads(value)
+            json.dumps(values[name], allow_nan=False)
         except (ValueError, RecursionError):
             values[name] = value
     return values
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id without a name, as in a container
+        return "unknown user"
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Training:
             order = self.run_writer.at_boundary(env_steps)
             if order.checkpoint:
                 self.snapshots.save(self.learner, env_steps, "requested")
+                continue  # and ask again: a paused run stays paused
             if order.stop:
                 break
             since_warmup = env_steps - config.warmup_steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -34,9 +35,17 @@ def start_learner(tmp_path: Path) -> Iterator[Callable[..., LearnerProcess]]:
         learner.kill()
 
 
+@pytest.fixture
+def live_learner(shared_learner: LearnerProcess) -> Iterator[LearnerProcess]:
+    """Lend the shared learner; between tests it takes no time. Whoever pauses it resumes it."""
+    shared_learner.process.send_signal(signal.SIGCONT)
+    yield shared_learner
+    shared_learner.process.send_signal(signal.SIGSTOP)
+
+
 @pytest.fixture(scope="session")
-def live_learner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearnerProcess]:
-    """Share one learner past its warm-up; whoever pauses it resumes it."""
+def shared_learner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearnerProcess]:
+    """Run one learner past its warm-up."""
     learner = LearnerProcess.start(tmp_path_factory.mktemp("live"), *ENDLESS)
     learner.wait_for_env_steps(150)
     yield learner

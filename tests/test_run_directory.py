@@ -381,6 +381,12 @@ def test_a_command_that_lies_there_at_the_end_gets_its_answer(writer: RunWriter)
     assert list(writer.paths.inbox.iterdir()) == []
 
 
+def test_a_run_that_is_told_to_stop_says_so_at_once(writer: RunWriter) -> None:
+    writer.control.handle(b'{"id": "a", "action": "stop"}', "a")
+    assert writer.status.state == "stopping"
+    assert not writer.status.interactive  # nothing was changed by hand
+
+
 # Checkpoints
 
 

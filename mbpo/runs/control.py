@@ -65,6 +65,7 @@ def parse_command(data: bytes, checks: Mapping[str, Check]) -> Command:
         raise CommandError(f"unknown key {unknown[0][:40]!a}")
     if ("set" in content) == ("action" in content):
         raise CommandError('expected either "set" or "action"')
+    _check_time(content.get("issued_at", 0))
     return Command(
         id=_command_id(content.get("id")),
         by=_text(content.get("by", "")),
@@ -88,6 +89,11 @@ def _command_id(value: object) -> str:
     if not isinstance(value, str) or not COMMAND_ID.match(value):
         raise CommandError("id must be 1 to 64 of A-Z a-z 0-9 . _ -")
     return value
+
+
+def _check_time(value: object) -> None:
+    if type(value) not in (int, float) or not abs(value) < 1e15:  # type: ignore[arg-type]
+        raise CommandError("issued_at must be a finite number of seconds")
 
 
 def _text(value: object) -> str:
@@ -161,6 +167,7 @@ class LiveControl:
         """Return what holds from ``env_steps`` on; wait here while the run is paused.
 
         ``on_pause(True)`` is called when a wait begins and ``on_pause(False)`` when it ends.
+        After a checkpoint the loop asks again at the same boundary: the run may still be paused.
         """
         with self._changed:
             self._next_boundary = env_steps
@@ -172,7 +179,7 @@ class LiveControl:
             if waited and not self.paused:
                 on_pause(False)
             checkpoint, self._checkpoint = self._checkpoint, False
-            self._next_boundary = env_steps + (0 if self.paused and not self.stopping else 1)
+            self._next_boundary = env_steps + (0 if checkpoint else 1)
             return InForce(dict(self._settings), self.stopping, checkpoint)
 
     def request_stop(self) -> None:
@@ -249,6 +256,11 @@ _STATE_AFTER = {"pause": "paused", "resume": "running", "stop": "stopping"}
 
 
 def _id_in(data: bytes) -> str | None:
+    """Return the id that a refused command bears, so that its sender gets the answer."""
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(data[: MAX_COMMAND_BYTES + 1])
+        own = content.get("id") if isinstance(content, dict) else None
+        return own if isinstance(own, str) and COMMAND_ID.match(own) else None
     match = re.search(rb'"id"\s*:\s*"([A-Za-z0-9._-]{1,64})"', data[:MAX_COMMAND_BYTES])
     return match[1].decode() if match else None
 
@@ -264,8 +276,8 @@ class Inbox:
         """Answer every command that lies there, then delete its file."""
         for path in self._waiting():
             self._take(path)
-            with contextlib.suppress(OSError):
-                path.unlink()
+            with contextlib.suppress(OSError):  # a folder that holds something stays
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def _waiting(self) -> list[Path]:
         try:

@@ -188,6 +188,8 @@ class RunWriter:
                 interactive=True,
                 controls={**self._status.controls, **answer["new"]},
             )
+        elif answer.get("action") == "stop" and answer["status"] == "applied":
+            self.update(state="stopping")
 
     def _append_event(self, event: Mapping[str, Any]) -> None:
         line = {**event, "time": round(time.time(), 3)}
