@@ -86,6 +86,10 @@ class Config:
         5000, "First steps, with uniform random actions and no updates.", "loop",
         unit="env steps", low=1, high=10**8,
     )  # fmt: skip
+    warmup_hold: int = _setting(
+        1, "Steps for which each random warm-up action is held; more reach farther.", "loop",
+        unit="env steps", low=1, high=10_000,
+    )  # fmt: skip
     epoch_length: int = _setting(
         1000, "Length of an epoch, the unit of rollout_schedule.", "loop",
         unit="env steps", low=1, high=10**8,

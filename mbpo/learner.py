@@ -119,6 +119,7 @@ class Learner:
 
     def __init__(self, config: Config) -> None:
         self.device = resolve_device(config.device)
+        self._warmup_hold = config.warmup_hold
         env = BoxEnv(config.env_id)
         rule = rule_for(config.env_id)
         self.knows_termination = rule is not None
@@ -144,7 +145,9 @@ class Learner:
         """Take one env step, uniformly at random or by the policy, and store it."""
         env, obs = self.collector.env, self.collector.obs
         if uniform:
-            action = self.streams.warmup.uniform(env.action_low, env.action_high)
+            if self.real_buffer.added % self._warmup_hold == 0:
+                self._held_action = self.streams.warmup.uniform(env.action_low, env.action_high)
+            action = self._held_action
             behaviour = self._uniform_behaviour()
         else:
             sampled = self.agent.actor.sample(self._tensor(obs[None]), self.streams.act)

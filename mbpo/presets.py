@@ -26,7 +26,7 @@ PRESETS: Mapping[str, Preset] = {
             "Swing up a pendulum in about a minute on a laptop.",
             "tuned here; see docs/results.md",
             {
-                "env_id": "Pendulum-v1", "total_steps": 1500, "warmup_steps": 200,
+                "env_id": "Pendulum-v1", "total_steps": 1500, "threads": 1, "warmup_steps": 200,
                 "epoch_length": 100, "model_train_freq": 50, "updates_per_step": 10,
                 "rollout_batch": 4000, "rollout_length": 1, "real_ratio": 0.2, "gamma": 0.98,
                 "ensemble_size": 5, "elites": 4, "model_hidden": 64, "model_layers": 3,
