@@ -54,6 +54,18 @@ def fitted(value: object, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
+def squeezed(value: object, width: int) -> str:
+    """Return ``value`` as safe text of at most ``width`` characters, without its middle.
+
+    Names of runs differ at their ends.
+    """
+    text = safe_text(value)
+    if len(text) <= width or width < 8:
+        return fitted(text, width)
+    tail = (width - 1) // 2
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Write a measured number in few characters; nothing to show is an en dash."""
     if value is None or math.isnan(value):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.format import duration, number, safe_text, setting_value, sparkline, whole
+from workbench.format import duration, number, safe_text, setting_value, sparkline, squeezed, whole
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = [
@@ -46,6 +46,11 @@ def test_durations() -> None:
     assert [duration(s) for s in (48, 72, 11_109, 1e6, math.nan)] == [
         "48 s", "1:12", "3:05:09", "11 days", "–",
     ]  # fmt: skip
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    assert squeezed("pendulum-s0-1123-004224", 13) == "pendul…004224"
+    assert squeezed("pendulum-3", 13) == "pendulum-3"
 
 
 def test_settings_and_counts() -> None:

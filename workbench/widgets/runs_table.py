@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.message import Message
 from textual.widgets import DataTable
 
-from workbench.format import GLYPHS, fitted, number, sparkline, whole
+from workbench.format import GLYPHS, fitted, number, sparkline, squeezed, whole
 from workbench.messages import RunRow
 from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 
@@ -47,7 +47,7 @@ def cell(row: RunRow, name: str, width: int) -> Text:
     if name == "":
         return Text(GLYPHS.get(row.state, "·"), style=color)
     if name == "run":
-        return Text(fitted(row.run_id, width), style="" if row.active else GREY)
+        return Text(squeezed(row.run_id, width), style="" if row.active else GREY)
     if name == "state":
         return Text(fitted(row.state, width), style=color)
     if name == "env":

@@ -1,0 +1,270 @@
+"""Paint a picture into lines of cells: legend, curves in braille, axes."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from workbench.format import number
+from workbench.raster import BRAILLE, DOTS_X, DOTS_Y, padded, polyline, scale, ticks
+from workbench.series import Floats, thin
+from workbench.widgets.picture import GREY, Line, Picture
+
+
+@dataclass
+class Canvas:
+    """Hold the cells of the plot area while it is painted."""
+
+    width: int
+    height: int
+    chars: NDArray[np.str_] = field(init=False)
+    inks: NDArray[np.intp] = field(init=False)
+    grounds: NDArray[np.intp] = field(init=False)
+    bits: NDArray[np.uint8] = field(init=False)
+    colors: list[str] = field(default_factory=lambda: [GREY])
+
+    def __post_init__(self) -> None:
+        shape = (self.height, self.width)
+        self.chars = np.full(shape, " ", dtype="<U1")
+        self.inks = np.zeros(shape, dtype=np.intp)
+        self.grounds = np.zeros(shape, dtype=np.intp)
+        self.bits = np.zeros(shape, dtype=np.uint8)
+
+    def ink(self, color: str) -> int:
+        """Return the number of a colour."""
+        if color not in self.colors:
+            self.colors.append(color)
+        return self.colors.index(color)
+
+    def put(self, column: int, row: int, text: str, color: str) -> None:
+        """Write ``text`` where it fits."""
+        for offset, character in enumerate(text):
+            if 0 <= row < self.height and 0 <= column + offset < self.width:
+                self.chars[row, column + offset] = character
+                self.inks[row, column + offset] = self.ink(color)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Map data to dots of the plot area."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    width: int
+    height: int
+
+    def dots(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return dot coordinates, y from the top."""
+        across = scale(x, *self.x, self.width * DOTS_X)
+        up = scale(y, *self.y, self.height * DOTS_Y)
+        return across, self.height * DOTS_Y - 1 - up
+
+    def column(self, x: float) -> int:
+        """Return the cell column that holds the dot of ``x``."""
+        return int(np.rint(scale(np.float64(x), *self.x, self.width * DOTS_X)) // DOTS_X)
+
+    def row(self, y: float) -> int:
+        """Return the cell row that holds the dot of ``y``, from the top."""
+        return int(self.rows(np.float64(y)))
+
+    def rows(self, y: Floats) -> Floats:
+        """Return the cell rows of many values."""
+        dots = self.height * DOTS_Y
+        return np.asarray((dots - 1 - np.rint(scale(y, *self.y, dots))) // DOTS_Y)
+
+
+def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
+    """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
+    if width < 12 or height < 4:
+        return [Strip.blank(width)] * height
+    if picture.log_y:
+        picture = _logarithmic(picture)
+    if not picture.drawn:
+        return _empty(picture, width, height)
+    x_range, y_range = _ranges(picture)
+    y_ticks = ticks(*y_range, max((height - 2) // 3, 2))
+    labels = [number(10**t if picture.log_y else t) for t in y_ticks]
+    gutter = max(max(map(len, labels), default=1), 3) + 1
+    canvas = Canvas(width - gutter, height - 2)
+    frame = Frame(x_range, y_range, canvas.width, canvas.height)
+    _paint_plot(picture, canvas, frame)
+    axis = {frame.row(t): label for t, label in zip(y_ticks, labels, strict=True)}
+    return [
+        _legend(picture, width),
+        *(_plot_strip(canvas, row, gutter, axis.get(row), ground) for row in range(canvas.height)),
+        _x_axis(picture, frame, gutter, width),
+    ]
+
+
+def _logarithmic(picture: Picture) -> Picture:
+    def log(values: Floats) -> Floats:
+        result = np.full(values.shape, np.nan)
+        return np.log10(values, out=result, where=values > 0)
+
+    lines = tuple(replace(line, y=log(line.y), low=None, high=None) for line in picture.lines)
+    return replace(picture, lines=lines)
+
+
+def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]:
+    x_range, y_range = picture.x_range, picture.y_range
+    if x_range is None:
+        xs = [line.x for line in picture.lines if len(line.x)]
+        low, high = min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs)
+        x_range = (low, high) if high > low else (low - 1.0, high + 1.0)
+    if y_range is None:
+        parts = [
+            part
+            for line in picture.lines
+            for part in (line.y, line.low, line.high)
+            if part is not None
+        ]
+        values = np.concatenate(parts)
+        values = values[np.isfinite(values)]
+        y_range = padded(float(values.min()), float(values.max()))
+    return x_range, y_range
+
+
+def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
+    if picture.rule is not None and 0 <= frame.row(picture.rule) < canvas.height:
+        canvas.put(0, frame.row(picture.rule), "╌" * canvas.width, GREY)
+    for line in picture.lines:
+        _paint_band(line, canvas, frame)
+    for marker in picture.markers:
+        for row in range(canvas.height):
+            canvas.put(frame.column(marker.x), row, marker.char, marker.color)
+    for line in picture.lines:
+        _paint_line(line, canvas, frame)
+    _paint_marker_labels(picture, canvas, frame)
+
+
+def _paint_band(line: Line, canvas: Canvas, frame: Frame) -> None:
+    if line.low is None or line.high is None or not len(line.x):
+        return
+    known = np.isfinite(line.low) & np.isfinite(line.high)
+    if not known.any():
+        return
+    across = np.linspace(*frame.x, canvas.width)
+    inside = (across >= line.x[known][0]) & (across <= line.x[known][-1])
+    low = np.interp(across, line.x[known], line.low[known])
+    high = np.interp(across, line.x[known], line.high[known])
+    ink = canvas.ink(line.color)
+    rows = np.arange(canvas.height)[:, None]
+    top, bottom = frame.rows(high), frame.rows(low)
+    canvas.grounds[(rows >= top) & (rows <= bottom) & inside] = ink
+
+
+def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
+    if not len(line.x):
+        return
+    x, y = thin(line.x, line.y, canvas.width * DOTS_X)
+    finite = np.flatnonzero(np.isfinite(y))
+    glyphs = bool(line.glyph) and len(finite) <= max(canvas.width // 2, 8)
+    if line.joined or not glyphs:
+        bits = polyline(*frame.dots(x, y), canvas.width, canvas.height, joined=line.joined)
+        drawn = bits > 0
+        canvas.bits |= bits  # a cell shared by two lines keeps the dots of both
+        canvas.chars[drawn] = (canvas.bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
+        canvas.inks[drawn] = canvas.ink(line.color)
+    if glyphs:
+        for index in finite:
+            at = (frame.column(float(x[index])), frame.row(float(y[index])))
+            canvas.put(*at, line.glyph, line.color)
+    if len(finite):
+        end = finite[-1]
+        column = min(frame.column(float(x[end])), canvas.width - 1)
+        canvas.put(column, frame.row(float(y[end])), line.letter, line.color)
+
+
+def _paint_marker_labels(picture: Picture, canvas: Canvas, frame: Frame) -> None:
+    free = [0] * 2  # the first free column of the two top rows
+    for marker in sorted(picture.markers, key=lambda m: m.x):
+        column = frame.column(marker.x)
+        if not 0 <= column < canvas.width:
+            continue
+        start = (
+            column + 1
+            if column + 1 + len(marker.label) <= canvas.width
+            else (column - len(marker.label))
+        )
+        for row in range(min(2, canvas.height)):
+            if start >= free[row]:
+                canvas.put(start, row, marker.label, marker.color)
+                free[row] = start + len(marker.label) + 1
+                break
+
+
+def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground: str) -> Strip:
+    axis = Style(color=GREY)
+    text = f"{label or '':>{gutter - 1}}" + ("┤" if label else "│")
+    segments = [Segment(text, axis)]
+    inks, grounds, chars = canvas.inks[row], canvas.grounds[row], canvas.chars[row]
+    key = inks * 64 + grounds
+    edges = [0, *(np.flatnonzero(np.diff(key)) + 1), canvas.width]
+    for start, end in itertools.pairwise(edges):
+        band = canvas.colors[grounds[start]] if grounds[start] else None
+        style = Style(
+            color=canvas.colors[inks[start]], bgcolor=_tint(band, ground) if band else None
+        )
+        segments.append(Segment("".join(chars[start:end]), style))
+    return Strip(segments, gutter + canvas.width)
+
+
+@functools.cache
+def _tint(color: str, ground: str, share: float = 0.22) -> str:
+    """Return ``color`` mixed into the background ``ground``."""
+    parts = [
+        round(int(color[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share))
+        for i in (1, 3, 5)
+    ]
+    return "#{:02x}{:02x}{:02x}".format(*parts)
+
+
+def _x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
+    room = width - gutter - len(picture.x_label) - 2
+    cells = [" "] * width
+    free = 0
+    for tick in ticks(*frame.x, max(room // 8, 2)):
+        label = number(tick, 5)
+        start = max(gutter + frame.column(tick) - len(label) // 2, 0)
+        if start >= free and start + len(label) <= gutter + room:
+            cells[start : start + len(label)] = label
+            free = start + len(label) + 2
+    text = "".join(cells)[: width - len(picture.x_label) - 1]
+    return Strip([Segment(f"{text} {picture.x_label}", Style(color=GREY))], width)
+
+
+def _legend(picture: Picture, width: int) -> Strip:
+    """Return the legend; where room is short, first the note goes, then axis name and words."""
+    note = Segment(picture.note, Style(color=GREY, italic=True))
+    axis = Segment(f"{picture.y_label}  ", Style(color=GREY))
+    full = [axis, *_keys(picture, words=True)]
+    for segments in ([*full, note], full, full[1:], _keys(picture, words=False)):
+        if sum(segment.cell_length for segment in segments) <= width + 2:
+            break
+    return Strip(segments).adjust_cell_length(width)
+
+
+def _keys(picture: Picture, words: bool) -> list[Segment]:
+    keys = []
+    for line in picture.lines:
+        if len(line.x):
+            text = f"{line.label} {line.value}" if words else line.value
+            keys.append(Segment(f"{line.letter} ", Style(color=line.color, bold=True)))
+            keys.append(Segment(f"{text}  ", Style(color=line.color)))
+    return keys
+
+
+def _empty(picture: Picture, width: int, height: int) -> list[Strip]:
+    text = picture.empty[: width - 2]
+    left = " " * ((width - cell_len(text)) // 2)
+    words = Strip([Segment(left + text, Style(color=GREY, italic=True))]).adjust_cell_length(width)
+    blank = Strip.blank(width)
+    return [words if row == height // 2 else blank for row in range(height)]
