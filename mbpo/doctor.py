@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from mbpo.command_line import OneLineParser
 from mbpo.envs.make import BoxEnv
 from mbpo.errors import MBPOError
 from mbpo.manifest import machine, versions
 from mbpo.ops import build_info
+from mbpo.process import report
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print versions, machine, the op's backend and which environments can be made."""
-    parser = argparse.ArgumentParser(prog="python -m mbpo.doctor", description=__doc__)
-    parser.parse_args(arguments)
+    parser = OneLineParser(prog="python -m mbpo.doctor", description=__doc__)
+    try:
+        parser.parse_args(arguments)
+    except MBPOError as error:
+        return report(error)
     _print("versions", versions())
     _print("machine", machine())
     _print("op", {name: f"{i.backend}: {i.reason}" for name, i in build_info().items()})

@@ -25,9 +25,30 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def report(error: MBPOError) -> int:
     """Say ``error`` in one line of at most 200 characters on stderr; return its exit code."""
-    line = " ".join(str(error).split())
-    print(f"error: {line}"[:200], file=sys.stderr, flush=True)
+    print(_error_line(str(error)), file=sys.stderr, flush=True)
     return error.exit_code
+
+
+def _error_line(text: str) -> str:
+    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return f"error: {''.join(shown)}"[:200]
+
+
+def fill_standard_streams() -> None:
+    """Open the null device where stdin, stdout or stderr is closed, as after ``>&-``.
+
+    Otherwise the run's files would take those numbers, and whatever a library prints would land
+    in them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
@@ -45,7 +66,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
         elif state == "finished" and run.control.stopping:
             state, reason = "stopped", "stop requested"
         if reason and state != "stopped":
-            print(f"error: {reason}"[:200], file=sys.stderr)
+            print(_error_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
         print(f"{state} at {run.status.env_steps:,} env steps", flush=True)
@@ -59,17 +80,23 @@ def _outcome(train: Callable[[], None]) -> tuple[str, int, str]:
         return "diverged", error.exit_code, str(error)
     except MBPOError as error:
         return "failed", error.exit_code, str(error)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return "failed", OUT_OF_MEMORY, f"out of memory: {str(error)[:120]}"
     except KeyboardInterrupt:
         return "stopped", 130, "SIGINT, twice"
     except OSError as error:
         traceback.print_exc()
         return "failed", StorageError.exit_code, str(error)
     except Exception as error:
+        if _is_out_of_memory(error):
+            return "failed", OUT_OF_MEMORY, f"out of memory: {str(error)[:120]}"
         traceback.print_exc()
         return "failed", 1, f"{type(error).__name__}: {error}"
     return "finished", 0, ""
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
 
 
 @contextlib.contextmanager

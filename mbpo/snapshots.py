@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from mbpo.learner import Learner
 from mbpo.runs.layout import write_json
 
 INDEX = "index.json"  # {"best": "step-000001000", "final": …, "requested": …}
+
+
+MOST_DIGITS = 18
+SNAPSHOT = re.compile(r"step-[0-9]{9,18}\Z")
 
 
 class Snapshots:
@@ -60,10 +65,10 @@ def find_snapshot(folder: Path, label: str) -> Path:
         index = json.loads((folder / INDEX).read_bytes())
     except (OSError, ValueError, RecursionError):
         index = {}
-    name = f"step-{int(label):09d}" if label.isdecimal() else None
-    if name is None and isinstance(index, dict):
-        name = index.get(label)
-    found = folder / name if isinstance(name, str) and "/" not in name else None
+    number = label.isdecimal() and len(label) <= MOST_DIGITS
+    name = index.get(label) if isinstance(index, dict) else None
+    name = f"step-{int(label):09d}" if number else name
+    found = folder / name if isinstance(name, str) and SNAPSHOT.match(name) else None
     if found is None or not found.is_dir():
         there = sorted(index) if isinstance(index, dict) and index else "none"
         raise CheckpointError(f"{folder} has no snapshot {label[:40]!a}; there are: {there}")

@@ -20,7 +20,7 @@ from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
 from mbpo.errors import DivergedError, MBPOError
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
-from mbpo.process import Stopwatch, learner_process, report
+from mbpo.process import Stopwatch, fill_standard_streams, learner_process, report
 from mbpo.runs.layout import create_run_dir
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
@@ -175,6 +175,7 @@ class Training:
 def start(launch: Launch) -> int:
     """Make the run directory, train in it, and return the exit code."""
     config = launch.config
+    fill_standard_streams()
     threads = pin_threads(config.threads)
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     paths = create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
