@@ -25,19 +25,24 @@ class JsonLines:
         self.path = path
         self.offset = 0
         self.bad_lines = 0
+        self.restarts = 0  # how often the file was found cut or replaced, and read again
+        self._file: tuple[int, int] | None = None  # device and inode
         self._partial = b""
 
     def poll(self, max_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:
         """Return the objects of the lines completed since the last call, at most ``max_bytes``.
 
         Lines that are not JSON objects are counted in ``bad_lines`` and passed over. A file that
-        shrank is read again from its start.
+        shrank or was replaced is read again from its start.
         """
         try:
             with self.path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size < self.offset:
+                facts = os.fstat(file.fileno())
+                size, identity = facts.st_size, (facts.st_dev, facts.st_ino)
+                if size < self.offset or self._file not in (None, identity):
                     self.offset, self._partial = 0, b""
+                    self.restarts += 1
+                self._file = identity
                 if size == self.offset:
                     return []
                 file.seek(self.offset)
@@ -90,12 +95,21 @@ class RunReader:
         return self._metrics.bad_lines + self._events.bad_lines
 
     def poll(self) -> bool:
-        """Take in what was appended since the last call; return whether anything was."""
+        """Take in what was appended since the last call; return whether anything changed.
+
+        What was read of a file that was cut or replaced since is dropped first.
+        """
+        before = self._metrics.restarts, self._events.restarts
         rows, events = self._metrics.poll(), self._events.poll()
+        again = self._metrics.restarts > before[0], self._events.restarts > before[1]
+        if again[0]:
+            self.series.clear()
+        if again[1]:
+            self.events.clear()
         for row in rows:
             self._add(row)
         self.events.extend(events)
-        return bool(rows or events)
+        return bool(rows or events or any(again))
 
     def status(self) -> RunStatus | None:
         """Return the run's status as it stands on disk."""
@@ -124,11 +138,10 @@ def list_runs(runs_root: Path) -> Iterator[tuple[RunPaths, RunStatus]]:
     except OSError:
         return
     for entry in entries:
-        if entry.is_dir():
-            paths = RunPaths(Path(entry.path))
-            status = read_status(paths)
-            if status is not None:
-                yield paths, status
+        paths = RunPaths(Path(entry.path))
+        status = read_status(paths)  # None for what is no folder, or a link to nowhere
+        if status is not None:
+            yield paths, status
 
 
 def read_text_tail(path: Path, max_bytes: int = 16_384) -> list[str]:

@@ -81,9 +81,9 @@ class RunStatus:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return True
             return bool(abs(process.create_time() - self.create_time) > 1.0)
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, ValueError, OverflowError):  # the last two: no pid at all
             return True
-        except (psutil.Error, ValueError, OverflowError):
+        except psutil.Error:
             return False
 
     def derived_state(self, now: float | None = None) -> str:
