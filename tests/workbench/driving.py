@@ -13,7 +13,7 @@ from workbench.app import Workbench
 from workbench.messages import SnapshotReady
 from workbench.watcher import Watcher
 
-SCREENS = Path(__file__).parent / "screens"
+SNAPSHOTS = Path(__file__).parent / "snapshots"
 CELL = re.compile(
     r'<text [^>]*x="([\d.]+)"[^>]*clip-path="url\(#[^)]*-line-(\d+)\)">([^<]*)</text>'
 )
@@ -58,7 +58,7 @@ def screen_text(app: Workbench) -> str:
 
 def assert_screen(app: Workbench, name: str) -> None:
     """Compare the screen with the stored one; UPDATE_SCREENS=1 stores it."""
-    path = SCREENS / f"{name}.txt"
+    path = SNAPSHOTS / f"{name}.txt"
     shown = screen_text(app)
     if os.environ.get("UPDATE_SCREENS"):
         path.parent.mkdir(exist_ok=True)

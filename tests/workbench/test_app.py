@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from mbpo.errors import StorageError
 from workbench.app import Workbench, main
-from workbench.launcher import Launch, Launcher
+from workbench.launcher import Launcher
 from workbench.screens.launch import LaunchForm
 
 EVIL = [
@@ -248,8 +248,7 @@ async def test_the_palette_knows_the_run_in_focus(tmp_path: Path) -> None:
         await bench.press(*"k=5")
         await pilot.pause(0.3)
         assert "set k = 5 on pendulum-3" in bench.text()
-        await bench.press("down", "enter")
-        await bench.press("enter") if commands(path) == [] and "set k = 5" in bench.text() else None
+        await bench.press("enter")
         (command,) = await sent(bench, path)
         assert command["set"] == {"rollout_length": 5}
 
@@ -324,7 +323,3 @@ def test_every_binding_can_be_given_another_key() -> None:
     ):
         bindings = owner.BINDINGS
         assert all(getattr(binding, "id", None) for binding in bindings), owner
-
-
-def test_a_launch_is_mutable_state_of_the_launcher_only() -> None:
-    assert {f.name for f in dataclasses.fields(Launch)} >= {"run_id", "argv", "exit_code"}

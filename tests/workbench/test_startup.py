@@ -45,4 +45,4 @@ def test_the_app_shows_its_runs_within_a_second_and_without_torch(tmp_path: Path
     wall, cpu = min(wall for wall, _ in times), min(cpu for _, cpu in times)
     print(f"on screen after {wall:.2f} s, {cpu:.2f} s of them at work")
     assert cpu < 1.0  # what a machine with nothing else to do takes
-    assert wall < 2.0
+    assert wall < 3.0  # beside whatever else this machine does
