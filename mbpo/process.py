@@ -58,7 +58,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
     SIGINT stops at once.
     """
     received: list[int] = []
-    with _logged(run.paths.log), _signals(run, received):
+    with _working_in(run.paths.root), _logged(run.paths.log), _signals(run, received):
         state, code, reason = _outcome(train)
         if state == "finished" and received:
             number = received[0]
@@ -114,6 +114,17 @@ def _signals(run: RunWriter, received: list[int]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Work in ``folder``, where MuJoCo then puts its MUJOCO_LOG.TXT."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextlib.contextmanager

@@ -38,3 +38,9 @@ def test_streams_differ_by_seed_component_and_counter() -> None:
     draws = [torch.rand(3, generator=torch_generator(5, "sac")) for _ in "ab"]
     assert torch.equal(*draws)
     assert numpy_rng(5, "warmup").random() == numpy_rng(5, "warmup").random()
+
+
+def test_the_learner_works_in_its_run_directory_and_returns(tmp_path: Path) -> None:
+    before = Path.cwd()
+    run(tmp_path, "here", "--env-id", "InvertedPendulum-v5")
+    assert Path.cwd() == before
