@@ -13,11 +13,16 @@ import psutil
 import pytest
 import torch
 import toy_envs  # noqa: F401  registers the environments
+from hypothesis import HealthCheck, settings
 from learners import DEBUG, ENDLESS, LearnerProcess, Outcome
 
 from mbpo.runs.layout import RunPaths
 
 torch.set_num_threads(1)  # tests share the machine
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture

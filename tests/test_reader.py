@@ -62,7 +62,7 @@ def test_metrics_cut_anywhere_lose_only_a_partial_last_line(run: RunPaths) -> No
 @given(
     cuts=st.lists(st.integers(0, 400), max_size=8), chunk=st.sampled_from([1, 7, 64, 4096])
 )  # fmt: skip
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_lines_are_the_same_however_they_arrive(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], chunk: int
 ) -> None:
@@ -226,7 +226,6 @@ def test_a_status_that_cannot_be_read_is_none(content: bytes, run: RunPaths) -> 
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none()),
     )
 )
-@settings(deadline=None)
 def test_a_status_with_values_of_any_type_can_be_read_and_judged(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
 ) -> None:

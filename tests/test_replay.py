@@ -40,7 +40,7 @@ OPERATIONS = st.lists(
 
 
 @given(capacity=st.integers(0, 20), operations=OPERATIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_ring_holds_what_a_deque_holds(
     capacity: int, operations: list[tuple[str, int]]
 ) -> None:
@@ -96,7 +96,6 @@ def test_sampling_from_nothing_is_refused() -> None:
     real_ratio=st.floats(0.0, 1.0),
     batches=st.integers(1, 4),
 )
-@settings(deadline=None)
 def test_each_batch_holds_int_of_batch_times_ratio_real_rows(
     batch_size: int, real_ratio: float, batches: int
 ) -> None:
@@ -150,7 +149,7 @@ def behaviour(first: int, count: int) -> Behaviour:
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=12),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_row_once_held_out_never_trains_and_one_once_trained_on_is_never_held_out(
     capacity: int, ratio: float, most: int, sizes: list[int], seed: int
 ) -> None:

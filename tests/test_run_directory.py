@@ -32,6 +32,7 @@ from mbpo.runs.layout import (
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
 from mbpo.runs.status import STATES, RunStatus, read_status, this_process, write_status
 from mbpo.runs.writer import RunWriter
+from mbpo.snapshots import Snapshots, find_snapshot
 from mbpo.train import main
 
 RETURNS_CSV = "MBPO_Pendulum-v1_returns_data.csv"
@@ -221,6 +222,25 @@ def test_the_best_snapshot_is_of_the_best_evaluation(finished_run: RunPaths) -> 
     best = max(logged, key=lambda row: row["eval/return_mean"])
     assert index["best"] == f"step-{best['env_steps']:09d}"
     assert index["final"] == "step-000000400"
+
+
+class Networks:
+    """Stand in for a learner where only its networks are asked for."""
+
+    def networks(self) -> dict[str, dict[str, torch.Tensor]]:
+        return {"actor": {"w": torch.ones(2)}}
+
+
+def test_the_best_and_the_final_networks_are_kept_and_no_others(tmp_path: Path) -> None:
+    snapshots, networks = Snapshots(tmp_path / "checkpoints"), Networks()
+    for step, eval_return in enumerate([-10.0, -20.0, -5.0, -7.0], start=1):
+        if snapshots.is_best(eval_return):
+            snapshots.save(networks, step, "best")  # type: ignore[arg-type]
+    snapshots.save(networks, 4, "final")  # type: ignore[arg-type]
+    folders = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.is_dir()}
+    assert folders == {"step-000000003", "step-000000004"}
+    assert find_snapshot(tmp_path / "checkpoints", "best").name == "step-000000003"
+    assert find_snapshot(tmp_path / "checkpoints", "4").name == "step-000000004"
 
 
 def test_metrics_repeat_bit_for_bit_with_the_seed(
