@@ -106,7 +106,6 @@ def _signals(run: RunWriter, received: list[int]) -> Iterator[None]:
             raise KeyboardInterrupt
         received.append(number)
         run.control.request_stop()
-        run.request_state("stopping")
 
     before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:

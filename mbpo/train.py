@@ -21,7 +21,7 @@ from mbpo.errors import DivergedError, MBPOError
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
 from mbpo.process import Stopwatch, fill_standard_streams, learner_process, report
-from mbpo.runs.layout import create_run_dir
+from mbpo.runs.create import create_run_dir
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
 from mbpo.sac.agent import SACReport
@@ -193,7 +193,8 @@ def start(launch: Launch) -> int:
 def _train(config: Config, learner: Learner, run: RunWriter) -> None:
     console = Console(config)
     run.event("started", env_steps=0, attempt=run.status.attempt)
-    run.update(state="running", phase="train")
+    run.update(phase="train")
+    run.enter("running")
     if not learner.knows_termination:
         run.event("warning", env_steps=0, reason=console.unknown_termination())
     try:
@@ -208,6 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return start(parse_launch(sys.argv[1:] if arguments is None else arguments))
     except MBPOError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130  # before there was a run
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from mbpo.errors import (
     StorageError,
 )
 from mbpo.process import Stopwatch, learner_process, report
-from mbpo.runs.layout import RunPaths, create_run_dir
+from mbpo.runs.create import create_run_dir
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.runs.writer import RunWriter
 from mbpo.train import main

@@ -21,11 +21,11 @@ from safetensors.torch import load_file
 from mbpo.checkpoint import load_checkpoint, save_checkpoint
 from mbpo.config import LIVE_SETTINGS, SETTINGS
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
+from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import (
     AppendFile,
     RunPaths,
     check_run_id,
-    create_run_dir,
     default_run_id,
     write_atomic,
 )

@@ -88,6 +88,8 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
+            if ":" not in env_id and env_id not in gymnasium.registry:
+                raise gymnasium.error.UnregisteredEnv(env_id)  # gymnasium would guess the version
             return gymnasium.make(env_id)
         except gymnasium.error.DependencyNotInstalled as error:
             raise EnvironmentFault(

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from mbpo.errors import StorageError
 from mbpo.runs.control import Answer, Check, Inbox, InForce, LiveControl
 from mbpo.runs.layout import AppendFile, RunPaths, write_atomic, write_json
 from mbpo.runs.metrics import METRICS
-from mbpo.runs.status import RunStatus, this_process, write_status
+from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
@@ -78,7 +79,9 @@ class RunWriter:
 
     @property
     def status(self) -> RunStatus:
-        """Return the status as of now."""
+        """Return the status as of now; a run told to stop, by whomever, is stopping."""
+        if self.control.stopping and self._status.state not in ENDED:
+            return dataclasses.replace(self._status, state="stopping")
         return self._status
 
     def write_config(self, toml: str, manifest: Mapping[str, Any]) -> None:
@@ -139,9 +142,10 @@ class RunWriter:
         with self._status_lock:
             self._status = dataclasses.replace(self._status, **changes)
 
-    def request_state(self, state: str) -> None:
-        """Set the state without taking a lock, as a signal handler must."""
-        self._status = dataclasses.replace(self._status, state=state)
+    def enter(self, state: str) -> None:
+        """Change the state, on disk at once."""
+        self.update(state=state)
+        self._save_status()
 
     def at_boundary(self, env_steps: int) -> InForce:
         """Return what the loop obeys from ``env_steps`` on; wait here while paused."""
@@ -170,15 +174,14 @@ class RunWriter:
                 self._guarded(self._save_status)
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Keep the attendant alive: a full disk now must not silence control for good."""
+        """Keep the attendant alive: a fault now must not silence control for good."""
         try:
             act()
-        except OSError as error:
-            self._attendant_fault = str(error)
+        except Exception as error:
+            print(f"warning: {act.__qualname__}: {error!r}", file=sys.stderr)
 
     def _on_pause(self, paused: bool) -> None:
-        self.update(state="paused" if paused else "running")
-        self._save_status()
+        self.enter("paused" if paused else "running")
 
     def _append_answer(self, answer: Answer) -> None:
         self._append_event(answer)
@@ -188,8 +191,6 @@ class RunWriter:
                 interactive=True,
                 controls={**self._status.controls, **answer["new"]},
             )
-        elif answer.get("action") == "stop" and answer["status"] == "applied":
-            self.update(state="stopping")
 
     def _append_event(self, event: Mapping[str, Any]) -> None:
         line = {**event, "time": round(time.time(), 3)}
@@ -198,7 +199,7 @@ class RunWriter:
     def _save_status(self, sync: bool = False) -> None:
         with self._status_lock:
             self._status = dataclasses.replace(self._status, heartbeat=time.time())
-            status = self._status
+            status = self.status
         write_status(self.paths, status, sync=sync)
 
 
