@@ -12,6 +12,8 @@ from fake_run import add_event, lost_status, make_run, put_status, status_of
 from textual.widgets import Input, Static
 
 from mbpo.errors import StorageError
+from mbpo.presets import PRESETS
+from workbench import steering
 from workbench.app import Workbench, main
 from workbench.launcher import Launcher
 from workbench.screens.launch import LaunchForm
@@ -40,7 +42,10 @@ async def sent(bench: Bench, path: Path, count: int = 1) -> list[dict[str, Any]]
     return commands(path)
 
 
-async def test_k_pressed_thrice_is_one_command_pending_then_applied(tmp_path: Path) -> None:
+async def test_k_pressed_thrice_is_one_command_pending_then_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "DEBOUNCE_S", 2.0)  # a busy machine presses slowly
     path = make_run(tmp_path, "pendulum-3", status_of(), rows=20)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -157,6 +162,7 @@ async def test_readonly_sends_and_starts_nothing(tmp_path: Path) -> None:
 
 
 async def test_the_form_starts_what_it_shows(tmp_path: Path) -> None:
+    own = PRESETS["pendulum"].settings["real_ratio"]
     script = tmp_path / "stub.py"
     script.write_text(
         "import sys, time, pathlib; pathlib.Path('args').write_text(' '.join(sys.argv[1:]));"
@@ -175,7 +181,7 @@ async def test_the_form_starts_what_it_shows(tmp_path: Path) -> None:
         assert "real_ratio must lie in [0, 1], got 2" in bench.text()
         await bench.press("ctrl+s")
         assert app.screen is form
-        form.query_one("#set-real_ratio", Input).value = "0.2"  # the preset's own
+        form.query_one("#set-real_ratio", Input).value = str(own)
         form.query_one("#set-seed", Input).value = "5"
         form.query_one("#run-id", Input).value = "mine"
         await pilot.pause()
