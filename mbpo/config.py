@@ -158,7 +158,7 @@ class Config:
         1.0, "First temperature α; it is learned.", "sac", low=0, high=1000, open_low=True
     )
     target_entropy: float | Auto = _setting(
-        "auto", "Entropy that α aims at; auto is −dim(action).", "sac",
+        "auto", "Entropy that α aims at, of actions scaled to [−1, 1]; auto is −dim(A).", "sac",
         unit="nats", low=-1000, high=1000,
     )  # fmt: skip
     sac_hidden: int = _setting(

@@ -57,8 +57,14 @@ def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
 
 
 def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
-    """Return the SAC agent with its first weights."""
-    auto = config.target_entropy == "auto"
+    """Return the SAC agent with its first weights.
+
+    The config's target entropy is that of actions scaled to [−1, 1], as the released MBPO code has
+    them; densities here are in the environment's units, so Σ log scale is added.
+    """
+    actor = build_actor(config, env, device)
+    scaled = config.target_entropy
+    target_entropy = -env.action_dim if scaled == "auto" else float(scaled)
     critic = TwinCritic(
         env.obs_dim,
         env.action_dim,
@@ -67,7 +73,7 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
         generator=torch_generator(config.seed, "critic"),
     )
     return SACAgent(
-        build_actor(config, env, device),
+        actor,
         critic.to(device),
         gamma=config.gamma,
         tau=config.tau,
@@ -75,7 +81,7 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
         critic_lr=config.critic_lr,
         alpha_lr=config.alpha_lr,
         init_alpha=config.init_alpha,
-        target_entropy=-env.action_dim if auto else float(config.target_entropy),
+        target_entropy=target_entropy + float(actor.scale.log().sum()),
         generator=torch_generator(config.seed, "sac", device),
     )
 

@@ -33,7 +33,7 @@ PRESETS: Mapping[str, Preset] = {
                 "model_hidden": 64, "model_layers": 3, "model_batch": 64, "model_max_epochs": 60,
                 "model_patience": 10, "normalize_targets": True, "sac_hidden": 64,
                 "sac_batch": 256, "actor_lr": 1e-3, "critic_lr": 1e-3, "alpha_lr": 1e-3,
-                "target_entropy": -0.5, "init_alpha": 0.2, "eval_every": 100, "r_max": 16.2736,
+                "target_entropy": -1.2, "init_alpha": 0.2, "eval_every": 100, "r_max": 16.2736,
             },
         ),
         Preset(
@@ -53,12 +53,13 @@ PRESETS: Mapping[str, Preset] = {
         Preset(
             "inverted-pendulum",
             "Balance a pole on a cart (MuJoCo).",
-            "released MBPO configuration for InvertedPendulum",
+            "released MBPO configuration for InvertedPendulum; learning rates 1e-3 for 3e-4",
             {
-                "env_id": "InvertedPendulum-v5", "total_steps": 3500, "warmup_steps": 500,
+                "env_id": "InvertedPendulum-v5", "total_steps": 3000, "warmup_steps": 500,
                 "epoch_length": 250, "updates_per_step": 10, "rollout_length": "auto",
                 "rollout_schedule": (1.0, 15.0, 1.0, 1.0), "target_entropy": -0.05,
-                "eval_every": 250, "r_max": 1.0,
+                "actor_lr": 1e-3, "critic_lr": 1e-3, "alpha_lr": 1e-3, "eval_every": 250,
+                "r_max": 1.0,
             },
         ),
         Preset(
