@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from mbpo.command_line import OneLineParser
 from mbpo.envs.make import BoxEnv
-from mbpo.errors import MBPOError
+from mbpo.errors import MBPOError, report
 from mbpo.manifest import machine, versions
 from mbpo.ops import build_info
-from mbpo.process import report
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 

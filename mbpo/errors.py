@@ -3,6 +3,10 @@
 Every message says what was expected, what was found and how to mend it.
 """
 
+from __future__ import annotations
+
+import sys
+
 
 class MBPOError(Exception):
     """Be the parent of every error this package raises on purpose."""
@@ -52,3 +56,15 @@ class ShapeError(MBPOError, ValueError):
 
 class CommandError(MBPOError, ValueError):
     """Report a control command that is malformed, out of range or stale."""
+
+
+def report(error: MBPOError) -> int:
+    """Say ``error`` in one line of at most 200 characters on stderr; return its exit code."""
+    print(one_line(str(error)), file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as an error of one line, at most 200 printable characters."""
+    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return f"error: {''.join(shown)}"[:200]

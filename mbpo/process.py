@@ -16,22 +16,11 @@ from typing import Any, TextIO
 
 import torch
 
-from mbpo.errors import DivergedError, MBPOError, StorageError
+from mbpo.errors import DivergedError, MBPOError, StorageError, one_line
 from mbpo.runs.writer import RunWriter
 
 OUT_OF_MEMORY = 8
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def report(error: MBPOError) -> int:
-    """Say ``error`` in one line of at most 200 characters on stderr; return its exit code."""
-    print(_error_line(str(error)), file=sys.stderr, flush=True)
-    return error.exit_code
-
-
-def _error_line(text: str) -> str:
-    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
-    return f"error: {''.join(shown)}"[:200]
 
 
 def fill_standard_streams() -> None:
@@ -66,7 +55,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
         elif state == "finished" and run.control.stopping:
             state, reason = "stopped", "stop requested"
         if reason and state != "stopped":
-            print(_error_line(reason), file=sys.stderr)
+            print(one_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
         print(f"{state} at {run.status.env_steps:,} env steps", flush=True)

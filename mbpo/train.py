@@ -17,10 +17,10 @@ from mbpo.console import Console
 from mbpo.data.replay import sample_mixed
 from mbpo.dynamics.rollout import rollout
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import DivergedError, MBPOError
+from mbpo.errors import DivergedError, MBPOError, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
-from mbpo.process import Stopwatch, fill_standard_streams, learner_process, report
+from mbpo.process import Stopwatch, fill_standard_streams, learner_process
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter

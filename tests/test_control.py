@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -753,3 +755,8 @@ def test_a_user_without_a_name_can_steer(
     outcome = call(control, live_learner.paths.root, "set", "real_ratio=0.2")
     assert outcome.code == 0
     assert newest_answer(outcome)["by"].endswith("(command line)")
+
+
+def test_the_command_line_of_control_starts_without_torch() -> None:
+    code = "import sys, mbpo.control; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
