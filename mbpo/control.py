@@ -13,7 +13,7 @@ from typing import Any
 from mbpo.command_line import OneLineParser
 from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError, MBPOError, StorageError, report
-from mbpo.runs.control import ACTIONS, send, wait_for_answer
+from mbpo.runs.command import ACTIONS, send, wait_for_answer
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import ENDED, read_status
 

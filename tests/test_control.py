@@ -24,15 +24,8 @@ from learners import DEBUG, LearnerProcess, Outcome, answers_in, python_m, rows,
 from mbpo.config import LIVE_SETTINGS
 from mbpo.control import main as control
 from mbpo.errors import CommandError, StorageError
-from mbpo.runs.control import (
-    MAX_COMMAND_BYTES,
-    Inbox,
-    InForce,
-    LiveControl,
-    parse_command,
-    send,
-    wait_for_answer,
-)
+from mbpo.runs.command import MAX_COMMAND_BYTES, parse_command, send, wait_for_answer
+from mbpo.runs.control import Inbox, InForce, LiveControl
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.writer import RunWriter
 from mbpo.train import Training

@@ -16,7 +16,7 @@ from textual.theme import Theme
 
 from mbpo.errors import MBPOError
 from mbpo.presets import PRESETS
-from mbpo.runs.control import send
+from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.settings import Value
 from workbench.focus import load_focus, save_focus

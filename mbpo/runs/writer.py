@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from mbpo.errors import StorageError
-from mbpo.runs.control import Answer, Check, Inbox, InForce, LiveControl
+from mbpo.runs.command import Answer, Check
+from mbpo.runs.control import Inbox, InForce, LiveControl
 from mbpo.runs.layout import AppendFile, RunPaths, write_atomic, write_json
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
