@@ -17,7 +17,7 @@ from learners import DEBUG, LearnerProcess, Outcome, environment, rows, wait_for
 
 from mbpo.checkpoint import load_checkpoint
 from mbpo.config import LIVE_SETTINGS, SETTINGS
-from mbpo.errors import (
+from mbpo.errors import (, report
     CheckpointError,
     ConfigError,
     DivergedError,
@@ -25,7 +25,7 @@ from mbpo.errors import (
     RunInUseError,
     StorageError,
 )
-from mbpo.process import Stopwatch, learner_process, report
+from mbpo.process import Stopwatch, learner_process
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
