@@ -17,13 +17,14 @@ from learners import DEBUG, LearnerProcess, Outcome, environment, rows, wait_for
 
 from mbpo.checkpoint import load_checkpoint
 from mbpo.config import LIVE_SETTINGS, SETTINGS
-from mbpo.errors import (, report
+from mbpo.errors import (
     CheckpointError,
     ConfigError,
     DivergedError,
     EnvironmentFault,
     RunInUseError,
     StorageError,
+    report,
 )
 from mbpo.process import Stopwatch, learner_process
 from mbpo.runs.create import create_run_dir
