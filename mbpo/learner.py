@@ -59,8 +59,10 @@ def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
 def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     """Return the SAC agent with its first weights.
 
-    The config's target entropy is that of actions scaled to [−1, 1], as the released MBPO code has
-    them; densities here are in the environment's units, so Σ log scale is added.
+    The config's target entropy is that of actions scaled to [−1, 1]; densities here are in the
+    environment's units, so Σ log scale is added.
+
+    Source: softlearning's GymAdapter, under the released MBPO code, rescales actions by default.
     """
     actor = build_actor(config, env, device)
     scaled = config.target_entropy

@@ -5,6 +5,7 @@ Line numbers are those of Algorithm 2 in "When to Trust Your Model", arXiv:1906.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -147,7 +148,7 @@ class Training:
         if self._interval_updates:
             means = (self._sac_sum / self._interval_updates).tolist()
             metrics |= dict(zip(SACReport.KEYS, means, strict=True))
-            if not all(map(torch.isfinite, self._sac_sum)):
+            if not all(map(math.isfinite, means)):
                 raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {means}")
             self.updates += self._interval_updates
             metrics["sac/updates"] = self.updates

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from pathlib import Path
@@ -458,4 +457,3 @@ def test_the_paper_values_are_the_defaults() -> None:
         250,
         0.05,
     )
-    assert "python's random" not in inspect.getsource(train_module).lower()
