@@ -1,17 +1,15 @@
 // The operators' schemas, their CPU kernels, and the Python module that importing them needs.
 #include <Python.h>
 
-#include "mbpo/torch_ops.h"
+#include "torch/ensemble_mlp.h"
 
 STABLE_TORCH_LIBRARY(mbpo, m) {
-  // outputs: [y], or [mean, logvar] with bounds. saved: what the backward pass wants back.
   m.def(
       "ensemble_mlp_forward(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
-      "Tensor? member, int activation, bool save) -> (Tensor[] outputs, Tensor[] saved)");
-  // [dx if need_x, then dweights and dbiases if need_params, then dmin and dmax with bounds]
+      "Tensor? member, int activation, bool save) -> (Tensor[] outputs, Tensor saved)");
   m.def(
       "ensemble_mlp_backward(Tensor[] grads, Tensor x, Tensor[] weights, Tensor[] bounds, "
-      "Tensor? member, Tensor[] saved, int activation, bool need_x, bool need_params) -> Tensor[]");
+      "Tensor? member, Tensor saved, int activation, bool need_x, bool need_params) -> Tensor[]");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activations.h
+CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activation.h
+TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
 
 _F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
@@ -51,7 +52,7 @@ class _EnsembleMLP(torch.autograd.Function):
         )
         outputs, saved = _forward(x, weights, biases, bounds, member, code, True)
         ctx.code, ctx.layers = code, layers
-        ctx.save_for_backward(member, x, *weights, *bounds, *saved)
+        ctx.save_for_backward(member, saved, x, *weights, *bounds)
         return tuple(outputs)
 
     @staticmethod
@@ -62,10 +63,9 @@ class _EnsembleMLP(torch.autograd.Function):
                 "ensemble_mlp's compiled backward has no derivative of its own; "
                 "pass backend='torch' where create_graph=True is needed"
             )
-        member, x, *rest = ctx.saved_tensors
+        member, saved, x, *rest = ctx.saved_tensors
         layers, needs = ctx.layers, ctx.needs_input_grad
-        weights, bounds = rest[:layers], rest[layers : layers + 2 * (len(grads) - 1)]
-        saved = rest[layers + len(bounds) :]
+        weights, bounds = rest[:layers], rest[layers:]
         need_x, need_params = needs[3], any(needs[4 : 4 + 2 * layers])
         results = _backward(grads, x, weights, bounds, member, saved, ctx.code, need_x, need_params)
         dx = results[:1] if need_x else [None]
@@ -88,15 +88,19 @@ def _fake_forward(
     member: Tensor | None,
     activation: int,
     save: bool,
-) -> tuple[list[Tensor], list[Tensor]]:
+) -> tuple[list[Tensor], Tensor]:
     rows = x.shape[:-1]
     widths = [weight.shape[2] for weight in weights]
-    kept = widths if bounds else widths[:-1]
     outputs = [widths[-1] // 2] * 2 if bounds else widths[-1:]
-    return (
-        [x.new_empty((*rows, width)) for width in outputs],
-        [x.new_empty((*rows, width)) for width in kept] if save else [],
-    )
+    saved = x.new_empty((0,))
+    if save:
+        members, tiles = weights[0].shape[0], rows[-1] // TILE_ROWS
+        # Routing may leave one tile per member half full.
+        tiles = tiles + members if member is not None else members * -(-rows[-1] // TILE_ROWS)
+        kept = 2 if activation == CODES["silu"] else 1
+        features = weights[0].shape[1] + kept * sum(widths[:-1]) + widths[-1]
+        saved = x.new_empty((tiles, features, TILE_ROWS))
+    return [x.new_empty((*rows, width)) for width in outputs], saved
 
 
 @_register_fake("mbpo::ensemble_mlp_backward")
@@ -106,7 +110,7 @@ def _fake_backward(
     weights: Sequence[Tensor],
     bounds: Sequence[Tensor],
     member: Tensor | None,
-    saved: Sequence[Tensor],
+    saved: Tensor,
     activation: int,
     need_x: bool,
     need_params: bool,

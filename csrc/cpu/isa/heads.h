@@ -1,0 +1,138 @@
+// What stands on the last layer: the Gaussian of the dynamics, the squashed Gaussian of the policy.
+//
+// Loops run over the rows of a tile, one feature at a time, and vectorise as they stand.
+#pragma once
+
+namespace mbpo::MBPO_ISA {
+
+// logvar = min(low + softplus(u - low), high) with u = high - softplus(high - raw).
+template <typename T>
+void head(const GaussianHead<T>& head, T* z) {
+  for (int64_t j = 0; j < head.outputs; ++j) {
+    const T low = head.minimum[j], high = head.maximum[j];
+    T* raw = z + (head.outputs + j) * kTileRows;
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T upper = high - softplus(high - raw[r]);
+      const T both = low + softplus(upper - low);
+      raw[r] = both > high ? high : both;
+    }
+  }
+}
+
+template <typename T>
+void head_backward(const GaussianHead<T>& head, const T* z, const T* grad, T* dz,
+                   double* dbounds) {
+  const int64_t width = head.outputs;
+  std::copy_n(grad, width * kTileRows, dz);
+  for (int64_t j = 0; j < width; ++j) {
+    const T low = head.minimum[j], high = head.maximum[j];
+    const int64_t at = (width + j) * kTileRows;
+    T to_low[kTileRows], to_high[kTileRows];
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T raw = z[at + r], g = grad[at + r];
+      const T upper = high - softplus(high - raw);
+      const bool clamped = low + softplus(upper - low) > high;
+      const T through = clamped ? T(0) : g * sigmoid(upper - low);
+      dz[at + r] = through * sigmoid(high - raw);
+      to_high[r] = clamped ? g : through * sigmoid(raw - high);
+      to_low[r] = clamped ? T(0) : g * sigmoid(low - upper);
+    }
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      dbounds[j] += to_low[r];
+      dbounds[width + j] += to_high[r];
+    }
+  }
+}
+
+template <typename T>
+double nll(int64_t outputs, int64_t count, T scale, const T* head, const T* target, T* grad) {
+  double loss = 0;
+  for (int64_t j = 0; j < outputs; ++j) {
+    const T* mean = head + j * kTileRows;
+    const T* logvar = head + (outputs + j) * kTileRows;
+    const T* truth = target + j * kTileRows;
+    T* to_mean = grad + j * kTileRows;
+    T* to_logvar = grad + (outputs + j) * kTileRows;
+    T terms[kTileRows];
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T inside = r < count ? T(1) : T(0);
+      const T error = mean[r] - truth[r], precision = exp_of(-logvar[r]);
+      const T weighted = error * error * precision;
+      terms[r] = inside * (weighted + logvar[r]);
+      to_mean[r] = inside * scale * 2 * error * precision;
+      to_logvar[r] = inside * scale * (1 - weighted);
+    }
+    for (int64_t r = 0; r < kTileRows; ++r) loss += terms[r];
+  }
+  return loss;
+}
+
+template <typename T>
+MBPO_INLINE T clamped(T x, T low, T high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+// log N(z; mean, std) - sum log |da/dz| with a = center + scale tanh(z), z = mean + std noise.
+template <typename T>
+void sample(const PolicySample<T>& job) {
+  constexpr T half_log_two_pi = T(0.918938533204672742), log_two = T(0.693147180559945309);
+  std::fill_n(job.log_prob, kTileRows, T(0));
+  for (int64_t j = 0; j < job.actions; ++j) {
+    const T* mean = job.raw + j * kTileRows;
+    const T* raw_std = job.raw + (job.actions + j) * kTileRows;
+    const T* noise = job.noise + j * kTileRows;
+    T* action = job.action + j * kTileRows;
+    const T center = job.center[j], scale = job.scale[j];
+    const T log_scale = std::log(scale);
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T log_std = clamped(raw_std[r], job.log_std_min, job.log_std_max);
+      const T z = mean[r] + exp_of(log_std) * noise[r];
+      const T gaussian = T(-0.5) * noise[r] * noise[r] - log_std - half_log_two_pi;
+      job.log_prob[r] += gaussian - (log_scale + 2 * (log_two - z - softplus(-2 * z)));
+      action[r] = center + scale * tanh_of(z);
+    }
+  }
+}
+
+// d log_prob / dz = 2 tanh(z) at fixed noise, and -1 for log_std beside its way through z.
+template <typename T>
+void sample_backward(const PolicySample<T>& job, const T* daction, T dlog_prob, T* draw) {
+  for (int64_t j = 0; j < job.actions; ++j) {
+    const T* mean = job.raw + j * kTileRows;
+    const T* raw_std = job.raw + (job.actions + j) * kTileRows;
+    const T* noise = job.noise + j * kTileRows;
+    const T* da = daction + j * kTileRows;
+    T* dmean = draw + j * kTileRows;
+    T* dlog_std = draw + (job.actions + j) * kTileRows;
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T raw = raw_std[r];
+      const T log_std = clamped(raw, job.log_std_min, job.log_std_max);
+      const T spread = exp_of(log_std) * noise[r];
+      const T squashed = tanh_of(mean[r] + spread);
+      const T dz = da[r] * job.scale[j] * (1 - squashed * squashed) + dlog_prob * 2 * squashed;
+      dmean[r] = dz;
+      const bool free = raw >= job.log_std_min && raw <= job.log_std_max;
+      dlog_std[r] = free ? dz * spread - dlog_prob : T(0);
+    }
+  }
+}
+
+template <typename T>
+void adam(const AdamRange<T>& job) {
+  T* __restrict__ p = job.parameter;
+  T* __restrict__ m = job.moment;
+  T* __restrict__ v = job.second_moment;
+  const T* __restrict__ gradient = job.gradient;
+  T* __restrict__ target = job.target;
+  const AdamRange<T> k = job;
+  for (int64_t i = 0; i < k.n; ++i) {
+    const T g = gradient[i] + k.decay * p[i];
+    m[i] = k.beta1 * m[i] + (1 - k.beta1) * g;
+    v[i] = k.beta2 * v[i] + (1 - k.beta2) * g * g;
+    p[i] -= k.step_size * m[i] / (std::sqrt(v[i]) * k.root_correction + k.epsilon);
+  }
+  if (!target) return;
+  for (int64_t i = 0; i < k.n; ++i) target[i] += k.tau * (p[i] - target[i]);
+}
+
+}  // namespace mbpo::MBPO_ISA

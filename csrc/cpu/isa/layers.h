@@ -1,0 +1,166 @@
+// One layer on one tile, forward and backward, and the gradient of its weights over all tiles.
+#pragma once
+
+namespace mbpo::MBPO_ISA {
+
+template <int64_t Value>
+using Constant = std::integral_constant<int64_t, Value>;
+
+template <Activation A, bool Slope, typename T>
+struct ForwardSink {
+  const ForwardLayer<T>& job;
+  int64_t column;
+
+  MBPO_INLINE void operator()(int64_t j, int64_t c, Vec<T> sum) const {
+    const int64_t at = j * kTileRows + column + c;
+    Vec<T> slope;
+    store(job.out + at, activate<A>(sum + job.bias[j], slope));
+    if constexpr (Slope) store(job.slope + at, slope);
+  }
+};
+
+// Call body(column, MV) over the columns that hold rows: two vectors at a time, then one.
+template <typename T, typename Body>
+MBPO_INLINE void over_columns(int64_t count, const Body& body) {
+  int64_t column = 0;
+  for (; column + kLanes<T> < count; column += 2 * kLanes<T>) body.template run<2>(column);
+  if (column < count) body.template run<1>(column);
+}
+
+template <Activation A, bool Slope, typename T>
+struct ForwardColumns {
+  const ForwardLayer<T>& job;
+
+  template <int MV>
+  MBPO_INLINE void run(int64_t column) const {
+    const Operands<T> in{job.weight, job.outputs, job.in + column, kTileRows, job.inputs};
+    product_rows<MV>(in, Constant<1>{}, 0, job.outputs, ForwardSink<A, Slope, T>{job, column});
+  }
+};
+
+template <Activation A, typename T>
+void forward_as(const ForwardLayer<T>& job) {
+  if constexpr (A == Activation::silu) {
+    if (job.slope) return over_columns<T>(job.count, ForwardColumns<A, true, T>{job});
+  }
+  over_columns<T>(job.count, ForwardColumns<A, false, T>{job});
+}
+
+template <typename T>
+void forward(const ForwardLayer<T>& job) {
+  switch (job.activation) {
+    case Activation::identity: return forward_as<Activation::identity>(job);
+    case Activation::relu: return forward_as<Activation::relu>(job);
+    case Activation::tanh: return forward_as<Activation::tanh>(job);
+    case Activation::silu: return forward_as<Activation::silu>(job);
+  }
+}
+
+template <Activation A, typename T>
+struct BackwardSink {
+  const BackwardLayer<T>& job;
+  int64_t column;
+
+  MBPO_INLINE void operator()(int64_t i, int64_t c, Vec<T> sum) const {
+    const int64_t at = column + c;
+    if constexpr (A != Activation::identity) {
+      sum *= derivative<A>(load(job.kept + i * kTileRows + at));
+    }
+    store(job.out + (i - job.first) * kTileRows + at, sum);
+  }
+};
+
+template <Activation A, typename T>
+struct BackwardColumns {
+  const BackwardLayer<T>& job;
+
+  template <int MV>
+  MBPO_INLINE void run(int64_t column) const {
+    const Operands<T> in{job.weight, 1, job.in + column, kTileRows, job.outputs};
+    product_rows<MV>(in, job.outputs, job.first, job.last, BackwardSink<A, T>{job, column});
+  }
+};
+
+template <typename T>
+void backward(const BackwardLayer<T>& job) {
+  switch (job.activation) {
+    case Activation::identity:
+      return over_columns<T>(job.count, BackwardColumns<Activation::identity, T>{job});
+    case Activation::relu:
+      return over_columns<T>(job.count, BackwardColumns<Activation::relu, T>{job});
+    case Activation::tanh:
+      return over_columns<T>(job.count, BackwardColumns<Activation::tanh, T>{job});
+    case Activation::silu:
+      return over_columns<T>(job.count, BackwardColumns<Activation::silu, T>{job});
+  }
+}
+
+// Sums over more rows than this join in memory, which bounds rounding and what a panel of rows
+// takes of the cache.
+constexpr int64_t kTilesPerSum = 16;
+
+template <typename T>
+struct GradientSink {
+  const WeightGradient<T>& job;
+  int64_t column;
+  bool add;
+
+  MBPO_INLINE void operator()(int64_t i, int64_t c, Vec<T> sum) const {
+    T* out = job.dweight + (i - job.first) * job.outputs + column + c;
+    const int64_t left = job.outputs - column - c;
+    if (left >= kLanes<T>) {
+      if (add) sum += load_unaligned(out);
+      return store_unaligned(out, sum);
+    }
+    for (int64_t l = 0; l < left; ++l) out[l] = add ? out[l] + sum[l] : sum[l];
+  }
+};
+
+template <int MV, typename T>
+MBPO_INLINE void gradient_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
+  const int64_t width = padded(job.outputs);
+  const int64_t tiles = std::min(kTilesPerSum, job.tiles - tile);
+  const Operands<T> in{job.activations + tile * job.activations_tile,
+                       1,
+                       job.dz_rows + tile * kTileRows * width + column,
+                       width,
+                       kTileRows,
+                       tiles,
+                       job.activations_tile};
+  product_rows<MV>(in, Constant<kTileRows>{}, job.first, job.last,
+                   GradientSink<T>{job, column, tile > 0});
+}
+
+template <typename T>
+void bias_gradient(const WeightGradient<T>& job) {
+  const int64_t width = padded(job.outputs);
+  for (int64_t column = 0; column < job.outputs; column += kLanes<T>) {
+    Vec<T> total = {};
+    for (int64_t tile = 0; tile < job.tiles; ++tile) {
+      Vec<T> sum = {};
+      const T* row = job.dz_rows + tile * kTileRows * width + column;
+      for (int64_t r = 0; r < kTileRows; ++r) sum += load(row + r * width);
+      total += sum;
+    }
+    for (int64_t l = 0; l < std::min(kLanes<T>, job.outputs - column); ++l) {
+      job.dbias[column + l] = total[l];
+    }
+  }
+}
+
+template <typename T>
+void weight_gradient(const WeightGradient<T>& job) {
+  if (job.dbias) bias_gradient(job);
+  if (job.tiles == 0) {
+    std::fill_n(job.dweight, (job.last - job.first) * job.outputs, T(0));
+  }
+  for (int64_t tile = 0; tile < job.tiles; tile += kTilesPerSum) {
+    int64_t column = 0;
+    for (; column + kLanes<T> < job.outputs; column += 2 * kLanes<T>) {
+      gradient_panel<2>(job, tile, column);
+    }
+    if (column < job.outputs) gradient_panel<1>(job, tile, column);
+  }
+}
+
+}  // namespace mbpo::MBPO_ISA

@@ -1,0 +1,131 @@
+// What one instruction set computes: whole layers on tiles of rows. Free of torch.
+//
+// A tile holds kTileRows rows, feature by feature: [width][kTileRows], aligned to 64 bytes. Rows
+// run along the vectors, so a layer's width needs no padding and weights are read where they lie.
+// Rows past the last are zero on the way in and never come out.
+#pragma once
+
+#include <cstdint>
+
+#include "mbpo/activation.h"
+
+namespace mbpo {
+
+constexpr int64_t kTileRows = 32;
+
+// Rows of transposed tiles are padded to a whole number of the widest vectors.
+inline int64_t padded(int64_t width) { return (width + 15) / 16 * 16; }
+
+// Caller's rows: [count, width] with strides, or the rows that index names.
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t row_stride, column_stride;
+  const int64_t* index;  // [count] or null
+  int64_t count;
+};
+
+// out = act(W^T in + b), for one member's W [in, out] and one tile.
+template <typename T>
+struct ForwardLayer {
+  int64_t inputs, outputs;
+  const T* weight;
+  const T* bias;
+  const T* in;  // [inputs][kTileRows]
+  T* out;       // [outputs][kTileRows]
+  T* slope;     // the same or null: act'(z), where the activation keeps it
+  Activation activation;
+  int64_t count;  // rows that matter
+};
+
+// out = act'(z) * (W in) for features [first, last) of the layer's input.
+template <typename T>
+struct BackwardLayer {
+  int64_t inputs, outputs;
+  const T* weight;
+  const T* in;    // [outputs][kTileRows]: dL/dz of this layer
+  const T* kept;  // [inputs][kTileRows]: what the layer below kept; not read for identity
+  T* out;         // [last - first][kTileRows]: dL/dz of the layer below
+  Activation activation;  // of the layer below
+  int64_t first, last;
+  int64_t count;
+};
+
+// dW[first..last) and, where first is 0, db: sums over all tiles of one member, in their order.
+template <typename T>
+struct WeightGradient {
+  int64_t inputs, outputs, tiles;
+  const T* activations;  // tile t at activations + t * activations_tile, [inputs][kTileRows]
+  int64_t activations_tile;
+  const T* dz_rows;  // [tiles * kTileRows][padded(outputs)]
+  T* dweight;        // [last - first][outputs]
+  T* dbias;          // [outputs] or null
+  int64_t first, last;
+};
+
+// One step of Adam on n numbers, torch.optim.Adam's arithmetic with coupled decay; where target is
+// given, target += tau (parameter - target) after it.
+template <typename T>
+struct AdamRange {
+  int64_t n;
+  T* parameter;
+  const T* gradient;
+  T* moment;         // running mean of the gradient
+  T* second_moment;  // running mean of its square
+  T decay, step_size, root_correction;  // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
+  T beta1, beta2, epsilon;
+  T* target;
+  T tau;
+};
+
+// The gaussian head on one tile: z [2 O] becomes mean and logvar [O] each, in place.
+template <typename T>
+struct GaussianHead {
+  int64_t outputs;   // O
+  const T* minimum;  // [O]
+  const T* maximum;  // [O]
+};
+
+// A tanh-squashed Gaussian policy on one tile.
+template <typename T>
+struct PolicySample {
+  int64_t actions;    // A
+  const T* raw;       // [2 A][kTileRows]: mean, then log_std before its clamp
+  const T* noise;     // [A][kTileRows]
+  const T* center;    // [A]
+  const T* scale;     // [A]
+  T log_std_min, log_std_max;
+  T* action;          // [A][kTileRows]
+  T* log_prob;        // [kTileRows]
+};
+
+template <typename T>
+struct Kernels {
+  const char* name;
+  void (*gather)(const Rows<const T>&, int64_t width, T* tile);
+  void (*scatter)(const T* tile, int64_t width, const Rows<T>&);
+  // tile [width][kTileRows] to rows [kTileRows][padded(width)], zeros in the padding.
+  void (*transpose)(const T* tile, int64_t width, T* rows);
+  void (*forward)(const ForwardLayer<T>&);
+  void (*backward)(const BackwardLayer<T>&);
+  void (*weight_gradient)(const WeightGradient<T>&);
+  void (*adam)(const AdamRange<T>&);
+  void (*head)(const GaussianHead<T>&, T* z);
+  // dz [2 O] from z, dmean and dlogvar (each [O] tiles in grad [2 O]); adds to dbounds [2 O].
+  void (*head_backward)(const GaussianHead<T>&, const T* z, const T* grad, T* dz, double* dbounds);
+  // Mean squared error weighted by exp(-logvar), plus logvar: adds to loss, writes its gradient.
+  double (*nll)(int64_t outputs, int64_t count, T scale, const T* head, const T* target, T* grad);
+  void (*sample)(const PolicySample<T>&);
+  // draw [2 A] from daction [A] and dlog_prob, the same for every row.
+  void (*sample_backward)(const PolicySample<T>&, const T* daction, T dlog_prob, T* draw);
+};
+
+// The instruction sets that this binary holds and this processor runs, best first; the last is
+// the generic one, which every processor runs.
+template <typename T>
+const Kernels<T>* const* available_kernels(int* count);
+// The best of them, or the one that the environment variable MBPO_ISA names.
+template <typename T>
+const Kernels<T>& kernels();
+
+}  // namespace mbpo

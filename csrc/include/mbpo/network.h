@@ -1,0 +1,130 @@
+// Whole networks on tiles of rows, and the two passes of their gradients. Free of torch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mbpo/kernels.h"
+
+namespace mbpo {
+
+// E perceptrons of one shape: weights [E, I, J] and biases [E, J] by layer, dense.
+template <typename T>
+struct Network {
+  int64_t members;
+  std::vector<int64_t> widths;  // L + 1
+  std::vector<const T*> weights, biases;
+  Activation activation;  // of every layer but the last
+
+  int64_t layers() const { return static_cast<int64_t>(widths.size()) - 1; }
+  int64_t inputs() const { return widths.front(); }
+  int64_t outputs() const { return widths.back(); }
+  int64_t widest() const;
+  int64_t parameters() const;  // of all members
+  const T* weight(int64_t layer, int64_t member) const {
+    return weights[layer] + member * widths[layer] * widths[layer + 1];
+  }
+  const T* bias(int64_t layer, int64_t member) const {
+    return biases[layer] + member * widths[layer + 1];
+  }
+};
+
+// Where one tile's input, hidden activations, slopes and output lie in its memory.
+struct Record {
+  // With `keep`, everything the backward pass reads stays; else layers take turns in two places.
+  template <typename T>
+  static Record of(const Network<T>& network, bool keep);
+
+  int64_t input, output;
+  std::vector<int64_t> hidden;  // of layer l's output, l < L - 1
+  std::vector<int64_t> slope;   // the same, or empty where h tells the derivative or none is kept
+  int64_t size;                 // numbers in all
+  bool keep;
+};
+
+// Rows of one member that share a tile.
+struct Tile {
+  int64_t member;
+  int64_t first;  // of its rows, in the order in which the member's rows are listed
+  int64_t count;
+};
+
+// ceil(rows / kTileRows) tiles for each member, in order.
+std::vector<Tile> make_tiles(int64_t members, int64_t rows);
+
+// Run body(context, first, last) over [0, tasks), in parallel where the caller has threads.
+struct Parallel {
+  using Body = void (*)(void* context, int64_t first, int64_t last);
+  void (*run)(int64_t tasks, Body body, void* context);
+
+  // Call f(task) for every task. Work below some microseconds stays on this thread.
+  template <typename F>
+  void over(int64_t tasks, double flops, const F& f) const {
+    constexpr double kWorthAThread = 1e6;
+    const Body body = [](void* context, int64_t first, int64_t last) {
+      for (int64_t task = first; task < last; ++task) (*static_cast<const F*>(context))(task);
+    };
+    void* context = const_cast<F*>(&f);
+    if (tasks < 2 || flops < kWorthAThread) return body(context, 0, tasks);
+    run(tasks, body, context);
+  }
+};
+
+// Memory that each thread keeps from call to call: fresh pages cost more than the work on them.
+// A slot's contents last until the same thread asks for the slot again.
+enum class Slot { shared, shared_rows, shared_sums, scratch, scratch_dz, scratch_out, count };
+template <typename T>
+T* workspace(Slot slot, int64_t count);
+
+// From memory + record.input to memory + record.output by the weights of the tile's member. Where
+// all is kept, rows past the last are computed too: sums over the rows of a tile meet finite numbers.
+template <typename T>
+void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
+                  const Tile& tile, T* memory);
+
+// dL/dz of every layer as rows, for the second pass: layer l of tile t starts at
+// rows[l] + t * kTileRows * padded(J). Tiles of one member follow each other.
+template <typename T>
+struct GradientRows {
+  std::vector<T*> rows;
+  // Cut `memory`, of size() numbers, into one part per layer.
+  static GradientRows cut(const Network<T>& network, int64_t tiles, T* memory);
+  static int64_t size(const Network<T>& network, int64_t tiles);
+};
+
+// From dz [J][kTileRows], dL/dz of the last layer, down to the input; dz is overwritten.
+template <typename T>
+struct TileBackward {
+  const Record& record;  // with keep
+  const T* memory;       // as forward_tile left it
+  T* dz;                 // [widest][kTileRows]
+  const GradientRows<T>* rows;  // or null where no weight wants a gradient
+  int64_t tile;                 // number among all tiles
+  T* dinput;                    // [last - first][kTileRows] or null: dL/dx for these features
+  int64_t first, last;
+};
+template <typename T>
+void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const Tile& tile,
+                   const TileBackward<T>& job);
+
+// One piece of the second pass: rows [first, last) of dW of one layer and member.
+struct GradientTask {
+  int64_t layer, member, first, last;
+};
+template <typename T>
+std::vector<GradientTask> gradient_tasks(const Network<T>& network);
+
+// offsets[e] .. offsets[e + 1] are the tiles of member e.
+std::vector<int64_t> tile_offsets(const std::vector<Tile>& tiles, int64_t members);
+
+// dweight [last - first, J]; dbias [J] is written where the task holds row 0.
+template <typename T>
+void weight_gradient(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
+                     const T* memory, const GradientRows<T>& rows, int64_t first_tile,
+                     int64_t last_tile, const GradientTask& task, T* dweight, T* dbias);
+
+// Multiplications and additions of one pass of `rows` rows through one member.
+template <typename T>
+double flops(const Network<T>& network, int64_t rows);
+
+}  // namespace mbpo

@@ -1,0 +1,22 @@
+// The op on tensors: checks, routing, and the passes over tiles.
+#pragma once
+
+#include <tuple>
+
+#include "tensors.h"
+
+namespace mbpo {
+
+// outputs: [y], or [mean, logvar] with bounds. saved: [tiles, features, kTileRows] for the backward
+// pass, or [0] where save is false.
+std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
+    Tensor x, std::vector<Tensor> weights, std::vector<Tensor> biases, std::vector<Tensor> bounds,
+    std::optional<Tensor> member, int64_t activation, bool save);
+
+// [dx if need_x, then dweights and dbiases if need_params, then dmin and dmax with bounds]
+std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
+                                          std::vector<Tensor> weights, std::vector<Tensor> bounds,
+                                          std::optional<Tensor> member, Tensor saved,
+                                          int64_t activation, bool need_x, bool need_params);
+
+}  // namespace mbpo
