@@ -5,8 +5,8 @@
 
 namespace mbpo {
 
-#define MBPO_DECLARE(isa)              \
-  namespace isa {                      \
+#define MBPO_DECLARE(isa)               \
+  namespace isa {                       \
   extern const Kernels<float> kFloat;   \
   extern const Kernels<double> kDouble; \
   }
@@ -75,7 +75,7 @@ const Kernels<double>* const* available_kernels<double>(int* count) {
 
 template <typename T>
 const Kernels<T>& kernels() {
-  static const Kernels<T>& best = [] () -> const Kernels<T>& {
+  static const Kernels<T>& best = []() -> const Kernels<T>& {
     int count = 0;
     const Kernels<T>* const* found = available_kernels<T>(&count);
     return wanted(found, count);

@@ -137,8 +137,8 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
     }
     const T* kept =
         job.memory + (record.slope.empty() ? record.hidden[l - 1] : record.slope[l - 1]);
-    kernels.backward({inputs, outputs, weight, dz, kept, other, network.activation, 0, inputs,
-                      kTileRows});
+    kernels.backward(
+        {inputs, outputs, weight, dz, kept, other, network.activation, 0, inputs, kTileRows});
     std::swap(dz, other);
   }
 }
@@ -179,18 +179,18 @@ double flops(const Network<T>& network, int64_t rows) {
   return count * static_cast<double>(rows);
 }
 
-#define MBPO_INSTANTIATE(T)                                                                       \
-  template struct Network<T>;                                                                     \
-  template struct GradientRows<T>;                                                                \
-  template T* workspace<T>(Slot, int64_t);                                                        \
-  template void forward_tile(const Kernels<T>&, const Network<T>&, const Record&, const Tile&,    \
-                             T*);                                                                 \
-  template void backward_tile(const Kernels<T>&, const Network<T>&, const Tile&,                  \
-                              const TileBackward<T>&);                                            \
-  template std::vector<GradientTask> gradient_tasks(const Network<T>&);                           \
-  template void weight_gradient(const Kernels<T>&, const Network<T>&, const Record&, const T*,    \
-                                const GradientRows<T>&, int64_t, int64_t, const GradientTask&,    \
-                                T*, T*);                                                          \
+#define MBPO_INSTANTIATE(T)                                                                        \
+  template struct Network<T>;                                                                      \
+  template struct GradientRows<T>;                                                                 \
+  template T* workspace<T>(Slot, int64_t);                                                         \
+  template void forward_tile(const Kernels<T>&, const Network<T>&, const Record&, const Tile&,     \
+                             T*);                                                                  \
+  template void backward_tile(const Kernels<T>&, const Network<T>&, const Tile&,                   \
+                              const TileBackward<T>&);                                             \
+  template std::vector<GradientTask> gradient_tasks(const Network<T>&);                            \
+  template void weight_gradient(const Kernels<T>&, const Network<T>&, const Record&, const T*,     \
+                                const GradientRows<T>&, int64_t, int64_t, const GradientTask&, T*, \
+                                T*);                                                               \
   template double flops(const Network<T>&, int64_t);
 MBPO_INSTANTIATE(float)
 MBPO_INSTANTIATE(double)

@@ -164,8 +164,8 @@ std::tuple<std::vector<Tensor>, Tensor> forward_as(const Tensor& x,
 
   const auto run = [&](int64_t number) {
     const Tile& tile = call.tiles[number];
-    T* memory = save ? data<T>(saved) + number * record.size
-                     : workspace<T>(Slot::scratch, record.size);
+    T* memory =
+        save ? data<T>(saved) + number * record.size : workspace<T>(Slot::scratch, record.size);
     best.gather(call.template rows_in<const T>(x, tile), network.inputs(), memory + record.input);
     forward_tile(best, network, record, tile, memory);
     T* z = memory + record.output;
@@ -250,8 +250,7 @@ std::vector<Tensor> backward_as(const std::vector<Tensor>& grads, const Tensor& 
     job.dbounds = workspace<double>(Slot::shared_sums, tiles * network.outputs());
   }
   if (need_params) {
-    T* memory =
-        workspace<T>(Slot::shared_rows, GradientRows<T>::size(network, tiles));
+    T* memory = workspace<T>(Slot::shared_rows, GradientRows<T>::size(network, tiles));
     job.rows = GradientRows<T>::cut(network, tiles, memory);
   }
   std::vector<Tensor> results;
@@ -260,9 +259,8 @@ std::vector<Tensor> backward_as(const std::vector<Tensor>& grads, const Tensor& 
     const Tile& tile = call.tiles[number];
     T* dinput = need_x ? workspace<T>(Slot::scratch_out, inputs * kTileRows) : nullptr;
     backward_tile(job.best, network, tile,
-                  {job.record, data<T>(saved) + number * job.record.size,
-                   job.last_dz(tile, number), need_params ? &job.rows : nullptr, number, dinput, 0,
-                   inputs});
+                  {job.record, data<T>(saved) + number * job.record.size, job.last_dz(tile, number),
+                   need_params ? &job.rows : nullptr, number, dinput, 0, inputs});
     if (need_x) job.best.scatter(dinput, inputs, call.template rows_in<T>(results[0], tile));
   });
 
@@ -300,9 +298,11 @@ void check_dtype(const Tensor& x) {
 
 }  // namespace
 
-std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
-    Tensor x, std::vector<Tensor> weights, std::vector<Tensor> biases, std::vector<Tensor> bounds,
-    std::optional<Tensor> member, int64_t activation, bool save) {
+std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(Tensor x, std::vector<Tensor> weights,
+                                                             std::vector<Tensor> biases,
+                                                             std::vector<Tensor> bounds,
+                                                             std::optional<Tensor> member,
+                                                             int64_t activation, bool save) {
   check_dtype(x);
   const auto run = is_double(x) ? forward_as<double> : forward_as<float>;
   return run(x, weights, biases, bounds, member, activation, save);

@@ -9,9 +9,11 @@ namespace mbpo {
 
 // outputs: [y], or [mean, logvar] with bounds. saved: [tiles, features, kTileRows] for the backward
 // pass, or [0] where save is false.
-std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
-    Tensor x, std::vector<Tensor> weights, std::vector<Tensor> biases, std::vector<Tensor> bounds,
-    std::optional<Tensor> member, int64_t activation, bool save);
+std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(Tensor x, std::vector<Tensor> weights,
+                                                             std::vector<Tensor> biases,
+                                                             std::vector<Tensor> bounds,
+                                                             std::optional<Tensor> member,
+                                                             int64_t activation, bool save);
 
 // [dx if need_x, then dweights and dbiases if need_params, then dmin and dmax with bounds]
 std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,

@@ -32,9 +32,8 @@ Tensor empty(const Tensor& like, const std::vector<int64_t>& sizes) {
 
 Parallel torch_parallel() {
   return {[](int64_t tasks, Parallel::Body body, void* context) {
-    torch::stable::parallel_for(0, tasks, 1, [body, context](int64_t first, int64_t last) {
-      body(context, first, last);
-    });
+    torch::stable::parallel_for(
+        0, tasks, 1, [body, context](int64_t first, int64_t last) { body(context, first, last); });
   }};
 }
 

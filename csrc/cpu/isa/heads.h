@@ -20,8 +20,7 @@ void head(const GaussianHead<T>& head, T* z) {
 }
 
 template <typename T>
-void head_backward(const GaussianHead<T>& head, const T* z, const T* grad, T* dz,
-                   double* dbounds) {
+void head_backward(const GaussianHead<T>& head, const T* z, const T* grad, T* dz, double* dbounds) {
   const int64_t width = head.outputs;
   std::copy_n(grad, width * kTileRows, dz);
   for (int64_t j = 0; j < width; ++j) {

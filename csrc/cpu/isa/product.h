@@ -3,8 +3,8 @@
 //   C[j][c] = sum_k s[j, k] * v[k][c]        j < NR rows, c < MV vectors of columns
 //
 // s is read one number at a time and broadcast, so its strides are free and it is never packed;
-// v is read in whole vectors. Forward (s = W transposed, v = a tile of activations), the gradient of
-// the input (s = W, v = a tile of dL/dz) and of the weights (s = activations, v = rows of dL/dz)
+// v is read in whole vectors. Forward (s = W transposed, v = a tile of activations), the gradient
+// of the input (s = W, v = a tile of dL/dz) and of the weights (s = activations, v = rows of dL/dz)
 // differ only in strides and in what is done with a finished sum, its sink.
 #pragma once
 

@@ -5,6 +5,7 @@
 // simd.h first: the others stand on it.
 #include "heads.h"
 #include "product.h"
+// product.h before layers.h, which calls it.
 #include "layers.h"
 #include "tiles.h"
 
@@ -14,10 +15,10 @@
 namespace mbpo::MBPO_ISA {
 
 template <typename T>
-constexpr Kernels<T> kTable{MBPO_TEXT(MBPO_ISA), gather<T>,   scatter<T>, transpose<T>,
-                            forward<T>,          backward<T>, weight_gradient<T>,
-                            adam<T>,             head<T>,     head_backward<T>,
-                            nll<T>,              sample<T>,   sample_backward<T>};
+constexpr Kernels<T> kTable{
+    MBPO_TEXT(MBPO_ISA), gather<T>, scatter<T>, transpose<T>,     forward<T>, backward<T>,
+    weight_gradient<T>,  adam<T>,   head<T>,    head_backward<T>, nll<T>,     sample<T>,
+    sample_backward<T>};
 
 extern const Kernels<float> kFloat = kTable<float>;
 extern const Kernels<double> kDouble = kTable<double>;

@@ -43,9 +43,9 @@ template <typename T>
 struct BackwardLayer {
   int64_t inputs, outputs;
   const T* weight;
-  const T* in;    // [outputs][kTileRows]: dL/dz of this layer
-  const T* kept;  // [inputs][kTileRows]: what the layer below kept; not read for identity
-  T* out;         // [last - first][kTileRows]: dL/dz of the layer below
+  const T* in;            // [outputs][kTileRows]: dL/dz of this layer
+  const T* kept;          // [inputs][kTileRows]: what the layer below kept; not read for identity
+  T* out;                 // [last - first][kTileRows]: dL/dz of the layer below
   Activation activation;  // of the layer below
   int64_t first, last;
   int64_t count;
@@ -70,8 +70,8 @@ struct AdamRange {
   int64_t n;
   T* parameter;
   const T* gradient;
-  T* moment;         // running mean of the gradient
-  T* second_moment;  // running mean of its square
+  T* moment;                            // running mean of the gradient
+  T* second_moment;                     // running mean of its square
   T decay, step_size, root_correction;  // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
   T beta1, beta2, epsilon;
   T* target;
@@ -89,14 +89,14 @@ struct GaussianHead {
 // A tanh-squashed Gaussian policy on one tile.
 template <typename T>
 struct PolicySample {
-  int64_t actions;    // A
-  const T* raw;       // [2 A][kTileRows]: mean, then log_std before its clamp
-  const T* noise;     // [A][kTileRows]
-  const T* center;    // [A]
-  const T* scale;     // [A]
+  int64_t actions;  // A
+  const T* raw;     // [2 A][kTileRows]: mean, then log_std before its clamp
+  const T* noise;   // [A][kTileRows]
+  const T* center;  // [A]
+  const T* scale;   // [A]
   T log_std_min, log_std_max;
-  T* action;          // [A][kTileRows]
-  T* log_prob;        // [kTileRows]
+  T* action;    // [A][kTileRows]
+  T* log_prob;  // [kTileRows]
 };
 
 template <typename T>

@@ -77,7 +77,8 @@ template <typename T>
 T* workspace(Slot slot, int64_t count);
 
 // From memory + record.input to memory + record.output by the weights of the tile's member. Where
-// all is kept, rows past the last are computed too: sums over the rows of a tile meet finite numbers.
+// all is kept, rows past the last are computed too: sums over the rows of a tile meet finite
+// numbers.
 template <typename T>
 void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                   const Tile& tile, T* memory);
@@ -95,9 +96,9 @@ struct GradientRows {
 // From dz [J][kTileRows], dL/dz of the last layer, down to the input; dz is overwritten.
 template <typename T>
 struct TileBackward {
-  const Record& record;  // with keep
-  const T* memory;       // as forward_tile left it
-  T* dz;                 // [widest][kTileRows]
+  const Record& record;         // with keep
+  const T* memory;              // as forward_tile left it
+  T* dz;                        // [widest][kTileRows]
   const GradientRows<T>* rows;  // or null where no weight wants a gradient
   int64_t tile;                 // number among all tiles
   T* dinput;                    // [last - first][kTileRows] or null: dL/dx for these features
