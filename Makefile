@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt setup.py CMakeLists.txt $(shell find csrc -type f)
 RUN_ARGS ?= --preset pendulum
+BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check format bench clean
@@ -32,8 +33,9 @@ format: $(VENV)/.dev ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## time the op against what torch offers, side by side
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds
+bench: $(VENV)/.bench ## time ours beside torch, JAX and other projects; BENCH_ARGS='-k sac --threads 1'
+	@mkdir -p $(dir $(BENCH_JSON))
+	$(BIN)/python -m pytest benchmarks -q --benchmark-quiet --benchmark-json=$(BENCH_JSON) $(BENCH_ARGS)
 
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so
@@ -64,4 +66,10 @@ $(VENV)/.test: $(VENV)/.run
 $(VENV)/.dev: $(VENV)/.test
 	@echo "installing the development tools"
 	@$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	@echo "installing what the benchmarks compare with (JAX among it)"
+	@$(PIP) --no-build-isolation -e '.[bench]'
+	@$(PIP) --no-deps mbrl==0.2.0
 	@touch $@

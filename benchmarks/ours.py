@@ -1,0 +1,168 @@
+"""Call this project's own code; the one file to change when one of its interfaces does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from benchmarks.alternatives.imagined import Imagine, Step
+from benchmarks.cases import ImaginedCase, Layers, SACCase, TrainingCase
+from benchmarks.contest import Unavailable
+from mbpo.data.transitions import Transitions
+from mbpo.dynamics.ensemble import DynamicsEnsemble
+from mbpo.dynamics.fake_env import FakeEnv
+from mbpo.dynamics.trainer import LOGVAR_BOUND_PENALTY, EnsembleTrainer, gaussian_nll
+from mbpo.envs.termination import never
+from mbpo.ops import EnsembleMLP, ensemble_mlp, native
+from mbpo.sac.agent import SACAgent
+from mbpo.sac.networks import Actor, TwinCritic
+
+
+def _need_extension() -> None:
+    if not native.AVAILABLE:
+        raise Unavailable(f"skipped: {native.REASON}")
+
+
+def _load(net: EnsembleMLP, layers: Layers) -> None:
+    with torch.no_grad():
+        for mine, given in zip([*net.weights, *net.biases], layers.tensors, strict=True):
+            mine.copy_(given)
+
+
+def forward(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the op's forward in fp32, x [E, B, I] to [E, B, O]."""
+    _need_extension()
+
+    def run(x: Tensor) -> Tensor:
+        y = ensemble_mlp(x, weights, biases, "silu", backend="cpp")
+        assert isinstance(y, Tensor)
+        return y
+
+    return run
+
+
+def forward_bf16(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the op's forward in bf16; weights, biases and x come in bf16."""
+    raise Unavailable("skipped: the op has no bf16 yet")
+
+
+def _ensemble(case: TrainingCase | ImaginedCase, layers: Layers) -> DynamicsEnsemble:
+    task = case.task
+    ensemble = DynamicsEnsemble(
+        task.obs_dim,
+        task.action_dim,
+        members=task.members,
+        hidden=task.model_hidden,
+        layers=task.model_layers,
+        generator=torch.Generator().manual_seed(0),
+    )
+    _load(ensemble.net, layers)
+    with torch.no_grad():
+        ensemble.min_logvar.copy_(case.min_logvar)
+        ensemble.max_logvar.copy_(case.max_logvar)
+    return ensemble
+
+
+class TrainingStep:
+    """Take the trainer's gradient step on minibatches of the case."""
+
+    def __init__(self, case: TrainingCase) -> None:
+        _need_extension()
+        self._inputs, self._labels = case.inputs, case.labels
+        self._ensemble = _ensemble(case, case.layers)
+        self._trainer = EnsembleTrainer(
+            self._ensemble,
+            lr=case.lr,
+            batch_size=case.batches[0].shape[1],
+            max_epochs=1,
+            patience=1,
+            elites=case.task.elites,
+            normalize_targets=False,
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    def step(self, index: Tensor) -> None:
+        """Take one step on rows ``index`` [E, B]: the body of EnsembleTrainer's epoch."""
+        model, adam = self._ensemble, self._trainer._adam
+        mean, logvar = model(self._inputs[index])
+        nll = gaussian_nll(mean, logvar, self._labels[index]).sum()
+        penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
+        adam.zero_grad()
+        (nll + penalty).backward()
+        adam.step()
+
+    def parameters(self) -> list[Tensor]:
+        """Return weights, biases and the two bounds."""
+        net = self._ensemble.net
+        return [*net.weights, *net.biases, self._ensemble.min_logvar, self._ensemble.max_logvar]
+
+
+def _actor(case: ImaginedCase | SACCase) -> Actor:
+    task = case.task
+    bound = torch.ones(task.action_dim)
+    actor = Actor(
+        task.obs_dim,
+        -bound,
+        bound,
+        hidden=task.sac_hidden,
+        layers=task.sac_layers,
+        generator=torch.Generator().manual_seed(0),
+    )
+    _load(actor.net, case.actor)
+    return actor
+
+
+def imagine(case: ImaginedCase) -> Imagine:
+    """Return the policy's sample and FakeEnv's step."""
+    _need_extension()
+    actor, ensemble = _actor(case), _ensemble(case, case.model)
+    ensemble.elites = case.elites
+    fake_env = FakeEnv(ensemble, never)
+    generator = torch.Generator().manual_seed(0)
+
+    def run(obs: Tensor) -> Step:
+        action = actor.sample(obs, generator).action
+        return (action, *fake_env.step(obs, action, generator))
+
+    return run
+
+
+class SACUpdate:
+    """Update the agent as the training loop does."""
+
+    def __init__(self, case: SACCase) -> None:
+        _need_extension()
+        task = self._task = case.task
+        critic = TwinCritic(
+            task.obs_dim,
+            task.action_dim,
+            hidden=task.sac_hidden,
+            layers=task.sac_layers,
+            generator=torch.Generator().manual_seed(0),
+        )
+        _load(critic.net, case.critic)
+        self.agent = SACAgent(
+            _actor(case),
+            critic,
+            gamma=case.gamma,
+            tau=case.tau,
+            actor_lr=case.lr,
+            critic_lr=case.lr,
+            alpha_lr=case.lr,
+            init_alpha=1.0,
+            target_entropy=-float(task.action_dim),
+            generator=case.generator(),
+        )
+
+    def update(self, batches: Tensor) -> None:
+        """Take one update on each of K batches of transitions [K, B, W]."""
+        for batch in Transitions(batches, self._task.obs_dim, self._task.action_dim).unbind():
+            self.agent.update(batch)
+
+    def parameters(self) -> list[Tensor]:
+        """Return the actor's, critics' and targets' layers, then log α."""
+        agent = self.agent
+        nets = (agent.actor.net, agent.critic.net, agent.critic_target.net)
+        return [*(t for net in nets for t in (*net.weights, *net.biases)), agent.log_alpha]
