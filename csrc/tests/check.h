@@ -50,8 +50,9 @@ inline int finish() {
 template <typename T>
 constexpr double kRounding = sizeof(T) == 4 ? 2e-6 : 1e-14;
 
-// A number between -1 and 1 for the i-th place of array `seed`.
-inline double wave(int64_t seed, int64_t i) {
+// A number between -1 and 1 for the i-th place of array `seed`. Not inlined: where the compiler
+// contracts to fma, two inlined copies may differ in the last bit.
+__attribute__((noinline)) inline double wave(int64_t seed, int64_t i) {
   return std::sin(0.7 * static_cast<double>(i) + 1.3 * static_cast<double>(seed) + 0.3);
 }
 

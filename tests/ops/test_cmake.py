@@ -1,0 +1,60 @@
+"""What CMake builds: the C++ tests, and objects that no linker may mix up."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+
+import pytest
+from cmake_build import ROOT, cmake_build, needs_cmake, run
+
+pytestmark = needs_cmake
+
+
+def test_the_cpp_tests_pass() -> None:
+    if shutil.which("ctest") is None:
+        pytest.skip("ctest is not installed")
+    said = run("ctest", "--test-dir", str(cmake_build()), "--output-on-failure")
+    assert "100% tests passed" in said
+
+
+def test_compile_commands_name_every_kernel() -> None:
+    commands = json.loads((cmake_build() / "compile_commands.json").read_text(encoding="utf-8"))
+    files = {entry["file"] for entry in commands}
+    for line in (ROOT / "csrc" / "sources.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("kernel "):
+            assert str(ROOT / line.split()[1]) in files
+    flags = (ROOT / "csrc" / "flags.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line.split()[1] for line in flags if line.startswith("always ")]
+    assert all(flag in entry["command"].split() for entry in commands for flag in wanted)
+
+
+@pytest.mark.parametrize("isa", ["avx512", "avx2"])
+def test_no_inline_function_of_others_is_compiled_for_one_instruction_set(isa: str) -> None:
+    # The linker keeps one copy of a weak function. Were it the one with AVX-512 in it, everybody
+    # who calls that function would crash on an older processor.
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("this processor has one instruction set")
+    nm = shutil.which("nm")
+    if nm is None:
+        pytest.skip("binutils' nm is not installed")
+    (built,) = (cmake_build() / "CMakeFiles").glob(f"mbpo_kernels.dir/**/{isa}.cpp.o")
+    lines = run(nm, "--demangle", "--defined-only", str(built)).splitlines()
+    shared = [line for line in lines if re.match(r"[0-9a-f]* [uVvWw] ", line)]
+    assert shared, "the kernels themselves are weak: they are templates"
+    assert [line for line in shared if f"mbpo::{isa}::" not in line] == []
+
+
+def test_another_compiler_is_named_when_it_fails(tmp_path: os.PathLike[str]) -> None:
+    done = subprocess.run(
+        ["cmake", "-S", str(ROOT), "-B", str(tmp_path)],
+        env={**os.environ, "CXX": "/bin/false"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "/bin/false" in done.stderr
