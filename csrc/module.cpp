@@ -2,6 +2,8 @@
 #include <Python.h>
 
 #include "torch/ensemble_mlp.h"
+#include "torch/sac_update.h"
+#include "torch/train_step.h"
 
 STABLE_TORCH_LIBRARY(mbpo, m) {
   m.def(
@@ -10,11 +12,22 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
   m.def(
       "ensemble_mlp_backward(Tensor[] grads, Tensor x, Tensor[] weights, Tensor[] bounds, "
       "Tensor? member, Tensor saved, int activation, bool need_x, bool need_params) -> Tensor[]");
+  m.def(
+      "ensemble_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
+      "Tensor(b!)[] moments, Tensor(c!)[] second_moments, int[] widths, int activation, "
+      "float[] decay, float penalty, float[] adam, int step) -> Tensor");
+  m.def(
+      "sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale, "
+      "Tensor(a!)[] parameters, Tensor(b!)[] moments, Tensor(c!)[] second_moments, "
+      "Tensor(d!) target, int[] actor_widths, int[] critic_widths, int activation, "
+      "float[] numbers, float[] adam, int step) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {
   m.impl("ensemble_mlp_forward", TORCH_BOX(&mbpo::ensemble_mlp_forward));
   m.impl("ensemble_mlp_backward", TORCH_BOX(&mbpo::ensemble_mlp_backward));
+  m.impl("ensemble_train_step", TORCH_BOX(&mbpo::ensemble_train_step));
+  m.impl("sac_update", TORCH_BOX(&mbpo::sac_update));
 }
 
 extern "C" PyMODINIT_FUNC PyInit__C() {

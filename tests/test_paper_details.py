@@ -21,7 +21,8 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.normalizer import Normalizer
 from mbpo.dynamics.rollout import rollout
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.dynamics.trainer import EnsembleTrainer, layer_decay
+from mbpo.dynamics.train_step import TrainStep, gaussian_nll, layer_decay
+from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.termination import inverted_pendulum, never, rule_for
 from mbpo.learner import Learner
 from mbpo.sac.losses import td_target
@@ -272,7 +273,7 @@ def test_10_bootstraps_differ_by_member_hold_for_a_fit_and_reshuffle_every_epoch
     bootstrap = fit._bootstrap(100)
     assert bootstrap.shape == (E, 100)
     assert all(len(set(b.tolist())) < 90 for b in bootstrap)  # with replacement
-    epochs = [torch.cat([x for x, _ in fit._batches(rows, rows, bootstrap)], dim=1) for _ in "12"]
+    epochs = [rows[torch.cat(list(fit._batches(bootstrap)), dim=1)] for _ in "12"]
     first, second = (epoch.squeeze(-1) for epoch in epochs)
     assert torch.equal(first.sort(dim=1).values, bootstrap.float().sort(dim=1).values)
     assert torch.equal(first.sort(dim=1).values, second.sort(dim=1).values)
@@ -304,9 +305,27 @@ def test_12_decay_per_layer_and_truncated_init() -> None:
     # A normal cut at 2σ has a standard deviation of 0.8796 σ.
     hidden = model.net.weights[1].detach()
     assert float(hidden.std()) == pytest.approx(0.8796 / (2 * math.sqrt(200)), rel=0.02)
-    groups = trainer(model)._adam.param_groups
-    assert [g["weight_decay"] for g in groups] == [*layer_decay(5), 0.0]
     assert model.net.activation == "silu"
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_12_decay_is_in_the_gradient_of_weights_only(backend: str) -> None:
+    model = ensemble(hidden=8, layers=4).double()
+    rows = torch.randn(40, O + A, dtype=torch.float64)
+    labels, index = rows[:, : 1 + O].clone(), torch.randint(40, (E, 16))
+    mean, logvar = model(rows[index])
+    (plain,) = torch.autograd.grad(gaussian_nll(mean, logvar, labels[index]).sum(), model.net.flat)
+    before = {name: t.clone() for name, t in model.net.named_layers().items()}
+    step = TrainStep(model, lr=1e-3, backend=backend)
+    step(rows, labels, index)
+    # After one step Adam's first moment is a tenth of the gradient.
+    decayed = step.adam.state[model.net.flat]["exp_avg"] * 10 - plain
+    wanted = [
+        decay * before[f"weights.{i}"] if kind == "weights" else 0 * before[f"biases.{i}"]
+        for i, decay in enumerate(layer_decay(5))
+        for kind in ("weights", "biases")
+    ]
+    torch.testing.assert_close(decayed, torch.cat([t.reshape(-1) for t in wanted]))
 
 
 def test_13_inputs_are_normalised_by_training_rows_and_targets_on_request() -> None:

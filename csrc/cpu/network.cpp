@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <utility>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace mbpo {
 
 template <typename T>
 int64_t Network<T>::widest() const {
   return *std::max_element(widths.begin(), widths.end());
-}
-
-template <typename T>
-int64_t Network<T>::parameters() const {
-  int64_t count = 0;
-  for (int64_t l = 0; l < layers(); ++l) count += members * (widths[l] + 1) * widths[l + 1];
-  return count;
 }
 
 template <typename T>
@@ -60,6 +58,17 @@ std::vector<int64_t> tile_offsets(const std::vector<Tile>& tiles, int64_t member
 
 namespace {
 
+constexpr size_t kLine = 64, kHugePage = size_t(2) << 20;
+
+// A wish: where the system has none to give, small pages do.
+void use_huge_pages(void* data, size_t bytes) {
+#if defined(__linux__)
+  if (bytes >= kHugePage) madvise(data, bytes, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 struct Block {
   void* data = nullptr;
   size_t bytes = 0;
@@ -72,13 +81,19 @@ template <typename T>
 T* workspace(Slot slot, int64_t count) {
   thread_local Block blocks[static_cast<int>(Slot::count)];
   Block& block = blocks[static_cast<int>(slot)];
-  // Whole cache lines; one at least, so that an empty call gets a pointer too.
-  const size_t bytes = (static_cast<size_t>(count) * sizeof(T) / 64 + 1) * 64;
-  if (block.bytes < bytes) {
+  const size_t wanted = static_cast<size_t>(count) * sizeof(T);
+  if (!block.data || block.bytes < wanted) {
     std::free(block.data);
-    block.data = std::aligned_alloc(64, bytes);
-    block.bytes = block.data ? bytes : 0;
-    if (!block.data) throw std::bad_alloc();
+    // Whole lines or, where it is large, whole huge pages: the passes over it are long and strided,
+    // and with small pages they wait for address translation.
+    const size_t unit = wanted < kHugePage ? kLine : kHugePage;
+    block.bytes = (wanted / unit + 1) * unit;
+    block.data = std::aligned_alloc(unit, block.bytes);
+    if (!block.data) {
+      block.bytes = 0;
+      throw std::bad_alloc();
+    }
+    use_huge_pages(block.data, block.bytes);
   }
   return static_cast<T*>(block.data);
 }
@@ -145,7 +160,7 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
 
 template <typename T>
 std::vector<GradientTask> gradient_tasks(const Network<T>& network) {
-  constexpr int64_t kRows = 24;  // a multiple of every instruction set's block
+  constexpr int64_t kRows = 200;  // a multiple of every instruction set's block
   std::vector<GradientTask> tasks;
   for (int64_t e = 0; e < network.members; ++e) {
     for (int64_t l = 0; l < network.layers(); ++l) {
@@ -171,6 +186,28 @@ void weight_gradient(const Kernels<T>& kernels, const Network<T>& network, const
 }
 
 template <typename T>
+int64_t flat_offset(const Network<T>& network, int64_t layer, int64_t member, int64_t row) {
+  int64_t offset = 0;
+  for (int64_t l = 0; l < layer; ++l) {
+    offset += network.members * (network.widths[l] + 1) * network.widths[l + 1];
+  }
+  const int64_t inputs = network.widths[layer], width = network.widths[layer + 1];
+  if (row == inputs) return offset + (network.members * inputs + member) * width;
+  return offset + (member * inputs + row) * width;
+}
+
+template <typename T>
+Network<T> network_in(const T* flat, std::vector<int64_t> widths, int64_t members,
+                      Activation activation) {
+  Network<T> network{members, std::move(widths), {}, {}, activation};
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    network.weights.push_back(flat + flat_offset(network, l, 0, 0));
+    network.biases.push_back(flat + flat_offset(network, l, 0, network.widths[l]));
+  }
+  return network;
+}
+
+template <typename T>
 double flops(const Network<T>& network, int64_t rows) {
   double count = 0;
   for (int64_t l = 0; l < network.layers(); ++l) {
@@ -191,6 +228,8 @@ double flops(const Network<T>& network, int64_t rows) {
   template void weight_gradient(const Kernels<T>&, const Network<T>&, const Record&, const T*,     \
                                 const GradientRows<T>&, int64_t, int64_t, const GradientTask&, T*, \
                                 T*);                                                               \
+  template int64_t flat_offset(const Network<T>&, int64_t, int64_t, int64_t);                     \
+  template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation);            \
   template double flops(const Network<T>&, int64_t);
 MBPO_INSTANTIATE(float)
 MBPO_INSTANTIATE(double)

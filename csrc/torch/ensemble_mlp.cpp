@@ -290,12 +290,6 @@ std::vector<Tensor> backward_as(const std::vector<Tensor>& grads, const Tensor& 
   return results;
 }
 
-void check_dtype(const Tensor& x) {
-  const int32_t dtype = dtype_of(x);
-  STD_TORCH_CHECK(dtype == aoti_torch_dtype_float32() || dtype == aoti_torch_dtype_float64(),
-                  "x must be float32 or float64");
-}
-
 }  // namespace
 
 std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(Tensor x, std::vector<Tensor> weights,
@@ -303,7 +297,7 @@ std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(Tensor x, std::vect
                                                              std::vector<Tensor> bounds,
                                                              std::optional<Tensor> member,
                                                              int64_t activation, bool save) {
-  check_dtype(x);
+  check_float(x, "x");
   const auto run = is_double(x) ? forward_as<double> : forward_as<float>;
   return run(x, weights, biases, bounds, member, activation, save);
 }
@@ -312,7 +306,7 @@ std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
                                           std::vector<Tensor> weights, std::vector<Tensor> bounds,
                                           std::optional<Tensor> member, Tensor saved,
                                           int64_t activation, bool need_x, bool need_params) {
-  check_dtype(x);
+  check_float(x, "x");
   const auto run = is_double(x) ? backward_as<double> : backward_as<float>;
   return run(grads, x, weights, bounds, member, saved, activation, need_x, need_params);
 }

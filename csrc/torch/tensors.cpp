@@ -30,6 +30,56 @@ Tensor empty(const Tensor& like, const std::vector<int64_t>& sizes) {
   return Tensor(handle);
 }
 
+void check_float(const Tensor& tensor, const char* name) {
+  const int32_t dtype = dtype_of(tensor);
+  STD_TORCH_CHECK(tensor.is_cpu() && (dtype == aoti_torch_dtype_float32() ||
+                                      dtype == aoti_torch_dtype_float64()),
+                  name, " must be float32 or float64 on the CPU");
+}
+
+void check_widths(const std::vector<int64_t>& widths, int64_t activation) {
+  STD_TORCH_CHECK(widths.size() >= 2, "widths must be input, hidden and output widths");
+  for (const int64_t width : widths) STD_TORCH_CHECK(width > 0, "widths must be positive");
+  STD_TORCH_CHECK(activation >= 0 && activation <= 3, "unknown activation ", activation);
+}
+
+void check_matrix(const Tensor& like, const Tensor& matrix, const char* name, int64_t rows,
+                  int64_t columns) {
+  STD_TORCH_CHECK(matrix.is_cpu() && dtype_of(matrix) == dtype_of(like) && matrix.dim() == 2 &&
+                      matrix.size(0) == rows && matrix.size(1) == columns,
+                  name, " must be [", rows, ", ", columns, "] with one dtype, on the CPU");
+}
+
+void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
+                 const std::vector<Tensor>& moments, const std::vector<Tensor>& second_moments,
+                 const std::vector<int64_t>& lengths) {
+  const bool bare = moments.empty() && second_moments.empty();
+  for (const std::vector<Tensor>* tensors : {&parameters, &moments, &second_moments}) {
+    if (bare && tensors != &parameters) continue;
+    STD_TORCH_CHECK(tensors->size() == lengths.size(), "expected ", lengths.size(),
+                    " parameters with their moments");
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      const Tensor& tensor = (*tensors)[i];
+      STD_TORCH_CHECK(tensor.is_cpu() && dtype_of(tensor) == dtype_of(like) &&
+                          tensor.is_contiguous() && tensor.numel() == lengths[i],
+                      "parameter ", i, " and its moments must be ", lengths[i],
+                      " numbers, contiguous, of one dtype, on the CPU");
+    }
+  }
+}
+
+int64_t flat_size(const std::vector<int64_t>& widths, int64_t members) {
+  int64_t size = 0;
+  for (size_t l = 0; l + 1 < widths.size(); ++l) size += members * (widths[l] + 1) * widths[l + 1];
+  return size;
+}
+
+AdamSettings adam_settings(const std::vector<double>& numbers, int64_t step) {
+  STD_TORCH_CHECK(numbers.size() == 4 && step > 0,
+                  "adam must be (learning rate, beta1, beta2, epsilon), and step at least 1");
+  return {numbers[0], numbers[1], numbers[2], numbers[3], step};
+}
+
 Parallel torch_parallel() {
   return {[](int64_t tasks, Parallel::Body body, void* context) {
     torch::stable::parallel_for(

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "mbpo/adam.h"
 #include "mbpo/network.h"
 
 namespace mbpo {
@@ -37,6 +38,20 @@ Rows<T> rows_of(const Tensor& matrix, int64_t first, int64_t count) {
   return {data<std::remove_const_t<T>>(matrix) + first * matrix.stride(0), matrix.stride(0),
           matrix.stride(1), nullptr, count};
 }
+
+// Refuse what the loops could not trust, in words. `like` gives dtype and device.
+void check_float(const Tensor& tensor, const char* name);
+void check_widths(const std::vector<int64_t>& widths, int64_t activation);
+void check_matrix(const Tensor& like, const Tensor& matrix, const char* name, int64_t rows,
+                  int64_t columns);
+// Parameters, with their moments unless both are empty: contiguous, of the given lengths.
+void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
+                 const std::vector<Tensor>& moments, const std::vector<Tensor>& second_moments,
+                 const std::vector<int64_t>& lengths);
+// Numbers in the flat parameter of a network.
+int64_t flat_size(const std::vector<int64_t>& widths, int64_t members);
+// From (learning rate, beta1, beta2, epsilon).
+AdamSettings adam_settings(const std::vector<double>& numbers, int64_t step);
 
 // torch's own threads.
 Parallel torch_parallel();

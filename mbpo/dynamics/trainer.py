@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
+from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
+from mbpo.ops import EnsembleMLP
 
-PAPER_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)  # of the paper's five layers
-LOGVAR_BOUND_PENALTY = 0.01
 LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
 
 
@@ -44,48 +43,27 @@ class FitReport:
         }
 
 
-def layer_decay(layers: int) -> list[float]:
-    """Return the decay of each of ``layers`` weight layers: the paper's five, stretched."""
-    where = np.linspace(0, len(PAPER_DECAY) - 1, layers) if layers > 1 else [0.0]
-    return [float(d) for d in np.interp(where, range(len(PAPER_DECAY)), PAPER_DECAY)]
-
-
-def gaussian_nll(
-    mean: Tensor,  # [E, B, D]
-    logvar: Tensor,  # [E, B, D]
-    target: Tensor,  # [E, B, D]
-) -> Tensor:  # [E], nats per dimension, without the constant
-    """Return each member's negative log-likelihood.
-
-        ℓ_e = mean_{B,D} [(μ − y)² e^{−logvar} + logvar]
-
-    Source: PETS, arXiv:1805.12114, Eq. 1, per dimension and without the factor ½.
-    """
-    return ((mean - target).square() * (-logvar).exp() + logvar).mean(dim=(1, 2))
-
-
 class _BestWeights:
     """Remember each member's weights at its best holdout error, and whether any still improves."""
 
-    def __init__(self, net: nn.Module, members: int) -> None:
-        self._parameters = list(net.parameters())  # all [E, ...]
-        self._best = [p.detach().clone() for p in self._parameters]
-        self.errors = torch.full((members,), math.inf, device=self._parameters[0].device)
+    def __init__(self, net: EnsembleMLP) -> None:
+        self._parameters = list(net.named_layers().values())  # all [E, ...]
+        self._best = [p.clone() for p in self._parameters]
+        self.errors = torch.full((net.members,), math.inf, device=self._parameters[0].device)
 
     def offer(self, errors: Tensor) -> bool:
         """Keep members whose error fell by more than 1 %; return whether there was one."""
         better = (self.errors - errors) > LEAST_IMPROVEMENT * self.errors
         better |= self.errors.isinf() & errors.isfinite()
         for kept, parameter in zip(self._best, self._parameters, strict=True):
-            kept[better] = parameter.detach()[better]
+            kept[better] = parameter[better]
         self.errors = torch.where(better, errors, self.errors)
         return bool(better.any())
 
     def restore(self) -> None:
         """Put the remembered weights back."""
-        with torch.no_grad():
-            for kept, parameter in zip(self._best, self._parameters, strict=True):
-                parameter.copy_(kept)
+        for kept, parameter in zip(self._best, self._parameters, strict=True):
+            parameter.copy_(kept)
 
 
 class EnsembleTrainer:
@@ -110,14 +88,7 @@ class EnsembleTrainer:
         self._elites = elites
         self._normalize_targets = normalize_targets
         self._generator = generator
-        weights = list(ensemble.net.weights)
-        decayed = zip(weights, layer_decay(len(weights)), strict=True)
-        groups: list[dict[str, object]] = [
-            {"params": [w], "weight_decay": decay} for w, decay in decayed
-        ]
-        undecayed = [*ensemble.net.biases, ensemble.max_logvar, ensemble.min_logvar]
-        groups.append({"params": undecayed, "weight_decay": 0.0})
-        self._adam = torch.optim.Adam(groups, lr=lr, fused=True)
+        self.step = TrainStep(ensemble, lr)
 
     def fit(self, training: Transitions, holdout: Transitions) -> FitReport:
         """Train to the early stop, restore each member's best weights, choose the elites.
@@ -134,7 +105,7 @@ class EnsembleTrainer:
         model = self.ensemble
         inputs, labels = self._prepare(training)
         held = holdout if len(holdout) else training
-        best = _BestWeights(model.net, model.members)
+        best = _BestWeights(model.net)
         bootstrap = self._bootstrap(len(training))
         epoch, stale, train_nll = 0, 0, math.nan
         while epoch < self._max_epochs and stale <= self._patience:
@@ -170,28 +141,18 @@ class EnsembleTrainer:
             rows, shape, generator=self._generator, device=self.ensemble.elites.device
         )
 
-    def _batches(
-        self, inputs: Tensor, labels: Tensor, bootstrap: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:  # [E, B, O+A], [E, B, 1+O]
+    def _batches(self, bootstrap: Tensor) -> Iterator[Tensor]:  # [E, B]
         noise = torch.rand(bootstrap.shape, generator=self._generator, device=bootstrap.device)
         shuffled = bootstrap.gather(1, noise.argsort(dim=1))
-        for index in torch.split(shuffled, self._batch_size, dim=1):
-            yield inputs[index], labels[index]
+        yield from torch.split(shuffled, self._batch_size, dim=1)
 
     def _epoch(self, inputs: Tensor, labels: Tensor, bootstrap: Tensor) -> float:
         """Take one pass of gradient steps and return its mean loss per member."""
-        model = self.ensemble
         total, steps = torch.zeros((), device=inputs.device), 0
-        for x, y in self._batches(inputs, labels, bootstrap):
-            mean, logvar = model(x)
-            nll = gaussian_nll(mean, logvar, y).sum()
-            penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
-            self._adam.zero_grad()
-            (nll + penalty).backward()  # type: ignore[no-untyped-call]
-            self._adam.step()
-            total += nll.detach()
+        for index in self._batches(bootstrap):
+            total += self.step(inputs, labels, index).sum()
             steps += 1
-        loss = float(total) / (steps * model.members)
+        loss = float(total) / (steps * self.ensemble.members)
         if not math.isfinite(loss):
             raise DivergedError(f"the model's loss is {loss}; lower --model-lr")
         return loss

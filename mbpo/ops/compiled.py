@@ -18,6 +18,8 @@ TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
 _F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward = torch.ops.mbpo.ensemble_mlp_backward.default
+train_step = torch.ops.mbpo.ensemble_train_step.default
+sac_update = torch.ops.mbpo.sac_update.default
 
 
 def ensemble_mlp(
@@ -120,3 +122,15 @@ def _fake_backward(
         results += [weight.new_empty(weight.shape) for weight in weights]
         results += [weight.new_empty((weight.shape[0], weight.shape[2])) for weight in weights]
     return results + [bound.new_empty(bound.shape) for bound in bounds]
+
+
+@_register_fake("mbpo::ensemble_train_step")
+def _fake_train_step(
+    inputs: Tensor, targets: Tensor, index: Tensor, *state: object
+) -> Tensor:  # [E]
+    return inputs.new_empty((index.shape[0],))
+
+
+@_register_fake("mbpo::sac_update")
+def _fake_sac_update(batch: Tensor, *state: object) -> Tensor:  # [5]
+    return batch.new_empty((5,))

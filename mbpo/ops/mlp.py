@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,11 @@ from mbpo.ops.reference import ACTIVATIONS
 class EnsembleMLP(nn.Module):
     """Run E perceptrons of one shape at once; see :func:`mbpo.ops.ensemble_mlp` for the equation.
 
+    All numbers lie in one parameter, so that an optimiser's step and a target's move are one
+    operation each. State dicts name every layer: ``weights.0``, ``biases.0``, ``weights.1``, …
+
     Attributes:
-        weights: L parameters of [E, I, J].
-        biases: L parameters of [E, J].
+        flat: the parameter [P]: layer by layer the weights [E, I, J], then the biases [E, J].
     """
 
     def __init__(
@@ -54,23 +57,75 @@ class EnsembleMLP(nn.Module):
         layers = [
             INITS[init](members, fan_in, fan_out, generator) for fan_in, fan_out in pairwise(sizes)
         ]
-        self.weights = nn.ParameterList([nn.Parameter(weight) for weight, _ in layers])
-        self.biases = nn.ParameterList([nn.Parameter(bias) for _, bias in layers])
+        self.flat = nn.Parameter(torch.cat([t.reshape(-1) for layer in layers for t in layer]))
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Return L views of [E, I, J]."""
+        return self._views()[0]
+
+    @property
+    def biases(self) -> list[Tensor]:
+        """Return L views of [E, J]."""
+        return self._views()[1]
+
+    def _views(self, detached: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+        shapes = [
+            shape
+            for fan_in, fan_out in pairwise(self.sizes)
+            for shape in ((self.members, fan_in, fan_out), (self.members, fan_out))
+        ]
+        flat = self.flat.detach() if detached else self.flat
+        parts = torch.split(flat, [math.prod(shape) for shape in shapes])
+        views = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+        return views[0::2], views[1::2]
 
     def forward(
         self,
         x: Tensor,  # [E, B, I], or [N, I] with member
         member: Tensor | None = None,  # [N] int64
         logvar_bounds: tuple[Tensor, Tensor] | None = None,  # (min [O], max [O])
+        frozen: bool = False,  # cut the gradient to the parameters, not to x
     ) -> Tensor | tuple[Tensor, Tensor]:  # [E, B, O] or [N, O]; with bounds (mean, logvar)
         """Return the members' outputs on their rows.
 
         Raises:
             ShapeError: an input breaks the shapes above.
         """
-        return ensemble_mlp(
-            x, tuple(self.weights), tuple(self.biases), self.activation, logvar_bounds, member
-        )
+        weights, biases = self._views(detached=frozen)
+        return ensemble_mlp(x, weights, biases, self.activation, logvar_bounds, member)
+
+    def named_layers(self) -> dict[str, Tensor]:
+        """Return every layer's tensors under their names in a state dict."""
+        weights, biases = self._views(detached=True)
+        kinds = {"weights": weights, "biases": biases}
+        return {f"{kind}.{i}": t for kind, tensors in kinds.items() for i, t in enumerate(tensors)}
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        destination.update({prefix + name: t for name, t in self.named_layers().items()})
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        layers = {prefix + name: tensor for name, tensor in self.named_layers().items()}
+        missing_keys += [key for key in layers if key not in state_dict]
+        if strict:
+            unexpected_keys += [k for k in state_dict if k.startswith(prefix) and k not in layers]
+        for key, tensor in layers.items():
+            given = state_dict.get(key, tensor)
+            if given.shape != tensor.shape:
+                error_msgs.append(f"{key} must be {list(tensor.shape)}, got {list(given.shape)}")
+            else:
+                tensor.copy_(given)
 
     def extra_repr(self) -> str:
         """Describe the network on one line."""

@@ -9,8 +9,13 @@ import torch
 from torch import Tensor
 
 from mbpo.data.transitions import Transitions
+from mbpo.ops import native
+from mbpo.ops.adam import AdamState, numbers
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
-from mbpo.sac.networks import Actor, TwinCritic
+from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, TwinCritic
+
+if native.AVAILABLE:
+    from mbpo.ops import compiled
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class SACReport:
 
 class SACAgent:
     """Own the actor, the critics, their targets, the temperature and the optimisers.
+
+    On the CPU in float32 an update is one call of the compiled op; elsewhere autograd does it by
+    the equations of :mod:`mbpo.sac.losses`. Both keep Adam's state in the same tensors.
 
     Source: SAC, arXiv:1812.05905, Algorithm 1.
     """
@@ -41,6 +49,7 @@ class SACAgent:
         init_alpha: float,
         target_entropy: float,
         generator: torch.Generator,
+        backend: str = "auto",  # "torch" keeps to autograd
     ) -> None:
         self.actor = actor
         self.critic = critic
@@ -49,8 +58,9 @@ class SACAgent:
         self._gamma = gamma
         self._tau = tau
         self._generator = generator
-        device = actor.scale.device
-        self.log_alpha = torch.tensor(init_alpha, device=device).log().requires_grad_()
+        flat, device = actor.net.flat, actor.scale.device
+        self.log_alpha = torch.tensor(init_alpha, device=device, dtype=flat.dtype).log()
+        self.log_alpha.requires_grad_()
         self._critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_lr, fused=True)
         self._actor_adam = torch.optim.Adam(
             [
@@ -59,21 +69,49 @@ class SACAgent:
             ],
             fused=True,
         )
-        self._target_parameters: list[Tensor] = list(self.critic_target.parameters())
-        self._critic_parameters = [p.detach() for p in critic.parameters()]
+        on_cpu = device.type == "cpu" and flat.dtype in (torch.float32, torch.float64)
+        self._fused = native.AVAILABLE and on_cpu and backend != "torch"
 
     def update(self, batch: Transitions) -> SACReport:
         """Take one gradient step on the critics, then the actor and α; move the targets by τ."""
-        alpha = self.log_alpha.detach().exp()
-        values, loss_q = self._update_critic(batch, alpha)
-        log_prob, loss_pi = self._update_actor(batch, alpha)
-        torch._foreach_lerp_(self._target_parameters, self._critic_parameters, self._tau)
-        parts = (loss_q, loss_pi, alpha, -log_prob.mean(), values.mean())
-        return SACReport(torch.stack([part.detach() for part in parts]))
+        flat = self.actor.net.flat
+        shape = (2, len(batch), len(self.actor.scale))
+        noise = torch.randn(
+            shape, generator=self._generator, device=flat.device, dtype=flat.dtype
+        )  # for next_obs and for obs
+        return SACReport((self._compiled if self._fused else self._autograd)(batch, noise))
 
-    def _update_critic(self, batch: Transitions, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    def _compiled(self, batch: Transitions, noise: Tensor) -> Tensor:
+        actor = AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha])
+        critic = AdamState.of(self._critic_adam, [self.critic.net.flat])
+        of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
+        critic.next_step()
+        values: Tensor = compiled.sac_update(
+            batch.rows, noise, self.actor.center, self.actor.scale,
+            _between(actor.parameters, critic.parameters),
+            _between(actor.moments, critic.moments),
+            _between(actor.second_moments, critic.second_moments),
+            self.critic_target.net.flat,
+            self.actor.net.sizes, self.critic.net.sizes, compiled.CODES[self.actor.net.activation],
+            [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
+            [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
+            actor.next_step(),
+        )  # fmt: skip
+        return values
+
+    def _autograd(self, batch: Transitions, noise: Tensor) -> Tensor:
+        alpha = self.log_alpha.detach().exp()
+        values, loss_q = self._update_critic(batch, alpha, noise[0])
+        log_prob, loss_pi = self._update_actor(batch, alpha, noise[1])
+        self.critic_target.net.flat.lerp_(self.critic.net.flat.detach(), self._tau)
+        parts = (loss_q, loss_pi, alpha, -log_prob.mean(), values.mean())
+        return torch.stack([part.detach() for part in parts])
+
+    def _update_critic(
+        self, batch: Transitions, alpha: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            chosen = self.actor.sample(batch.next_obs, self._generator)
+            chosen = self.actor.sample_at(batch.next_obs, noise)
             next_values = self.critic_target(torch.cat((batch.next_obs, chosen.action), dim=1))
             target = td_target(
                 batch.reward, batch.terminated, next_values, chosen.log_prob, alpha, self._gamma
@@ -85,8 +123,10 @@ class SACAgent:
         self._critic_adam.step()
         return values, loss
 
-    def _update_actor(self, batch: Transitions, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = self.actor.sample(batch.obs, self._generator)
+    def _update_actor(
+        self, batch: Transitions, alpha: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        chosen = self.actor.sample_at(batch.obs, noise)
         values = self.critic(torch.cat((batch.obs, chosen.action), dim=1), frozen=True)
         loss = actor_loss(chosen.log_prob, values, alpha)
         temperature = alpha_loss(self.log_alpha, chosen.log_prob.detach(), self.target_entropy)
@@ -94,3 +134,9 @@ class SACAgent:
         (loss + temperature).backward()  # type: ignore[no-untyped-call]
         self._actor_adam.step()
         return chosen.log_prob, loss
+
+
+def _between(actor_and_alpha: list[Tensor], critic: list[Tensor]) -> list[Tensor]:
+    """Return (actor, critic, log_alpha), the op's order."""
+    actor, log_alpha = actor_and_alpha
+    return [actor, *critic, log_alpha]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mbpo.ops import EnsembleMLP, ensemble_mlp
+from mbpo.ops import EnsembleMLP
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 
@@ -72,8 +72,12 @@ class Actor(nn.Module):
 
     def sample(self, obs: Tensor, generator: torch.Generator) -> Sampled:
         """Return reparameterised samples for obs [N, O]."""
+        shape = (obs.shape[0], len(self.scale))
+        return self.sample_at(obs, torch.randn(shape, generator=generator, device=obs.device))
+
+    def sample_at(self, obs: Tensor, noise: Tensor) -> Sampled:
+        """Return the samples for obs [N, O] that standard normal noise [N, A] leads to."""
         mean, log_std = self(obs)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         z = mean + log_std.exp() * noise
         log_prob = normal_log_prob(noise, log_std) - squash_correction(z, self.scale)
         return Sampled(self.squash(z), log_prob, mean, log_std)
@@ -112,11 +116,5 @@ class TwinCritic(nn.Module):
 
     def forward(self, obs_action: Tensor, frozen: bool = False) -> Tensor:  # [N, O+A] -> [2, N]
         """Return both values; ``frozen`` cuts the gradient to the weights, not to the input."""
-        x = obs_action.expand(2, -1, -1)
-        if not frozen:
-            return self.net(x).squeeze(-1)  # type: ignore[no-any-return]
-        weights = [w.detach() for w in self.net.weights]
-        biases = [b.detach() for b in self.net.biases]
-        value = ensemble_mlp(x, weights, biases, self.net.activation)
-        assert isinstance(value, Tensor)
-        return value.squeeze(-1)
+        value = self.net(obs_action.expand(2, -1, -1), frozen=frozen)
+        return value.squeeze(-1)  # type: ignore[no-any-return]

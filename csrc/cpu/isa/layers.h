@@ -131,35 +131,34 @@ MBPO_INLINE void gradient_panel(const WeightGradient<T>& job, int64_t tile, int6
                    GradientSink<T>{job, column, tile > 0});
 }
 
+// The column sums of one panel, while the products have it in cache.
 template <typename T>
-void bias_gradient(const WeightGradient<T>& job) {
-  const int64_t width = padded(job.outputs);
-  for (int64_t column = 0; column < job.outputs; column += kLanes<T>) {
-    Vec<T> total = {};
-    for (int64_t tile = 0; tile < job.tiles; ++tile) {
-      Vec<T> sum = {};
-      const T* row = job.dz_rows + tile * kTileRows * width + column;
-      for (int64_t r = 0; r < kTileRows; ++r) sum += load(row + r * width);
-      total += sum;
-    }
-    for (int64_t l = 0; l < std::min(kLanes<T>, job.outputs - column); ++l) {
-      job.dbias[column + l] = total[l];
-    }
+MBPO_INLINE void bias_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
+  const int64_t width = padded(job.outputs), rows = std::min(kTilesPerSum, job.tiles - tile) * kTileRows;
+  const T* row = job.dz_rows + tile * kTileRows * width + column;
+  Vec<T> sum = {};
+  for (int64_t r = 0; r < rows; ++r) sum += load(row + r * width);
+  for (int64_t l = 0; l < std::min(kLanes<T>, job.outputs - column); ++l) {
+    job.dbias[column + l] = tile > 0 ? job.dbias[column + l] + sum[l] : sum[l];
   }
 }
 
 template <typename T>
 void weight_gradient(const WeightGradient<T>& job) {
-  if (job.dbias) bias_gradient(job);
   if (job.tiles == 0) {
     std::fill_n(job.dweight, (job.last - job.first) * job.outputs, T(0));
+    if (job.dbias) std::fill_n(job.dbias, job.outputs, T(0));
   }
   for (int64_t tile = 0; tile < job.tiles; tile += kTilesPerSum) {
     int64_t column = 0;
     for (; column + kLanes<T> < job.outputs; column += 2 * kLanes<T>) {
       gradient_panel<2>(job, tile, column);
+      for (int64_t c = 0; job.dbias && c < 2 * kLanes<T>; c += kLanes<T>) bias_panel(job, tile, column + c);
     }
-    if (column < job.outputs) gradient_panel<1>(job, tile, column);
+    if (column < job.outputs) {
+      gradient_panel<1>(job, tile, column);
+      if (job.dbias) bias_panel(job, tile, column);
+    }
   }
 }
 

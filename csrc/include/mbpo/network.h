@@ -20,7 +20,6 @@ struct Network {
   int64_t inputs() const { return widths.front(); }
   int64_t outputs() const { return widths.back(); }
   int64_t widest() const;
-  int64_t parameters() const;  // of all members
   const T* weight(int64_t layer, int64_t member) const {
     return weights[layer] + member * widths[layer] * widths[layer + 1];
   }
@@ -123,6 +122,46 @@ template <typename T>
 void weight_gradient(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                      const T* memory, const GradientRows<T>& rows, int64_t first_tile,
                      int64_t last_tile, const GradientTask& task, T* dweight, T* dbias);
+
+// Where a row of weights, or the bias at row I, lies in a network's flat parameter: layer by layer,
+// weights [E, I, J] and then biases [E, J].
+template <typename T>
+int64_t flat_offset(const Network<T>& network, int64_t layer, int64_t member, int64_t row);
+
+// The network whose parameters are `flat`, in that order.
+template <typename T>
+Network<T> network_in(const T* flat, std::vector<int64_t> widths, int64_t members,
+                      Activation activation);
+
+// The second pass where each piece of the gradient is used at once and then forgotten.
+template <typename T>
+struct WeightPass {
+  const Kernels<T>& kernels;
+  const Network<T>& network;
+  const Record& record;
+  const T* memory;
+  const GradientRows<T>& rows;
+  std::vector<int64_t> offsets;  // tile_offsets
+  std::vector<GradientTask> tasks = gradient_tasks(network);
+
+  int64_t count() const { return static_cast<int64_t>(tasks.size()); }
+
+  // Call update(layer, offset, n, gradient, is_bias) for the ranges of one task.
+  template <typename F>
+  void run(int64_t number, const F& update) const {
+    const GradientTask& task = tasks[number];
+    const int64_t inputs = network.widths[task.layer], width = network.widths[task.layer + 1];
+    const int64_t n = (task.last - task.first) * width;
+    T* dweight = workspace<T>(Slot::scratch, n + width);
+    weight_gradient(kernels, network, record, memory, rows, offsets[task.member],
+                    offsets[task.member + 1], task, dweight, dweight + n);
+    update(task.layer, flat_offset(network, task.layer, task.member, task.first), n, dweight,
+           false);
+    if (task.first > 0) return;
+    update(task.layer, flat_offset(network, task.layer, task.member, inputs), width, dweight + n,
+           true);
+  }
+};
 
 // Multiplications and additions of one pass of `rows` rows through one member.
 template <typename T>

@@ -1,0 +1,256 @@
+#include "mbpo/sac_update.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mbpo {
+namespace {
+
+constexpr int64_t kCritics = 2;
+
+// Sums over the rows of one tile, added up over tiles in their order.
+enum Sum { kCriticLoss, kValue, kActorLoss, kLogProb, kSums };
+
+// Cuts tiles of so many features from one block of memory.
+template <typename T>
+class Cutter {
+ public:
+  explicit Cutter(T* memory) : next_(memory) {}
+  T* features(int64_t count) {
+    T* result = next_;
+    next_ += count * kTileRows;
+    return result;
+  }
+
+ private:
+  T* next_;
+};
+
+template <typename T>
+class Update {
+ public:
+  Update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel)
+      : job_(job),
+        kernels_(kernels),
+        parallel_(parallel),
+        tiles_(make_tiles(1, job.rows)),
+        actor_pass_(Record::of(job.actor, false)),
+        actor_kept_(Record::of(job.actor, true)),
+        target_pass_(Record::of(job.critic_target, false)),
+        critic_kept_(Record::of(job.critic, true)),
+        alpha_(std::exp(*job.log_alpha.parameter)),
+        sums_(workspace<double>(Slot::shared_sums, count() * kSums)) {
+    std::fill_n(sums_, count() * kSums, 0.0);
+  }
+
+  SacValues run() {
+    update_critics();
+    update_actor();
+    const double log_prob = total(kLogProb) / rows();
+    update_temperature(log_prob);
+    return {total(kCriticLoss) / rows(), total(kActorLoss) / rows(), static_cast<double>(alpha_),
+            -log_prob, total(kValue) / (kCritics * rows())};
+  }
+
+ private:
+  int64_t count() const { return static_cast<int64_t>(tiles_.size()); }
+  double rows() const { return static_cast<double>(job_.rows); }
+
+  double total(Sum which) const {
+    double sum = 0;
+    for (int64_t t = 0; t < count(); ++t) sum += sums_[t * kSums + which];
+    return sum;
+  }
+
+  Rows<const T> rows_of(Rows<const T> all, const Tile& tile) const {
+    return {all.data + tile.first * all.row_stride, all.row_stride, all.column_stride, nullptr,
+            tile.count};
+  }
+
+  PolicySample<T> policy(const T* raw, const T* noise, T* action, T* log_prob) const {
+    return {job_.actions,
+            raw,
+            noise,
+            job_.center,
+            job_.scale,
+            static_cast<T>(job_.log_std_min),
+            static_cast<T>(job_.log_std_max),
+            action,
+            log_prob};
+  }
+
+  void update_critics() {
+    const Network<T>& critic = job_.critic;
+    const int64_t all = kCritics * count();
+    T* memory = workspace<T>(Slot::shared, all * critic_kept_.size);
+    const GradientRows<T> dz = GradientRows<T>::cut(
+        critic, all, workspace<T>(Slot::shared_rows, GradientRows<T>::size(critic, all)));
+    const double work = kCritics * flops(critic, job_.rows);
+    parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
+    const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz,
+                             {0, count(), all}};
+    parallel_.over(pass.count(), work, [&](int64_t number) {
+      pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
+        AdamRange<T> range = job_.critic_state.range(offset, n, gradient, 0.0, job_.critic_adam);
+        range.target = job_.target_parameters + offset;
+        range.tau = static_cast<T>(job_.tau);
+        kernels_.adam(range);
+      });
+    });
+  }
+
+  void differentiate_critics(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
+    const Tile tile = tiles_[t];
+    const int64_t obs = job_.obs, actions = job_.actions, width = 2 * obs + actions + 2;
+    Cutter<T> cut(workspace<T>(
+        Slot::scratch, (width + 1 + job_.critic.widest()) * kTileRows + target_pass_.size));
+    T *columns = cut.features(width), *target = cut.features(1);
+    T *dz = cut.features(job_.critic.widest()), *next = cut.features(0);
+    kernels_.gather(rows_of(job_.batch, tile), width, columns);
+    soft_target(tile, columns, next, target);
+
+    double *sums = sums_ + t * kSums, scale = 2.0 / rows();
+    for (int64_t e = 0; e < kCritics; ++e) {
+      const int64_t number = e * count() + t;
+      T* kept = memory + number * critic_kept_.size;
+      std::copy_n(columns, (obs + actions) * kTileRows, kept + critic_kept_.input);
+      forward_tile(kernels_, job_.critic, critic_kept_, {e, tile.first, tile.count}, kept);
+      const T* value = kept + critic_kept_.output;
+      for (int64_t r = 0; r < kTileRows; ++r) {
+        const double error = r < tile.count ? double(value[r]) - double(target[r]) : 0.0;
+        dz[r] = static_cast<T>(scale * error);
+        sums[kCriticLoss] += error * error;
+        sums[kValue] += r < tile.count ? double(value[r]) : 0.0;
+      }
+      backward_tile(kernels_, job_.critic, {e, tile.first, tile.count},
+                    {critic_kept_, kept, dz, &dz_rows, number, nullptr, 0, 0});
+    }
+  }
+
+  // y = r + gamma (1 - terminated) (min_i target_i(s', a') - alpha log pi(a'|s')).
+  void soft_target(const Tile& tile, const T* columns, T* memory, T* target) {
+    const int64_t obs = job_.obs, actions = job_.actions;
+    const T* reward = columns + (obs + actions) * kTileRows;
+    const T* next_obs = reward + kTileRows;
+    const T* terminated = next_obs + obs * kTileRows;
+    Cutter<T> cut(workspace<T>(Slot::scratch_out,
+                               actor_pass_.size + (actions + 1 + kCritics) * kTileRows));
+    T *noise = cut.features(actions), *log_prob = cut.features(1);
+    T *values = cut.features(kCritics), *actor = cut.features(0);
+    std::copy_n(next_obs, obs * kTileRows, actor + actor_pass_.input);
+    forward_tile(kernels_, job_.actor, actor_pass_, tile, actor);
+    kernels_.gather(rows_of(job_.next_noise, tile), actions, noise);
+    T* input = memory + target_pass_.input;
+    std::copy_n(next_obs, obs * kTileRows, input);
+    kernels_.sample(policy(actor + actor_pass_.output, noise, input + obs * kTileRows, log_prob));
+    for (int64_t e = 0; e < kCritics; ++e) {
+      forward_tile(kernels_, job_.critic_target, target_pass_, {e, tile.first, tile.count},
+                   memory);
+      std::copy_n(memory + target_pass_.output, kTileRows, values + e * kTileRows);
+    }
+    const T gamma = static_cast<T>(job_.gamma);
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T soft = least(values[r], values[kTileRows + r]) - alpha_ * log_prob[r];
+      target[r] = reward[r] + gamma * (1 - terminated[r]) * soft;
+    }
+  }
+
+  void update_actor() {
+    const Network<T>& actor = job_.actor;
+    T* memory = workspace<T>(Slot::shared, count() * actor_kept_.size);
+    const GradientRows<T> dz = GradientRows<T>::cut(
+        actor, count(), workspace<T>(Slot::shared_rows, GradientRows<T>::size(actor, count())));
+    const double work = flops(actor, job_.rows);
+    parallel_.over(count(), work, [&](int64_t t) { differentiate_actor(t, memory, dz); });
+    const WeightPass<T> pass{kernels_, actor, actor_kept_, memory, dz, {0, count()}};
+    parallel_.over(pass.count(), work, [&](int64_t number) {
+      pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
+        kernels_.adam(job_.actor_state.range(offset, n, gradient, 0.0, job_.actor_adam));
+      });
+    });
+  }
+
+  void differentiate_actor(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
+    const Tile tile = tiles_[t];
+    const int64_t obs = job_.obs, actions = job_.actions;
+    const int64_t widest = std::max(job_.actor.widest(), job_.critic.widest());
+    Cutter<T> cut(workspace<T>(Slot::scratch, (4 * actions + 1 + widest) * kTileRows +
+                                                  kCritics * critic_kept_.size));
+    T *noise = cut.features(actions), *action = cut.features(actions);
+    T *daction = cut.features(actions), *part = cut.features(actions);
+    T *log_prob = cut.features(1), *dz = cut.features(widest);
+    T* critics[kCritics] = {cut.features(critic_kept_.size / kTileRows), cut.features(0)};
+
+    T* kept = memory + t * actor_kept_.size;
+    kernels_.gather(rows_of(job_.batch, tile), obs, kept + actor_kept_.input);
+    forward_tile(kernels_, job_.actor, actor_kept_, tile, kept);
+    kernels_.gather(rows_of(job_.noise, tile), actions, noise);
+    const PolicySample<T> sample = policy(kept + actor_kept_.output, noise, action, log_prob);
+    kernels_.sample(sample);
+    for (int64_t e = 0; e < kCritics; ++e) {
+      T* input = critics[e] + critic_kept_.input;
+      std::copy_n(kept + actor_kept_.input, obs * kTileRows, input);
+      std::copy_n(action, actions * kTileRows, input + obs * kTileRows);
+      forward_tile(kernels_, job_.critic, critic_kept_, {e, tile.first, tile.count}, critics[e]);
+    }
+    const T* values[kCritics] = {critics[0] + critic_kept_.output,
+                                 critics[1] + critic_kept_.output};
+    double* sums = sums_ + t * kSums;
+    for (int64_t r = 0; r < tile.count; ++r) {
+      sums[kLogProb] += log_prob[r];
+      sums[kActorLoss] += alpha_ * log_prob[r] - least(values[0][r], values[1][r]);
+    }
+    std::fill_n(daction, actions * kTileRows, T(0));
+    for (int64_t e = 0; e < kCritics; ++e) {
+      least_gradient(tile.count, values[e], values[1 - e], dz);
+      backward_tile(kernels_, job_.critic, {e, tile.first, tile.count},
+                    {critic_kept_, critics[e], dz, nullptr, 0, part, obs, obs + actions});
+      for (int64_t i = 0; i < actions * kTileRows; ++i) daction[i] += part[i];
+    }
+    kernels_.sample_backward(sample, daction, static_cast<T>(alpha_ / rows()), dz);
+    for (int64_t j = 0; j < 2 * actions; ++j) {
+      std::fill(dz + j * kTileRows + tile.count, dz + (j + 1) * kTileRows, T(0));
+    }
+    backward_tile(kernels_, job_.actor, tile,
+                  {actor_kept_, kept, dz, &dz_rows, t, nullptr, 0, 0});
+  }
+
+  // dL/dvalue of -mean min(value, other): a tie gives half to each, as torch's amin does.
+  void least_gradient(int64_t count, const T* value, const T* other, T* dz) const {
+    const T whole = static_cast<T>(-1.0 / rows());
+    for (int64_t r = 0; r < kTileRows; ++r) {
+      const T share = value[r] < other[r] ? T(1) : value[r] == other[r] ? T(0.5) : T(0);
+      dz[r] = r < count ? whole * share : T(0);
+    }
+  }
+
+  // J = -log alpha (mean log pi + target entropy).
+  void update_temperature(double log_prob) {
+    const T gradient = static_cast<T>(-(log_prob + job_.target_entropy));
+    kernels_.adam(job_.log_alpha.range(0, 1, &gradient, 0.0, job_.alpha_adam));
+  }
+
+  // NaN where either is.
+  static T least(T a, T b) { return a < b || std::isnan(a) ? a : b; }
+
+  const SacUpdate<T>& job_;
+  const Kernels<T>& kernels_;
+  const Parallel& parallel_;
+  const std::vector<Tile> tiles_;
+  const Record actor_pass_, actor_kept_, target_pass_, critic_kept_;
+  const T alpha_;
+  double* const sums_;
+};
+
+}  // namespace
+
+template <typename T>
+SacValues sac_update(const SacUpdate<T>& job, const Kernels<T>& kernels,
+                     const Parallel& parallel) {
+  return Update<T>(job, kernels, parallel).run();
+}
+
+template SacValues sac_update(const SacUpdate<float>&, const Kernels<float>&, const Parallel&);
+template SacValues sac_update(const SacUpdate<double>&, const Kernels<double>&, const Parallel&);
+
+}  // namespace mbpo

@@ -1,0 +1,32 @@
+// One gradient step of a Gaussian ensemble, from minibatch to updated parameters. Free of torch.
+#pragma once
+
+#include <vector>
+
+#include "mbpo/adam.h"
+#include "mbpo/network.h"
+
+namespace mbpo {
+
+// The loss, with the mean over B rows and O outputs, the sum over members e and outputs j:
+//   sum_e mean [(mean - y)^2 exp(-logvar) + logvar] + penalty * sum_j (max_j - min_j)
+// and decay_l * W added to the gradient of layer l's weights.
+template <typename T>
+struct TrainStep {
+  Network<T> network;     // its pointers lie inside `parameters`
+  AdamState<T> parameters;  // by layer: weights [E, I, J], then biases [E, J]
+  AdamState<T> minimum, maximum;  // [O]
+  Rows<const T> inputs, targets;  // [N, I] and [N, O]; index and count are set per tile
+  const int64_t* index;           // [E, B] rows of inputs and targets
+  int64_t batch;                  // B
+  std::vector<double> decay;      // by layer
+  double penalty;
+  AdamSettings adam;
+};
+
+// Write each member's loss, without the penalty, to losses [E].
+template <typename T>
+void train_step(const TrainStep<T>& job, const Kernels<T>& kernels, const Parallel& parallel,
+                double* losses);
+
+}  // namespace mbpo

@@ -1,0 +1,16 @@
+// One gradient step of a Gaussian ensemble on tensors.
+#pragma once
+
+#include "tensors.h"
+
+namespace mbpo {
+
+// Updates parameters, moments and second_moments, each (flat, minimum, maximum), in place; returns
+// each member's loss [E]. adam is (learning rate, beta1, beta2, epsilon), step counts from 1.
+Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
+                           std::vector<Tensor> parameters, std::vector<Tensor> moments,
+                           std::vector<Tensor> second_moments, std::vector<int64_t> widths,
+                           int64_t activation, std::vector<double> decay, double penalty,
+                           std::vector<double> adam, int64_t step);
+
+}  // namespace mbpo

@@ -1,0 +1,53 @@
+"""Let the compiled steps and torch's own Adam share one state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """Hold what Adam knows of some parameters, in the tensors that torch's optimiser keeps."""
+
+    parameters: list[Tensor]
+    moments: list[Tensor]
+    second_moments: list[Tensor]
+    steps: list[Tensor]  # of []
+
+    @classmethod
+    def of(cls, adam: torch.optim.Adam, parameters: Sequence[Tensor]) -> AdamState:
+        """Return the state, begun as ``adam`` itself would begin it.
+
+        Looked up at each step: an optimiser that loads a state dict makes new tensors.
+        """
+        for parameter in parameters:
+            if not adam.state[parameter]:
+                adam.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        states = [adam.state[parameter] for parameter in parameters]
+        return cls(
+            [parameter.detach() for parameter in parameters],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [state["step"] for state in states],
+        )
+
+    def next_step(self) -> int:
+        """Count one step more and return its number, 1 for the first."""
+        for step in self.steps:
+            step += 1
+        return int(self.steps[0])
+
+
+def numbers(group: dict[str, object]) -> list[float]:
+    """Return (learning rate, β₁, β₂, ε) of one of an optimiser's groups."""
+    betas = group["betas"]
+    assert isinstance(betas, tuple)
+    return [float(x) for x in (group["lr"], *betas, group["eps"])]

@@ -1,0 +1,191 @@
+"""The compiled steps against autograd: the same numbers, whatever the shape."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from mbpo.data.transitions import Transitions
+from mbpo.dynamics.ensemble import DynamicsEnsemble
+from mbpo.dynamics.train_step import TrainStep
+from mbpo.ops import native
+from mbpo.sac.agent import SACAgent
+from mbpo.sac.networks import Actor, TwinCritic
+
+pytestmark = pytest.mark.skipif(not native.AVAILABLE, reason=native.REASON)
+TIGHT = {torch.float64: 1e-9, torch.float32: 2e-4}
+DTYPES = st.sampled_from(list(TIGHT))
+many = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+
+def assert_same(ours: Tensor, theirs: Tensor) -> None:
+    tolerance = TIGHT[ours.dtype]
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def agent(
+    obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype, backend: str
+) -> SACAgent:
+    g = torch.Generator().manual_seed(0)
+    low, high = -torch.ones(actions), 2 * torch.ones(actions)
+    actor = Actor(obs, low, high, hidden=hidden, layers=layers, generator=g).to(dtype)
+    critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g).to(dtype)
+    return SACAgent(
+        actor, critic, gamma=0.9, tau=0.1, actor_lr=1e-3, critic_lr=2e-3, alpha_lr=3e-3,
+        init_alpha=0.7, target_entropy=-1.5, generator=torch.Generator().manual_seed(1),
+        backend=backend,
+    )  # fmt: skip
+
+
+def batch_of(rows: int, obs: int, actions: int, dtype: torch.dtype, seed: int) -> Transitions:
+    g = torch.Generator().manual_seed(seed)
+    packed = torch.randn(rows, 2 * obs + actions + 2, generator=g, dtype=dtype)
+    packed[:, -1] = (packed[:, -1] > 0.5).to(dtype)
+    return Transitions(packed, obs, actions)
+
+
+def parts(of: SACAgent) -> list[Tensor]:
+    adams = [of._actor_adam, of._critic_adam]
+    states = [t for adam in adams for state in adam.state.values() for t in state.values()]
+    flats = [of.actor.net.flat, of.critic.net.flat, of.critic_target.net.flat, of.log_alpha]
+    return [*flats, *(t.to(flats[0].dtype) for t in states)]
+
+
+@many
+@given(
+    rows=st.sampled_from((1, 15, 16, 17, 31, 32, 33, 64, 100)),
+    obs=st.integers(1, 30), actions=st.integers(1, 8),
+    hidden=st.integers(1, 70), layers=st.integers(1, 3), dtype=DTYPES,
+)  # fmt: skip
+def test_sac_update(
+    rows: int, obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype
+) -> None:
+    ours, theirs = (agent(obs, actions, hidden, layers, dtype, b) for b in ("auto", "torch"))
+    assert ours._fused and not theirs._fused
+    for step in range(3):
+        batch = batch_of(rows, obs, actions, dtype, step)
+        assert_same(ours.update(batch).values, theirs.update(batch).values)
+    for a, b in zip(parts(ours), parts(theirs), strict=True):
+        assert_same(a.detach(), b.detach())
+
+
+def ensemble(
+    obs: int, actions: int, hidden: int, layers: int, members: int, dtype: torch.dtype
+) -> DynamicsEnsemble:
+    g = torch.Generator().manual_seed(0)
+    return DynamicsEnsemble(
+        obs, actions, members=members, hidden=hidden, layers=layers, generator=g
+    ).to(dtype)
+
+
+@many
+@given(
+    batch=st.sampled_from((1, 15, 16, 17, 31, 32, 33, 64, 100)),
+    obs=st.integers(1, 20), actions=st.integers(1, 5), hidden=st.integers(1, 70),
+    layers=st.integers(1, 4), members=st.integers(1, 8), dtype=DTYPES,
+)  # fmt: skip
+def test_train_step(
+    batch: int, obs: int, actions: int, hidden: int, layers: int, members: int, dtype: torch.dtype
+) -> None:
+    g = torch.Generator().manual_seed(batch)
+    model = ensemble(obs, actions, hidden, layers, members, dtype)
+    other = copy.deepcopy(model)
+    ours, theirs = TrainStep(model, 1e-2), TrainStep(other, 1e-2, backend="torch")
+    inputs = torch.randn(50, obs + actions, generator=g, dtype=dtype)
+    labels = 2 * torch.randn(50, 1 + obs, generator=g, dtype=dtype)
+    for _ in range(3):
+        index = torch.randint(50, (members, batch), generator=g)
+        assert_same(ours(inputs, labels, index), theirs(inputs, labels, index))
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        assert_same(a.detach(), b.detach())
+
+
+def sac_run(switch: Callable[[SACAgent, int], None]) -> list[Tensor]:
+    ours = agent(5, 2, 40, 2, torch.float64, "auto")
+    for step in range(4):
+        switch(ours, step)
+        ours.update(batch_of(40, 5, 2, torch.float64, step))
+    return [t.detach().clone() for t in parts(ours)]
+
+
+def test_both_ways_share_one_state_of_adam() -> None:
+    def alternate(of: SACAgent, step: int) -> None:
+        of._fused = step % 2 == 0
+
+    for a, b in zip(sac_run(alternate), sac_run(lambda of, step: None), strict=True):
+        assert_same(a, b)
+
+
+def test_an_optimiser_restored_from_its_state_dict_goes_on() -> None:
+    model = ensemble(3, 1, 20, 2, 3, torch.float64)
+    inputs, labels = torch.randn(30, 4).double(), torch.randn(30, 4).double()
+    index = torch.randint(30, (3, 16))
+    first = TrainStep(model, 1e-2)
+    first(inputs, labels, index)
+    twin = copy.deepcopy(model)
+    second = TrainStep(twin, 1e-2)
+    second.adam.load_state_dict(copy.deepcopy(first.adam.state_dict()))
+    first(inputs, labels, index)
+    second(inputs, labels, index)
+    assert torch.equal(model.net.flat, twin.net.flat)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_bit(threads: int) -> None:
+    def train(count: int) -> list[Tensor]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            of = agent(11, 3, 256, 2, torch.float32, "auto")
+            for step in range(3):
+                of.update(batch_of(256, 11, 3, torch.float32, step))
+            model = ensemble(11, 3, 200, 4, 7, torch.float32)
+            g = torch.Generator().manual_seed(0)
+            inputs, labels = torch.randn(99, 14, generator=g), torch.randn(99, 12, generator=g)
+            step = TrainStep(model, 1e-3)
+            for _ in range(3):
+                step(inputs, labels, torch.randint(99, (7, 256), generator=g))
+            return [*parts(of), *model.parameters()]
+        finally:
+            torch.set_num_threads(before)
+
+    for a, b in zip(train(1), train(threads), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_nan_reaches_the_report() -> None:
+    batch = batch_of(32, 3, 1, torch.float32, 0)
+    batch.rows[3, 0] = float("nan")
+    assert agent(3, 1, 16, 2, torch.float32, "auto").update(batch).values[:2].isnan().all()
+
+
+BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "index": (lambda a: a.update(index=a["index"] + 30), r"index must lie in \[0, 30\)"),
+    "float index": (lambda a: a.update(index=a["index"].float()), "index must be int64"),
+    "labels": (lambda a: a.update(labels=a["labels"][:, :2]), r"targets must be \[30, 4\]"),
+    "rows": (lambda a: a.update(labels=a["labels"][:9]), r"targets must be \[30, 4\]"),
+    "dtype": (lambda a: a.update(inputs=a["inputs"].float()), "one dtype"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_calls_are_refused_and_change_nothing(name: str) -> None:
+    model = ensemble(3, 1, 20, 2, 3, torch.float64)
+    before = model.net.flat.detach().clone()
+    args: dict[str, Any] = {
+        "inputs": torch.randn(30, 4).double(),
+        "labels": torch.randn(30, 4).double(),
+        "index": torch.randint(30, (3, 16)),
+    }
+    change, message = BREAKS[name]
+    change(args)
+    with pytest.raises(RuntimeError, match=message):
+        TrainStep(model, 1e-2)(**args)
+    assert torch.equal(model.net.flat, before)
