@@ -25,9 +25,9 @@ BLOCKS = 3  # that every contender gets
 MOST_BLOCKS = 9  # that a disturbed one may get
 NOISY = 0.10  # IQR / median above which a block counts as disturbed
 BUSY = 0.25  # cores taken by other processes above which it does too
-BLOCK_S = 0.15
+BLOCK_S = 0.1
 ROUND_S = 2e-3  # shorter calls are timed several at a time
-ROUNDS = (5, 40)  # least and most rounds of a block
+ROUNDS = (5, 30)  # least and most rounds of a block
 
 Call = Callable[[], object]
 
@@ -204,7 +204,7 @@ class _Entry:
     def _warm_up(self) -> float:
         """Call until compiled and cached, and return the seconds of a call."""
         times = []
-        for _ in range(3):
+        for _ in range(2):
             start = time.perf_counter()
             self._call()
             times.append(time.perf_counter() - start)

@@ -27,9 +27,9 @@ def write(rows: Sequence[Row], peaks: Peaks, line: Callable[[str], None]) -> Non
     for text in LEGEND:
         line(text)
     for dtype, rates in peaks.rates.items():
-        product = max(rates, key=lambda name: rates[name])
-        rest = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items() if name != product)
-        line(f"peak of {_short(dtype)}: {rates[product]:.0f} GFLOP/s, {product} (others: {rest})")
+        fastest, *rest = sorted(rates, key=lambda name: -rates[name])
+        line(f"peak of {_short(dtype)}: {rates[fastest]:.0f} GFLOP/s, {fastest}; then")
+        line("  " + ", ".join(f"{name} {rates[name]:.0f}" for name in rest))
     for group, members in groupby(rows, key=lambda row: row.group):
         _write_group(group, list(members), peaks, line)
     line("")

@@ -187,7 +187,6 @@ STRONGEST = (
     "baddbmm out=, silu in place",
     "loop, addmm, silu in place",
     "loop, addmm out=, silu in place",
-    "compile(baddbmm)",
     "compile(loop)",
 )
 BF16 = (
