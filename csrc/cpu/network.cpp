@@ -5,10 +5,6 @@
 #include <new>
 #include <utility>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 namespace mbpo {
 
 template <typename T>
@@ -58,17 +54,6 @@ std::vector<int64_t> tile_offsets(const std::vector<Tile>& tiles, int64_t member
 
 namespace {
 
-constexpr size_t kLine = 64, kHugePage = size_t(2) << 20;
-
-// A wish: where the system has none to give, small pages do.
-void use_huge_pages(void* data, size_t bytes) {
-#if defined(__linux__)
-  if (bytes >= kHugePage) madvise(data, bytes, MADV_HUGEPAGE);
-#else
-  (void)data, (void)bytes;
-#endif
-}
-
 struct Block {
   void* data = nullptr;
   size_t bytes = 0;
@@ -81,19 +66,13 @@ template <typename T>
 T* workspace(Slot slot, int64_t count) {
   thread_local Block blocks[static_cast<int>(Slot::count)];
   Block& block = blocks[static_cast<int>(slot)];
-  const size_t wanted = static_cast<size_t>(count) * sizeof(T);
-  if (!block.data || block.bytes < wanted) {
+  // Whole cache lines; one at least, so that an empty call gets a pointer too.
+  const size_t bytes = (static_cast<size_t>(count) * sizeof(T) / 64 + 1) * 64;
+  if (block.bytes < bytes) {
     std::free(block.data);
-    // Whole lines or, where it is large, whole huge pages: the passes over it are long and strided,
-    // and with small pages they wait for address translation.
-    const size_t unit = wanted < kHugePage ? kLine : kHugePage;
-    block.bytes = (wanted / unit + 1) * unit;
-    block.data = std::aligned_alloc(unit, block.bytes);
-    if (!block.data) {
-      block.bytes = 0;
-      throw std::bad_alloc();
-    }
-    use_huge_pages(block.data, block.bytes);
+    block.data = std::aligned_alloc(64, bytes);
+    block.bytes = block.data ? bytes : 0;
+    if (!block.data) throw std::bad_alloc();
   }
   return static_cast<T*>(block.data);
 }
@@ -228,8 +207,8 @@ double flops(const Network<T>& network, int64_t rows) {
   template void weight_gradient(const Kernels<T>&, const Network<T>&, const Record&, const T*,     \
                                 const GradientRows<T>&, int64_t, int64_t, const GradientTask&, T*, \
                                 T*);                                                               \
-  template int64_t flat_offset(const Network<T>&, int64_t, int64_t, int64_t);                     \
-  template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation);            \
+  template int64_t flat_offset(const Network<T>&, int64_t, int64_t, int64_t);                      \
+  template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation);             \
   template double flops(const Network<T>&, int64_t);
 MBPO_INSTANTIATE(float)
 MBPO_INSTANTIATE(double)

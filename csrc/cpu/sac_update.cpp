@@ -87,8 +87,7 @@ class Update {
         critic, all, workspace<T>(Slot::shared_rows, GradientRows<T>::size(critic, all)));
     const double work = kCritics * flops(critic, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
-    const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz,
-                             {0, count(), all}};
+    const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz, {0, count(), all}};
     parallel_.over(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
         AdamRange<T> range = job_.critic_state.range(offset, n, gradient, 0.0, job_.critic_adam);
@@ -102,8 +101,8 @@ class Update {
   void differentiate_critics(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
     const Tile tile = tiles_[t];
     const int64_t obs = job_.obs, actions = job_.actions, width = 2 * obs + actions + 2;
-    Cutter<T> cut(workspace<T>(
-        Slot::scratch, (width + 1 + job_.critic.widest()) * kTileRows + target_pass_.size));
+    Cutter<T> cut(workspace<T>(Slot::scratch,
+                               (width + 1 + job_.critic.widest()) * kTileRows + target_pass_.size));
     T *columns = cut.features(width), *target = cut.features(1);
     T *dz = cut.features(job_.critic.widest()), *next = cut.features(0);
     kernels_.gather(rows_of(job_.batch, tile), width, columns);
@@ -133,8 +132,8 @@ class Update {
     const T* reward = columns + (obs + actions) * kTileRows;
     const T* next_obs = reward + kTileRows;
     const T* terminated = next_obs + obs * kTileRows;
-    Cutter<T> cut(workspace<T>(Slot::scratch_out,
-                               actor_pass_.size + (actions + 1 + kCritics) * kTileRows));
+    Cutter<T> cut(
+        workspace<T>(Slot::scratch_out, actor_pass_.size + (actions + 1 + kCritics) * kTileRows));
     T *noise = cut.features(actions), *log_prob = cut.features(1);
     T *values = cut.features(kCritics), *actor = cut.features(0);
     std::copy_n(next_obs, obs * kTileRows, actor + actor_pass_.input);
@@ -144,8 +143,7 @@ class Update {
     std::copy_n(next_obs, obs * kTileRows, input);
     kernels_.sample(policy(actor + actor_pass_.output, noise, input + obs * kTileRows, log_prob));
     for (int64_t e = 0; e < kCritics; ++e) {
-      forward_tile(kernels_, job_.critic_target, target_pass_, {e, tile.first, tile.count},
-                   memory);
+      forward_tile(kernels_, job_.critic_target, target_pass_, {e, tile.first, tile.count}, memory);
       std::copy_n(memory + target_pass_.output, kTileRows, values + e * kTileRows);
     }
     const T gamma = static_cast<T>(job_.gamma);
@@ -174,8 +172,8 @@ class Update {
     const Tile tile = tiles_[t];
     const int64_t obs = job_.obs, actions = job_.actions;
     const int64_t widest = std::max(job_.actor.widest(), job_.critic.widest());
-    Cutter<T> cut(workspace<T>(Slot::scratch, (4 * actions + 1 + widest) * kTileRows +
-                                                  kCritics * critic_kept_.size));
+    Cutter<T> cut(workspace<T>(
+        Slot::scratch, (4 * actions + 1 + widest) * kTileRows + kCritics * critic_kept_.size));
     T *noise = cut.features(actions), *action = cut.features(actions);
     T *daction = cut.features(actions), *part = cut.features(actions);
     T *log_prob = cut.features(1), *dz = cut.features(widest);
@@ -211,8 +209,7 @@ class Update {
     for (int64_t j = 0; j < 2 * actions; ++j) {
       std::fill(dz + j * kTileRows + tile.count, dz + (j + 1) * kTileRows, T(0));
     }
-    backward_tile(kernels_, job_.actor, tile,
-                  {actor_kept_, kept, dz, &dz_rows, t, nullptr, 0, 0});
+    backward_tile(kernels_, job_.actor, tile, {actor_kept_, kept, dz, &dz_rows, t, nullptr, 0, 0});
   }
 
   // dL/dvalue of -mean min(value, other): a tie gives half to each, as torch's amin does.
@@ -245,8 +242,7 @@ class Update {
 }  // namespace
 
 template <typename T>
-SacValues sac_update(const SacUpdate<T>& job, const Kernels<T>& kernels,
-                     const Parallel& parallel) {
+SacValues sac_update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel) {
   return Update<T>(job, kernels, parallel).run();
 }
 

@@ -82,8 +82,8 @@ void train_step(const TrainStep<T>& job, const Kernels<T>& kernels, const Parall
   for (int64_t t = 0; t < count; ++t) losses[tiles[t].member] += *sums.loss(t);
   update_bounds(job, kernels, sums, count);
 
-  const WeightPass<T> pass{kernels, network, record, memory, rows,
-                           tile_offsets(tiles, network.members)};
+  const WeightPass<T> pass{kernels, network, record,
+                           memory,  rows,    tile_offsets(tiles, network.members)};
   parallel.over(pass.count(), work, [&](int64_t number) {
     pass.run(number, [&](int64_t layer, int64_t offset, int64_t n, const T* gradient, bool bias) {
       const double decay = bias ? 0.0 : job.decay[layer];

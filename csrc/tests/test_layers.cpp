@@ -123,15 +123,16 @@ void test_weight_gradient(const Kernels<T>& kernels, int64_t inputs, int64_t out
       h[t * apart + i] = static_cast<T>(wave(7 + t, i));
     }
     for (int64_t r = 0; r < kTileRows; ++r) {
-      T* row = dz.data() + (t * kTileRows + r) * width;
+      T* panels = dz.data() + t * kTileRows * width;
       for (int64_t j = 0; j < outputs; ++j) {
-        row[j] = static_cast<T>(wave(40 + t, r * outputs + j));
-        bias[j] += row[j];
-        bias_sizes[j] += std::abs(row[j]);
+        T& number = panels[panel_index(r, j)];
+        number = static_cast<T>(wave(40 + t, r * outputs + j));
+        bias[j] += number;
+        bias_sizes[j] += std::abs(number);
       }
       for (int64_t i = 0; i < inputs; ++i) {
         for (int64_t j = 0; j < outputs; ++j) {
-          const double term = double(h[t * apart + i * kTileRows + r]) * row[j];
+          const double term = double(h[t * apart + i * kTileRows + r]) * panels[panel_index(r, j)];
           sums[i * outputs + j] += term;
           sizes[i * outputs + j] += std::abs(term);
         }

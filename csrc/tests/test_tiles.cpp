@@ -48,7 +48,7 @@ void test_transpose(const Kernels<T>& kernels, int64_t width) {
   for (int64_t r = 0; r < kTileRows; ++r) {
     for (int64_t f = 0; f < padded(width); ++f) {
       const double want = f < width ? tile[f * kTileRows + r] : T(0);
-      expect_near("transposed", rows[r * padded(width) + f], want, 0);
+      expect_near("transposed", rows[panel_index(r, f)], want, 0);
     }
   }
 }

@@ -26,12 +26,29 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
     return Rows<const T>{data<const T>(noise) + which * noise.stride(0), noise.stride(1),
                          noise.stride(2), nullptr, rows};
   };
-  const SacUpdate<T> job{
-      network_in<T>(data<const T>(parameters[0]), actor_widths, 1, activation),
-      critic(parameters[1]), critic(target), state(0), state(1), state(2), data<T>(target), rows,
-      actor_widths.front(), actions, rows_of<const T>(batch, 0, rows), noise_of(0), noise_of(1),
-      data<const T>(center), data<const T>(scale), numbers[3], numbers[4], numbers[0], numbers[1],
-      numbers[2], adam[0], adam[1], adam[2]};
+  const SacUpdate<T> job{network_in<T>(data<const T>(parameters[0]), actor_widths, 1, activation),
+                         critic(parameters[1]),
+                         critic(target),
+                         state(0),
+                         state(1),
+                         state(2),
+                         data<T>(target),
+                         rows,
+                         actor_widths.front(),
+                         actions,
+                         rows_of<const T>(batch, 0, rows),
+                         noise_of(0),
+                         noise_of(1),
+                         data<const T>(center),
+                         data<const T>(scale),
+                         numbers[3],
+                         numbers[4],
+                         numbers[0],
+                         numbers[1],
+                         numbers[2],
+                         adam[0],
+                         adam[1],
+                         adam[2]};
   const SacValues values = sac_update(job, kernels<T>(), torch_parallel());
   const Tensor result = empty(batch, {5});
   T* out = data<T>(result);
@@ -75,8 +92,8 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
     settings.push_back(adam_settings({adam[i], adam[i + 1], adam[i + 2], adam[i + 3]}, step));
   }
   const auto run = is_double(batch) ? sac_update_as<double> : sac_update_as<float>;
-  return run(batch, noise, center, scale, parameters, moments, second_moments, target,
-             actor_widths, critic_widths, static_cast<Activation>(activation), numbers, settings);
+  return run(batch, noise, center, scale, parameters, moments, second_moments, target, actor_widths,
+             critic_widths, static_cast<Activation>(activation), numbers, settings);
 }
 
 }  // namespace mbpo

@@ -32,8 +32,8 @@ Tensor empty(const Tensor& like, const std::vector<int64_t>& sizes) {
 
 void check_float(const Tensor& tensor, const char* name) {
   const int32_t dtype = dtype_of(tensor);
-  STD_TORCH_CHECK(tensor.is_cpu() && (dtype == aoti_torch_dtype_float32() ||
-                                      dtype == aoti_torch_dtype_float64()),
+  STD_TORCH_CHECK(tensor.is_cpu() &&
+                      (dtype == aoti_torch_dtype_float32() || dtype == aoti_torch_dtype_float64()),
                   name, " must be float32 or float64 on the CPU");
 }
 

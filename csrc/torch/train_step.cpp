@@ -18,9 +18,16 @@ Tensor train_step_as(const Tensor& inputs, const Tensor& targets, const Tensor& 
   };
   TrainStep<T> job{network_in<T>(data<const T>(parameters[0]), std::move(widths), members,
                                  static_cast<Activation>(activation)),
-                   state(0), state(1), state(2), rows_of<const T>(inputs, 0, inputs.size(0)),
-                   rows_of<const T>(targets, 0, targets.size(0)), data<const int64_t>(index),
-                   index.size(1), std::move(decay), penalty, adam};
+                   state(0),
+                   state(1),
+                   state(2),
+                   rows_of<const T>(inputs, 0, inputs.size(0)),
+                   rows_of<const T>(targets, 0, targets.size(0)),
+                   data<const int64_t>(index),
+                   index.size(1),
+                   std::move(decay),
+                   penalty,
+                   adam};
   std::vector<double> losses(members);
   train_step(job, kernels<T>(), torch_parallel(), losses.data());
   const Tensor result = empty(inputs, {members});

@@ -8,6 +8,7 @@ using Constant = std::integral_constant<int64_t, Value>;
 
 template <Activation A, bool Slope, typename T>
 struct ForwardSink {
+  static constexpr bool kStreams = false;
   const ForwardLayer<T>& job;
   int64_t column;
 
@@ -58,6 +59,7 @@ void forward(const ForwardLayer<T>& job) {
 
 template <Activation A, typename T>
 struct BackwardSink {
+  static constexpr bool kStreams = false;
   const BackwardLayer<T>& job;
   int64_t column;
 
@@ -101,6 +103,7 @@ constexpr int64_t kTilesPerSum = 16;
 
 template <typename T>
 struct GradientSink {
+  static constexpr bool kStreams = true;
   const WeightGradient<T>& job;
   int64_t column;
   bool add;
@@ -116,17 +119,22 @@ struct GradientSink {
   }
 };
 
+template <typename T>
+MBPO_INLINE const T* panel_of(const WeightGradient<T>& job, int64_t tile, int64_t column) {
+  return job.dz_rows + tile * padded(job.outputs) * kTileRows + panel_index(0, column);
+}
+
 template <int MV, typename T>
 MBPO_INLINE void gradient_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
-  const int64_t width = padded(job.outputs);
   const int64_t tiles = std::min(kTilesPerSum, job.tiles - tile);
   const Operands<T> in{job.activations + tile * job.activations_tile,
                        1,
-                       job.dz_rows + tile * kTileRows * width + column,
-                       width,
+                       panel_of(job, tile, column),
+                       kPanel,
                        kTileRows,
                        tiles,
-                       job.activations_tile};
+                       job.activations_tile,
+                       padded(job.outputs) * kTileRows};
   product_rows<MV>(in, Constant<kTileRows>{}, job.first, job.last,
                    GradientSink<T>{job, column, tile > 0});
 }
@@ -134,10 +142,11 @@ MBPO_INLINE void gradient_panel(const WeightGradient<T>& job, int64_t tile, int6
 // The column sums of one panel, while the products have it in cache.
 template <typename T>
 MBPO_INLINE void bias_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
-  const int64_t width = padded(job.outputs), rows = std::min(kTilesPerSum, job.tiles - tile) * kTileRows;
-  const T* row = job.dz_rows + tile * kTileRows * width + column;
   Vec<T> sum = {};
-  for (int64_t r = 0; r < rows; ++r) sum += load(row + r * width);
+  for (int64_t t = tile; t < std::min(tile + kTilesPerSum, job.tiles); ++t) {
+    const T* row = panel_of(job, t, column);
+    for (int64_t r = 0; r < kTileRows; ++r) sum += load(row + r * kPanel);
+  }
   for (int64_t l = 0; l < std::min(kLanes<T>, job.outputs - column); ++l) {
     job.dbias[column + l] = tile > 0 ? job.dbias[column + l] + sum[l] : sum[l];
   }
@@ -153,7 +162,8 @@ void weight_gradient(const WeightGradient<T>& job) {
     int64_t column = 0;
     for (; column + kLanes<T> < job.outputs; column += 2 * kLanes<T>) {
       gradient_panel<2>(job, tile, column);
-      for (int64_t c = 0; job.dbias && c < 2 * kLanes<T>; c += kLanes<T>) bias_panel(job, tile, column + c);
+      for (int64_t c = 0; job.dbias && c < 2 * kLanes<T>; c += kLanes<T>)
+        bias_panel(job, tile, column + c);
     }
     if (column < job.outputs) {
       gradient_panel<1>(job, tile, column);

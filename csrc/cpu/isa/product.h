@@ -17,9 +17,8 @@ struct Operands {
   const T* v;
   int64_t v_depth;  // stride of v along k; v is aligned and its columns are dense
   int64_t depth;
-  // A sum may go over several parts, each `depth` long: the next part of s is s_part further, that
-  // of v follows at once.
-  int64_t parts = 1, s_part = 0;
+  // A sum may go over several parts, each `depth` long and so far from the one before.
+  int64_t parts = 1, s_part = 0, v_part = 0;
 };
 
 // Stride is an integer, or a std::integral_constant where the compiler may know it.
@@ -27,13 +26,24 @@ template <int NR, int MV, typename T, typename Stride, typename Sink>
 MBPO_INLINE void product_block(const Operands<T>& in, Stride s_row, int64_t first,
                                const Sink& sink) {
   Vec<T> sums[NR][MV] = {};
-  const T* v = in.v;
   for (int64_t part = 0; part < in.parts; ++part) {
+    const T* v = in.v + part * in.v_part;
     const T* s = in.s + first * s_row + part * in.s_part;
+    if (part + 1 < in.parts) {
+#pragma GCC unroll 16
+      for (int j = 0; j < NR; ++j) {
+        __builtin_prefetch(s + in.s_part + j * s_row);
+        __builtin_prefetch(s + in.s_part + j * s_row + 64 / sizeof(T));
+      }
+    }
     for (int64_t k = 0; k < in.depth; ++k) {
       Vec<T> columns[MV];
 #pragma GCC unroll 4
       for (int m = 0; m < MV; ++m) columns[m] = load(v + m * kLanes<T>);
+      if constexpr (Sink::kStreams) {
+        __builtin_prefetch(v + in.v_part);
+        __builtin_prefetch(v + in.v_part + kLanes<T>);
+      }
 #pragma GCC unroll 16
       for (int j = 0; j < NR; ++j) {
         const Vec<T> factor = broadcast(s[j * s_row]);

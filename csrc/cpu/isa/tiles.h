@@ -63,8 +63,7 @@ MBPO_INLINE void trade_all(Vec<T> (&square)[kLanes<T>]) {
 
 template <typename T>
 void transpose(const T* tile, int64_t width, T* rows) {
-  const int64_t columns = padded(width);
-  for (int64_t f = 0; f < columns; f += kLanes<T>) {
+  for (int64_t f = 0; f < padded(width); f += kLanes<T>) {
     for (int64_t r = 0; r < kTileRows; r += kLanes<T>) {
       Vec<T> square[kLanes<T>];
 #pragma GCC unroll 16
@@ -73,7 +72,7 @@ void transpose(const T* tile, int64_t width, T* rows) {
       }
       trade_all<T, 1>(square);
 #pragma GCC unroll 16
-      for (int64_t i = 0; i < kLanes<T>; ++i) store(rows + (r + i) * columns + f, square[i]);
+      for (int64_t i = 0; i < kLanes<T>; ++i) store(rows + panel_index(r + i, f), square[i]);
     }
   }
 }

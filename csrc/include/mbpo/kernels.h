@@ -13,8 +13,14 @@ namespace mbpo {
 
 constexpr int64_t kTileRows = 32;
 
-// Rows of transposed tiles are padded to a whole number of the widest vectors.
-inline int64_t padded(int64_t width) { return (width + 15) / 16 * 16; }
+// A tile transposed: panels of kPanel features, each [kTileRows][kPanel] in one piece, the last one
+// padded with zeros. A sum over rows then walks through memory line by line.
+constexpr int64_t kPanel = 32;
+inline int64_t padded(int64_t width) { return (width + kPanel - 1) / kPanel * kPanel; }
+// Where a row's feature lies in a tile so transposed.
+inline int64_t panel_index(int64_t row, int64_t feature) {
+  return feature / kPanel * kPanel * kTileRows + row * kPanel + feature % kPanel;
+}
 
 // Caller's rows: [count, width] with strides, or the rows that index names.
 template <typename T>
@@ -57,7 +63,7 @@ struct WeightGradient {
   int64_t inputs, outputs, tiles;
   const T* activations;  // tile t at activations + t * activations_tile, [inputs][kTileRows]
   int64_t activations_tile;
-  const T* dz_rows;  // [tiles * kTileRows][padded(outputs)]
+  const T* dz_rows;  // [tiles][padded(outputs) / kPanel][kTileRows][kPanel]
   T* dweight;        // [last - first][outputs]
   T* dbias;          // [outputs] or null
   int64_t first, last;
@@ -104,7 +110,7 @@ struct Kernels {
   const char* name;
   void (*gather)(const Rows<const T>&, int64_t width, T* tile);
   void (*scatter)(const T* tile, int64_t width, const Rows<T>&);
-  // tile [width][kTileRows] to rows [kTileRows][padded(width)], zeros in the padding.
+  // tile [width][kTileRows] to its panels, padded(width) * kTileRows numbers.
   void (*transpose)(const T* tile, int64_t width, T* rows);
   void (*forward)(const ForwardLayer<T>&);
   void (*backward)(const BackwardLayer<T>&);

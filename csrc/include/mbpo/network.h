@@ -82,7 +82,7 @@ template <typename T>
 void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                   const Tile& tile, T* memory);
 
-// dL/dz of every layer as rows, for the second pass: layer l of tile t starts at
+// dL/dz of every layer, transposed for the second pass: layer l of tile t starts at
 // rows[l] + t * kTileRows * padded(J). Tiles of one member follow each other.
 template <typename T>
 struct GradientRows {

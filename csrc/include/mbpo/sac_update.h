@@ -12,8 +12,8 @@ struct SacUpdate {
   Network<T> actor, critic, critic_target;  // E = 1, 2 and 2
   AdamState<T> actor_state, critic_state, log_alpha;
   T* target_parameters;
-  int64_t rows, obs, actions;  // B, O, A
-  Rows<const T> batch;         // [B, 2 O + A + 2]: obs, action, reward, next_obs, terminated
+  int64_t rows, obs, actions;       // B, O, A
+  Rows<const T> batch;              // [B, 2 O + A + 2]: obs, action, reward, next_obs, terminated
   Rows<const T> next_noise, noise;  // [B, A], standard normal
   const T* center;                  // [A]
   const T* scale;                   // [A]

@@ -13,8 +13,8 @@ namespace mbpo {
 // and decay_l * W added to the gradient of layer l's weights.
 template <typename T>
 struct TrainStep {
-  Network<T> network;     // its pointers lie inside `parameters`
-  AdamState<T> parameters;  // by layer: weights [E, I, J], then biases [E, J]
+  Network<T> network;             // its pointers lie inside `parameters`
+  AdamState<T> parameters;        // by layer: weights [E, I, J], then biases [E, J]
   AdamState<T> minimum, maximum;  // [O]
   Rows<const T> inputs, targets;  // [N, I] and [N, O]; index and count are set per tile
   const int64_t* index;           // [E, B] rows of inputs and targets
