@@ -13,9 +13,11 @@ import pytest
 import torch
 from op_cases import make_case, needs_extension, outputs
 
+import mbpo
 from mbpo.ops import build_info, ensemble_mlp, native
 
-FALLBACK = """
+ROOT = Path(__file__).resolve().parents[2]
+CALL = """
 import logging, torch
 logging.basicConfig(format="%(levelname)s %(message)s")
 from mbpo.ops import build_info, ensemble_mlp
@@ -25,25 +27,63 @@ for _ in range(3):
     ys = outputs(ensemble_mlp(*case.args()))
 torch.save([*ys, *torch.autograd.grad(ys, case.leaves, [torch.ones_like(y) for y in ys])], {path!r})
 print(build_info()["ensemble_mlp"])
+print(torch.__version__)
 """
 
 
-def test_without_the_extension_all_is_equal_and_said_once(tmp_path: Path) -> None:
-    path = str(tmp_path / "ys.pt")
+def python_path(*folders: str) -> str:
+    """Return PYTHONPATH with op_cases and some folders before what is there."""
+    return os.pathsep.join(
+        [str(Path(__file__).parent), *folders, os.environ.get("PYTHONPATH", "")]
+    ).strip(os.pathsep)
+
+
+def call_elsewhere(
+    python: str, path: Path, **environment: str
+) -> tuple[list[torch.Tensor], list[str], str]:
+    """Return outputs and gradients of CASE in another process, and what that process said."""
     done = subprocess.run(
-        [sys.executable, "-c", FALLBACK.format(path=path)],
-        env={**os.environ, "MBPO_NO_EXT": "1", "PYTHONPATH": str(Path(__file__).parent)},
+        [python, "-c", CALL.format(path=str(path))],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        check=True,
     )
-    assert done.stdout.strip() == "torch: MBPO_NO_EXT=1 is set"
-    assert done.stderr.count("ensemble_mlp runs in plain torch") == 1, done.stderr
+    assert done.returncode == 0, done.stderr
+    return torch.load(path), done.stdout.splitlines(), done.stderr
+
+
+def assert_equal_to_here(results: list[torch.Tensor]) -> None:
     case = make_case(2, 9, [3, 16, 2], routed=True, gaussian=True)
     ys = outputs(ensemble_mlp(*case.args()))
     slopes = torch.autograd.grad(ys, case.leaves, [torch.ones_like(y) for y in ys])
-    for got, want in zip(torch.load(path), (*ys, *slopes), strict=True):
+    for got, want in zip(results, (*ys, *slopes), strict=True):
         torch.testing.assert_close(got, want)
+
+
+def test_without_the_extension_all_is_equal_and_said_once(tmp_path: Path) -> None:
+    results, said, logged = call_elsewhere(
+        sys.executable,
+        tmp_path / "ys.pt",
+        MBPO_NO_EXT="1",
+        PYTHONPATH=python_path(),
+    )
+    assert said[0] == "torch: MBPO_NO_EXT=1 is set"
+    assert logged.count("ensemble_mlp runs in plain torch") == 1, logged
+    assert_equal_to_here(results)
+
+
+@needs_extension
+def test_one_build_serves_another_torch(tmp_path: Path) -> None:
+    python = os.environ.get("MBPO_OTHER_PYTHON")
+    if not python:
+        pytest.skip("MBPO_OTHER_PYTHON names no Python with another torch from 2.10 on")
+    package = Path(mbpo.__file__).parents[1]
+    results, said, _ = call_elsewhere(
+        python, tmp_path / "ys.pt", PYTHONPATH=python_path(str(package))
+    )
+    assert said[0].startswith("cpp: ")
+    assert said[1] != torch.__version__, "the same torch proves nothing"
+    assert_equal_to_here(results)
 
 
 def test_build_info_names_the_backend_and_the_reason() -> None:
@@ -70,3 +110,70 @@ def test_no_symbol_of_torchs_cxx_interface_is_needed() -> None:
     ]
     assert mangled == []
     assert any(s.startswith("aoti_torch_") for s in symbols)
+
+
+def build(tmp_path: Path, **environment: str) -> tuple[int, list[str], list[Path]]:
+    """Run the extension's build alone; return its exit status, its words and what it made."""
+    if util.find_spec("setuptools") is None or not (ROOT / "setup.py").exists():
+        pytest.skip("the build needs setuptools and the sources")
+    built = tmp_path / "lib"
+    folders = ["--build-lib", str(built), "--build-temp", str(tmp_path / "temp")]
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", *folders],
+        cwd=ROOT,
+        env={**os.environ, "MBPO_NO_EXT": "0", "MBPO_REQUIRE_EXT": "0", **environment},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stderr.splitlines(), list(built.glob("mbpo/_C*"))
+
+
+OLD_COMPILER = """#!/bin/sh
+echo "g++: error: unrecognized command line option '$1'" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("/nowhere/g++", "cannot run the C++ compiler '/nowhere/g++' (No such file or directory)"),
+        ("/bin/false", "the C++ compiler '/bin/false' does not compile C++17 (exit status 1)"),
+        ("{old}", "does not compile C++17 (g++: error: unrecognized command line option '-std="),
+    ],
+)
+def test_a_compiler_that_fails_gives_one_line(tmp_path: Path, compiler: str, reason: str) -> None:
+    old = tmp_path / "old-g++"
+    old.write_text(OLD_COMPILER, encoding="utf-8")
+    old.chmod(0o755)
+    stale = tmp_path / "lib" / "mbpo" / "_C.abi3.so"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    status, said, made = build(tmp_path, CXX=compiler.format(old=old))
+    assert status == 0
+    assert len(said) == 1, said
+    assert said[0].startswith("mbpo: installing without mbpo._C, the op runs on torch: ")
+    assert reason in said[0]
+    assert made == [], "a module of an earlier build must not be taken for this one's"
+
+
+def test_no_extension_wanted_gives_one_line(tmp_path: Path) -> None:
+    status, said, made = build(tmp_path, MBPO_NO_EXT="1")
+    assert (status, made) == (0, [])
+    assert said == ["mbpo: installing without mbpo._C, the op runs on torch: MBPO_NO_EXT=1 is set"]
+
+
+@pytest.mark.parametrize("cause", [{"CXX": "/bin/false"}, {"MBPO_NO_EXT": "1"}])
+def test_a_required_extension_fails_the_build(tmp_path: Path, cause: dict[str, str]) -> None:
+    status, said, _ = build(tmp_path, MBPO_REQUIRE_EXT="1", **cause)
+    assert status != 0
+    assert said[-1].startswith("mbpo: MBPO_REQUIRE_EXT=1, but there is no extension: ")
+
+
+def test_the_extension_is_there_where_it_can_be_built() -> None:
+    # Else a compile error would only show as tests that skip.
+    if os.environ.get("MBPO_NO_EXT", "0") not in ("", "0"):
+        pytest.skip("MBPO_NO_EXT=1 is set")
+    if shutil.which(os.environ.get("CXX", "c++").split()[0]) is None:
+        pytest.skip("no C++ compiler is installed")
+    assert native.AVAILABLE, native.REASON
