@@ -13,6 +13,10 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
       "ensemble_mlp_backward(Tensor[] grads, Tensor x, Tensor[] weights, Tensor[] bounds, "
       "Tensor? member, Tensor saved, int activation, bool need_x, bool need_params) -> Tensor[]");
   m.def(
+      "ensemble_mlp_bf16(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
+      "Tensor? member, int activation) -> Tensor[]");
+  m.def("has_bf16() -> bool");
+  m.def(
       "ensemble_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, int[] widths, int activation, "
       "float[] decay, float penalty, float[] adam, int step) -> Tensor");
@@ -26,8 +30,13 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {
   m.impl("ensemble_mlp_forward", TORCH_BOX(&mbpo::ensemble_mlp_forward));
   m.impl("ensemble_mlp_backward", TORCH_BOX(&mbpo::ensemble_mlp_backward));
+  m.impl("ensemble_mlp_bf16", TORCH_BOX(&mbpo::ensemble_mlp_bf16));
   m.impl("ensemble_train_step", TORCH_BOX(&mbpo::ensemble_train_step));
   m.impl("sac_update", TORCH_BOX(&mbpo::sac_update));
+}
+
+STABLE_TORCH_LIBRARY_IMPL(mbpo, CompositeExplicitAutograd, m) {
+  m.impl("has_bf16", TORCH_BOX(&mbpo::has_bf16));
 }
 
 extern "C" PyMODINIT_FUNC PyInit__C() {

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "mbpo/bf16.h"
 #include "mbpo/kernels.h"
 
 namespace mbpo {
@@ -14,6 +15,11 @@ MBPO_DECLARE(generic)
 #if defined(__x86_64__)
 MBPO_DECLARE(avx2)
 MBPO_DECLARE(avx512)
+#if !defined(__clang__)
+namespace avx512_bf16 {
+extern const Bf16Kernels kKernels;
+}
+#endif
 #endif
 
 namespace {
@@ -85,5 +91,14 @@ const Kernels<T>& kernels() {
 
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
+
+const Bf16Kernels* bf16_kernels() {
+#if defined(__x86_64__) && !defined(__clang__)
+  // By name, an instruction set without bfloat16 was asked for.
+  const bool best = std::strcmp(kernels<float>().name, "avx512") == 0;
+  if (best && __builtin_cpu_supports("avx512bf16")) return &avx512_bf16::kKernels;
+#endif
+  return nullptr;
+}
 
 }  // namespace mbpo

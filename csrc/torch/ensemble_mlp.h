@@ -21,4 +21,11 @@ std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
                                           std::optional<Tensor> member, Tensor saved,
                                           int64_t activation, bool need_x, bool need_params);
 
+// The forward pass with products of bfloat16 and sums in float; x and the results are float32.
+std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
+                                      std::vector<Tensor> biases, std::vector<Tensor> bounds,
+                                      std::optional<Tensor> member, int64_t activation);
+// Whether this processor can.
+bool has_bf16();
+
 }  // namespace mbpo

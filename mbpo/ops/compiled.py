@@ -18,6 +18,8 @@ TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
 _F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward = torch.ops.mbpo.ensemble_mlp_backward.default
+_forward_bf16 = torch.ops.mbpo.ensemble_mlp_bf16.default
+HAS_BF16: bool = torch.ops.mbpo.has_bf16()
 train_step = torch.ops.mbpo.ensemble_train_step.default
 sac_update = torch.ops.mbpo.sac_update.default
 
@@ -29,11 +31,15 @@ def ensemble_mlp(
     activation: str,
     logvar_bounds: tuple[Tensor, Tensor] | None,
     member: Tensor | None,
+    precision: str = "float32",
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Run the compiled operator; :func:`mbpo.ops.ensemble_mlp` documents the arguments."""
     code = CODES[activation]
     tensors = (*weights, *biases, *(logvar_bounds or ()))
-    if torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in tensors)):
+    outputs: Sequence[Tensor]
+    if precision == "bfloat16":
+        outputs = _forward_bf16(x, weights, biases, logvar_bounds or (), member, code)
+    elif torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in tensors)):
         outputs = _apply(code, len(weights), member, x, *tensors)
     else:
         outputs, _ = _forward(x, weights, biases, logvar_bounds or (), member, code, False)
@@ -103,6 +109,18 @@ def _fake_forward(
         features = weights[0].shape[1] + kept * sum(widths[:-1]) + widths[-1]
         saved = x.new_empty((tiles, features, TILE_ROWS))
     return [x.new_empty((*rows, width)) for width in outputs], saved
+
+
+@_register_fake("mbpo::ensemble_mlp_bf16")
+def _fake_forward_bf16(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    bounds: Sequence[Tensor],
+    member: Tensor | None,
+    activation: int,
+) -> list[Tensor]:
+    return _fake_forward(x, weights, biases, bounds, member, activation, False)[0]
 
 
 @_register_fake("mbpo::ensemble_mlp_backward")

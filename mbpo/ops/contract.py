@@ -11,6 +11,7 @@ from mbpo.errors import ConfigError, ShapeError
 from mbpo.ops.reference import ACTIVATIONS
 
 BACKENDS = ("auto", "cpp", "torch")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def check_call(
@@ -36,6 +37,24 @@ def check_call(
     _check_rows(x, members, member)
     if logvar_bounds is not None:
         _check_bounds(weights[-1], logvar_bounds)
+
+
+def check_precision(
+    precision: str, x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
+) -> None:
+    """Refuse a precision that is unknown, or bfloat16 for a call that it does not serve.
+
+    Raises:
+        ConfigError: see above.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if x.dtype != torch.float32:
+        raise ConfigError(f"precision 'bfloat16' takes float32 tensors, got {x.dtype}")
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights, *biases)):
+        raise ConfigError(
+            "precision 'bfloat16' has no gradient; call it under torch.no_grad() or use 'float32'"
+        )
 
 
 def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> int:

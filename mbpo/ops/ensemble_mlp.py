@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mbpo.errors import ConfigError
 from mbpo.ops import native, reference
-from mbpo.ops.contract import BACKENDS, check_call
+from mbpo.ops.contract import BACKENDS, check_call, check_precision
 from mbpo.ops.reference import ACTIVATIONS
 
 if native.AVAILABLE:
@@ -26,21 +26,29 @@ def ensemble_mlp(
     logvar_bounds: tuple[Tensor, Tensor] | None = None,  # (min [O], max [O])
     member: Tensor | None = None,  # [N] int64 in [0, E)
     backend: str = "auto",  # "auto", "cpp" or "torch"
+    precision: str = "float32",  # or "bfloat16", for float32 tensors without gradients
 ) -> Tensor | tuple[Tensor, Tensor]:  # [E, B, O] or [N, O]; with bounds (mean, logvar)
     """Return the outputs of E multilayer perceptrons, each on its own rows.
 
         hₗ₊₁ = act(hₗ Wₗ + bₗ) for l < L − 1,  and  y = h_L−1 W_L−1 + b_L−1
 
-    :func:`mbpo.ops.reference.ensemble_mlp` defines every case, the soft clamps included.
+    :func:`mbpo.ops.reference.ensemble_mlp` defines every case, the soft clamps included. In
+    "bfloat16" products are of bfloat16 (8 bits of mantissa), sums float32: some 2e-3 of relative
+    error, for a forward pass about twice as fast where the processor multiplies bfloat16.
 
     Raises:
-        ConfigError: ``activation`` or ``backend`` is unknown, or ``backend`` cannot take the call.
+        ConfigError: ``activation``, ``backend`` or ``precision`` is unknown, or cannot be had.
         ShapeError: a shape, dtype or device is not the one above, or a member is out of range.
     """
     fast = native.AVAILABLE and _cpp_takes(x) and backend != "torch"
+    if precision != "float32":
+        check_precision(precision, x, weights, biases)
+        fast = fast and compiled.HAS_BF16
     if fast and backend in BACKENDS and activation in ACTIVATIONS:
         try:
-            return compiled.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
+            return compiled.ensemble_mlp(
+                x, weights, biases, activation, logvar_bounds, member, precision
+            )
         except RuntimeError:
             # The operator refused the call: say why in full, or let its own words stand.
             check_call(x, weights, biases, activation, logvar_bounds, member, backend)
@@ -48,10 +56,30 @@ def ensemble_mlp(
     check_call(x, weights, biases, activation, logvar_bounds, member, backend)
     if backend == "cpp":
         what = native.REASON if _cpp_takes(x) else f"it takes {CPP_TAKES}, got {_kind(x)}"
+        if native.AVAILABLE and _cpp_takes(x):
+            what = "this processor has no products of bfloat16"
         raise ConfigError(f"backend 'cpp' cannot run: {what}; use backend 'auto'")
     if backend == "auto" and not native.AVAILABLE:
         native.say_fallback_once()
+    if precision == "bfloat16":
+        return _rounded(x, weights, biases, activation, logvar_bounds, member)
     return reference.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member)
+
+
+def _rounded(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    activation: str,
+    logvar_bounds: tuple[Tensor, Tensor] | None,
+    member: Tensor | None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Return the definition with every tensor rounded to bfloat16, as torch computes it."""
+    half = torch.bfloat16
+    bounds = logvar_bounds and (logvar_bounds[0].to(half), logvar_bounds[1].to(half))
+    weights, biases = [w.to(half) for w in weights], [b.to(half) for b in biases]
+    y = reference.ensemble_mlp(x.to(half), weights, biases, activation, bounds, member)
+    return y.to(x.dtype) if isinstance(y, Tensor) else (y[0].to(x.dtype), y[1].to(x.dtype))
 
 
 def _cpp_takes(x: Tensor) -> bool:

@@ -86,14 +86,18 @@ class EnsembleMLP(nn.Module):
         member: Tensor | None = None,  # [N] int64
         logvar_bounds: tuple[Tensor, Tensor] | None = None,  # (min [O], max [O])
         frozen: bool = False,  # cut the gradient to the parameters, not to x
+        precision: str = "float32",  # or "bfloat16", without gradients
     ) -> Tensor | tuple[Tensor, Tensor]:  # [E, B, O] or [N, O]; with bounds (mean, logvar)
         """Return the members' outputs on their rows.
 
         Raises:
+            ConfigError: ``precision`` is unknown, or cannot take the call.
             ShapeError: an input breaks the shapes above.
         """
         weights, biases = self._views(detached=frozen)
-        return ensemble_mlp(x, weights, biases, self.activation, logvar_bounds, member)
+        return ensemble_mlp(
+            x, weights, biases, self.activation, logvar_bounds, member, precision=precision
+        )
 
     def named_layers(self) -> dict[str, Tensor]:
         """Return every layer's tensors under their names in a state dict."""
