@@ -39,7 +39,7 @@ STABLE_TORCH_LIBRARY_IMPL(mbpo, CompositeExplicitAutograd, m) {
   m.impl("has_bf16", TORCH_BOX(&mbpo::has_bf16));
 }
 
-extern "C" PyMODINIT_FUNC PyInit__C() {
+PyMODINIT_FUNC PyInit__C() {
   static PyModuleDef module = {
       PyModuleDef_HEAD_INIT, "_C", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
   return PyModule_Create(&module);
