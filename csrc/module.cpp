@@ -15,7 +15,7 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
   m.def(
       "ensemble_mlp_bf16(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
       "Tensor? member, int activation) -> Tensor[]");
-  m.def("has_bf16() -> bool");
+  m.def("instruction_set() -> str");
   m.def(
       "ensemble_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, int[] widths, int activation, "
@@ -36,7 +36,7 @@ STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CompositeExplicitAutograd, m) {
-  m.impl("has_bf16", TORCH_BOX(&mbpo::has_bf16));
+  m.impl("instruction_set", TORCH_BOX(&mbpo::instruction_set));
 }
 
 PyMODINIT_FUNC PyInit__C() {

@@ -1,6 +1,7 @@
 // The op on tensors: checks, routing, and the passes over tiles.
 #pragma once
 
+#include <string>
 #include <tuple>
 
 #include "tensors.h"
@@ -25,7 +26,7 @@ std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
 std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
                                       std::vector<Tensor> biases, std::vector<Tensor> bounds,
                                       std::optional<Tensor> member, int64_t activation);
-// Whether this processor can.
-bool has_bf16();
+// The instruction set in use, and that of bfloat16 after a plus sign where there is one.
+std::string instruction_set();
 
 }  // namespace mbpo

@@ -63,12 +63,15 @@ class Bf16Pass {
 
 }  // namespace
 
-bool has_bf16() { return bf16_kernels() != nullptr; }
+std::string instruction_set() {
+  const std::string name = kernels<float>().name;
+  return bf16_kernels() ? name + "+" + bf16_kernels()->name : name;
+}
 
 std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
                                       std::vector<Tensor> biases, std::vector<Tensor> bounds,
                                       std::optional<Tensor> member, int64_t activation) {
-  STD_TORCH_CHECK(has_bf16(), "this processor has no products of bfloat16");
+  STD_TORCH_CHECK(bf16_kernels(), "this processor has no products of bfloat16");
   STD_TORCH_CHECK(x.is_cpu() && dtype_of(x) == aoti_torch_dtype_float32(),
                   "x must be float32 on the CPU");
   Call<float> call(x, weights, bounds, member, activation);

@@ -19,7 +19,7 @@ _F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward = torch.ops.mbpo.ensemble_mlp_backward.default
 _forward_bf16 = torch.ops.mbpo.ensemble_mlp_bf16.default
-HAS_BF16: bool = torch.ops.mbpo.has_bf16()
+HAS_BF16: bool = "bf16" in torch.ops.mbpo.instruction_set()
 train_step = torch.ops.mbpo.ensemble_train_step.default
 sac_update = torch.ops.mbpo.sac_update.default
 

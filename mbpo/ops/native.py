@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
+import torch
+
 logger = logging.getLogger("mbpo.ops")
 
 
@@ -21,7 +23,7 @@ class BuildInfo:
     reason: str
 
     def __str__(self) -> str:
-        """Read as ``cpp: mbpo/_C.abi3.so built``."""
+        """Read as ``cpp: mbpo/_C.abi3.so built, avx512``."""
         return f"{self.backend}: {self.reason}"
 
 
@@ -36,7 +38,7 @@ def _load() -> tuple[bool, str]:
         importlib.import_module("mbpo._C")
     except (ImportError, OSError) as error:
         return False, f"extension built but not importable: {error}"
-    return True, f"mbpo/{Path(spec.origin).name} built"
+    return True, f"mbpo/{Path(spec.origin).name} built, {torch.ops.mbpo.instruction_set()}"
 
 
 AVAILABLE, REASON = _load()
@@ -51,6 +53,10 @@ def say_fallback_once() -> None:
         logger.warning("ensemble_mlp runs in plain torch, slower than compiled: %s", REASON)
 
 
+OPS = ("ensemble_mlp", "ensemble_train_step", "sac_update")
+
+
 def build_info() -> dict[str, BuildInfo]:
-    """Return, for each op, the backend it runs on by default and why."""
-    return {"ensemble_mlp": BuildInfo("ensemble_mlp", "cpp" if AVAILABLE else "torch", REASON)}
+    """Return, for each op, the backend it runs on by default on the CPU, and why."""
+    backend = "cpp" if AVAILABLE else "torch"
+    return {op: BuildInfo(op, backend, REASON) for op in OPS}
