@@ -13,7 +13,7 @@ from benchmarks.contest import Unavailable
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
-from mbpo.dynamics.trainer import LOGVAR_BOUND_PENALTY, EnsembleTrainer, gaussian_nll
+from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.termination import never
 from mbpo.ops import EnsembleMLP, ensemble_mlp, native
 from mbpo.sac.agent import SACAgent
@@ -84,14 +84,8 @@ class TrainingStep:
         )
 
     def step(self, index: Tensor) -> None:
-        """Take one step on rows ``index`` [E, B]: the body of EnsembleTrainer's epoch."""
-        model, adam = self._ensemble, self._trainer._adam
-        mean, logvar = model(self._inputs[index])
-        nll = gaussian_nll(mean, logvar, self._labels[index]).sum()
-        penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
-        adam.zero_grad()
-        (nll + penalty).backward()
-        adam.step()
+        """Take one step on rows ``index`` [E, B]."""
+        self._trainer.step(self._inputs, self._labels, index)
 
     def parameters(self) -> list[Tensor]:
         """Return weights, biases and the two bounds."""
