@@ -3,12 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES := pyproject.toml constraints.txt setup.py CMakeLists.txt $(shell find csrc -type f)
+CXX_FILES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
+SOURCES := pyproject.toml constraints.txt setup.py csrc/sources.txt csrc/flags.txt \
+	$(filter-out csrc/tests/% csrc/host/%,$(CXX_FILES))
+SANITIZED := build/sanitize
+# The sanitizers' library must be there before Python is, and C++'s too, whose throw it replaces.
+# What Python leaks is its own business.
+UNDER_SANITIZERS = cd $(SANITIZED)/lib && \
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	PYTHONPATH=$(CURDIR)/$(SANITIZED)/lib MBPO_CMAKE_BUILD=$(CURDIR)/$(SANITIZED)/cmake \
+	$(CURDIR)/$(BIN)
 RUN_ARGS ?= --preset pendulum
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench clean
+.PHONY: help install run test check format sanitize bench clean
+
+# A warning fails the developers' builds, never a user's: see setup.py.
+test check sanitize: export MBPO_WERROR := 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +38,7 @@ test: $(VENV)/.test ## run every test
 check: $(VENV)/.dev ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -32,6 +46,20 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, tests
 format: $(VENV)/.dev ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+sanitize: $(VENV)/.test ## run the C++ tests and the op's Python tests under ASan and UBSan
+	cmake -S . -B $(SANITIZED)/cmake -DMBPO_SANITIZE=ON -DMBPO_HOST=ON \
+		-DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+		-Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
+	cmake --build $(SANITIZED)/cmake --parallel 2
+	ctest --test-dir $(SANITIZED)/cmake --output-on-failure
+	MBPO_SANITIZE=1 MBPO_REQUIRE_EXT=1 $(BIN)/python setup.py -q \
+		build --build-base $(SANITIZED)/python --build-lib $(SANITIZED)/lib
+	$(UNDER_SANITIZERS)/python -c \
+		'import torch, mbpo._C; assert "$(SANITIZED)" in mbpo._C.__file__, mbpo._C.__file__'
+	$(UNDER_SANITIZERS)/pytest --capture=sys -p no:xdist -p no:benchmark -c $(CURDIR)/pyproject.toml \
+		--rootdir $(CURDIR) $(CURDIR)/tests/ops --ignore $(CURDIR)/tests/ops/test_cmake.py
 
 bench: $(VENV)/.bench ## time ours beside torch, JAX and other projects; BENCH_ARGS='-k sac --threads 1'
 	@mkdir -p $(dir $(BENCH_JSON))
@@ -50,12 +78,13 @@ $(VENV)/bin/python:
 $(VENV)/.torch: $(VENV)/bin/python constraints.txt
 	@echo "installing torch (once; some minutes)"
 	@$(PIP) --upgrade pip setuptools wheel
-	@$(PIP) torch pybind11 ninja numpy
+	@$(PIP) torch ninja numpy
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.torch $(SOURCES)
 	@echo "installing the package and building the op"
 	@$(PIP) --no-build-isolation -e .
+	@$(BIN)/python -c 'from mbpo.ops import build_info; print(*build_info().values(), sep="\n")'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
