@@ -44,8 +44,19 @@ def forward(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Callable[[Te
 
 
 def forward_bf16(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return the op's forward in bf16; weights, biases and x come in bf16."""
-    raise Unavailable("skipped: the op has no bf16 yet")
+    """Return the op's forward in bf16; weights, biases and x come in bf16.
+
+    The op takes float32, as the learner holds its weights, and rounds them anew at each call.
+    """
+    _need_extension()
+    full_weights, full_biases = [w.float() for w in weights], [b.float() for b in biases]
+
+    def run(x: Tensor) -> Tensor:
+        y = ensemble_mlp(x.float(), full_weights, full_biases, "silu", precision="bfloat16")
+        assert isinstance(y, Tensor)
+        return y
+
+    return run
 
 
 def _ensemble(case: TrainingCase | ImaginedCase, layers: Layers) -> DynamicsEnsemble:

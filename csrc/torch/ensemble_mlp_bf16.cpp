@@ -21,14 +21,16 @@ class Bf16Pass {
     packed_ = workspace<float>(Slot::shared, size_ * network.members);
   }
 
-  void pack(int64_t member) const {
-    for (int64_t l = 0; l < network_.layers(); ++l) {
-      const int64_t inputs = network_.widths[l], outputs = network_.widths[l + 1];
-      kernels_.pack(network_.weight(l, member), inputs, outputs, weight(l, member));
-      float* bias = packed_ + member * size_ + bias_at_[l];
-      std::copy_n(network_.bias(l, member), outputs, bias);
-      std::fill(bias + outputs, bias + even(outputs), 0.0f);
-    }
+  int64_t pieces() const { return network_.members * network_.layers(); }
+
+  // Pack one layer of one member.
+  void pack(int64_t piece) const {
+    const int64_t member = piece / network_.layers(), l = piece % network_.layers();
+    const int64_t inputs = network_.widths[l], outputs = network_.widths[l + 1];
+    kernels_.pack(network_.weight(l, member), inputs, outputs, weight(l, member));
+    float* bias = packed_ + member * size_ + bias_at_[l];
+    std::copy_n(network_.bias(l, member), outputs, bias);
+    std::fill(bias + outputs, bias + even(outputs), 0.0f);
   }
 
   // The last layer's sums for one tile, [even(J)][kTileRows].
@@ -81,8 +83,7 @@ std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
   if (call.gaussian) results.push_back(call.result(x, width));
   const Kernels<float>& best = kernels<float>();
   const Bf16Pass pass(call.network, *bf16_kernels());
-  torch_parallel().over(call.network.members, call.work(),
-                        [&](int64_t number) { pass.pack(number); });
+  torch_parallel().over(pass.pieces(), call.work(), [&](int64_t number) { pass.pack(number); });
   torch_parallel().over(static_cast<int64_t>(call.tiles.size()), call.work(), [&](int64_t number) {
     const Tile& tile = call.tiles[number];
     float* z = pass.run(call.rows_in<const float>(x, tile), tile);
