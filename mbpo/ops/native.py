@@ -36,9 +36,12 @@ def _load() -> tuple[bool, str]:
         return False, "extension not built (no compiler, or MBPO_NO_EXT=1, at install time)"
     try:
         importlib.import_module("mbpo._C")
+        instruction_set = torch.ops.mbpo.instruction_set()
     except (ImportError, OSError) as error:
         return False, f"extension built but not importable: {error}"
-    return True, f"mbpo/{Path(spec.origin).name} built, {torch.ops.mbpo.instruction_set()}"
+    except AttributeError:
+        return False, "extension built from other sources than these: install the package anew"
+    return True, f"mbpo/{Path(spec.origin).name} built, {instruction_set}"
 
 
 AVAILABLE, REASON = _load()

@@ -54,12 +54,12 @@ double nll(int64_t outputs, int64_t count, T scale, const T* head, const T* targ
     T* to_logvar = grad + (outputs + j) * kTileRows;
     T terms[kTileRows];
     for (int64_t r = 0; r < kTileRows; ++r) {
-      const T inside = r < count ? T(1) : T(0);
+      const bool inside = r < count;
       const T error = mean[r] - truth[r], precision = exp_of(-logvar[r]);
       const T weighted = error * error * precision;
-      terms[r] = inside * (weighted + logvar[r]);
-      to_mean[r] = inside * scale * 2 * error * precision;
-      to_logvar[r] = inside * scale * (1 - weighted);
+      terms[r] = inside ? weighted + logvar[r] : T(0);
+      to_mean[r] = inside ? scale * 2 * error * precision : T(0);
+      to_logvar[r] = inside ? scale * (1 - weighted) : T(0);
     }
     for (int64_t r = 0; r < kTileRows; ++r) loss += terms[r];
   }

@@ -44,12 +44,14 @@ MBPO_INLINE Vec<T> broadcast(T x) {
   return x - Vec<T>{};
 }
 
-// exp(x), its argument held to [-87, 87]; relative error below 2e-7. NaN stays NaN. B is X's bits.
+// exp(x) for x held to -87 from below, infinity above 88; relative error below 2e-7. NaN stays NaN.
+// B is X's bits.
 template <typename B, typename X>
 MBPO_INLINE X exp_float(X x) {
-  const X low = X{} - 87.0f, high = X{} + 87.0f;
+  const X low = X{} - 87.0f, high = X{} + 88.0f;
+  const auto beyond = x > high;
   x = x < low ? low : x;
-  x = x > high ? high : x;
+  x = beyond ? high : x;
   // Adding 1.5 * 2^23 rounds x / ln 2 to an integer n, which is then in the low mantissa bits.
   const X shifted = x * 1.44269504088896341f + 12582912.0f;
   const X n = shifted - 12582912.0f;
@@ -69,7 +71,7 @@ MBPO_INLINE X exp_float(X x) {
   __builtin_memcpy(&mantissa, &p, sizeof mantissa);
   mantissa += exponent << 23;
   __builtin_memcpy(&p, &mantissa, sizeof p);
-  return p;
+  return beyond ? X{} + std::numeric_limits<float>::infinity() : p;
 }
 
 // log(1 + t) for t in [0, 1]; relative error below 2e-7.

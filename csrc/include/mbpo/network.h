@@ -1,6 +1,7 @@
 // Whole networks on tiles of rows, and the two passes of their gradients. Free of torch.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -66,6 +67,16 @@ struct Parallel {
     void* context = const_cast<F*>(&f);
     if (tasks < 2 || flops < kWorthAThread) return body(context, 0, tasks);
     run(tasks, body, context);
+  }
+
+  // The same for tasks of unequal size: each thread takes the next one when it is free.
+  template <typename F>
+  void over_uneven(int64_t tasks, double flops, const F& f) const {
+    std::atomic<int64_t> next{0};
+    over(tasks, flops, [&](int64_t) {
+      const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
+      if (task < tasks) f(task);
+    });
   }
 };
 
