@@ -93,6 +93,16 @@ def test_build_info_names_the_backend_and_the_reason() -> None:
 
 
 @needs_extension
+def test_an_extension_of_other_sources_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Older:
+        """Hold none of today's operators."""
+
+    monkeypatch.setattr(torch.ops, "mbpo", Older())
+    available, reason = native._load()
+    assert not available and "install the package anew" in reason
+
+
+@needs_extension
 def test_no_symbol_of_torchs_cxx_interface_is_needed() -> None:
     nm = shutil.which("nm")
     if nm is None:
