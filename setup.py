@@ -70,6 +70,26 @@ def compiler_trouble() -> str | None:
         return f"the C++ compiler '{shown}' does not compile C++17 ({said}); set CXX to another"
 
 
+def c_extension(cpp_extension: Any) -> Any:
+    """Return what builds ``mbpo._C``, given torch.utils.cpp_extension."""
+    flags = ["-std=c++17", "-g0", *listed("flags.txt", "always")]
+    if wanted("MBPO_WERROR"):
+        flags += listed("flags.txt", "error")
+    sanitize = listed("flags.txt", "sanitize") if wanted("MBPO_SANITIZE") else []
+    # torch's headers are the system's here: their warnings are not this project's to mend.
+    flags += [f"-isystem{path}" for path in cpp_extension.include_paths()]
+    extension = cpp_extension.CppExtension(
+        "mbpo._C",
+        listed("sources.txt", "kernel", "torch"),
+        define_macros=[("TORCH_TARGET_VERSION", ABI)],
+        extra_compile_args={"cxx": [*flags, *sanitize]},
+        extra_link_args=sanitize,
+        py_limited_api=True,
+    )
+    extension.include_dirs = [str(ROOT / "csrc" / "include")]
+    return extension
+
+
 def extensions() -> dict[str, Any]:
     """Return what setup() needs to build ``mbpo._C``, or nothing.
 
@@ -109,23 +129,8 @@ def extensions() -> dict[str, Any]:
                 Path(stale).unlink(missing_ok=True)
             self.extensions = []
 
-    flags = ["-std=c++17", "-g0", *listed("flags.txt", "always")]
-    if wanted("MBPO_WERROR"):
-        flags += listed("flags.txt", "error")
-    sanitize = listed("flags.txt", "sanitize") if wanted("MBPO_SANITIZE") else []
-    # torch's headers are the system's here: their warnings are not this project's to mend.
-    flags += [f"-isystem{path}" for path in cpp_extension.include_paths()]
-    extension = cpp_extension.CppExtension(
-        "mbpo._C",
-        listed("sources.txt", "kernel", "torch"),
-        define_macros=[("TORCH_TARGET_VERSION", ABI)],
-        extra_compile_args={"cxx": [*flags, *sanitize]},
-        extra_link_args=sanitize,
-        py_limited_api=True,
-    )
-    extension.include_dirs = [str(ROOT / "csrc" / "include")]
     return {
-        "ext_modules": [extension],
+        "ext_modules": [c_extension(cpp_extension)],
         "cmdclass": {"build_ext": BuildOrGoWithout},
         "options": {"bdist_wheel": {"py_limited_api": "cp310"}},
     }
