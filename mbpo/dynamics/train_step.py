@@ -44,7 +44,7 @@ class TrainStep:
 
         L = Σ_e ℓ_e + 0.01 Σ_d (max_d − min_d) + Σ_l ½ decay_l ‖W_l‖²
 
-    On the CPU in float32 all of it is one call of the compiled op; elsewhere autograd does it.
+    On the CPU all of it is one call of the compiled op; elsewhere autograd does it.
     Both keep Adam's state in the same tensors, those of ``adam``.
 
     Source: PETS, arXiv:1805.12114, App. A.1; MBPO's released code for decay and penalty.

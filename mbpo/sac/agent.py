@@ -30,7 +30,7 @@ class SACReport:
 class SACAgent:
     """Own the actor, the critics, their targets, the temperature and the optimisers.
 
-    On the CPU in float32 an update is one call of the compiled op; elsewhere autograd does it by
+    On the CPU an update is one call of the compiled op; elsewhere autograd does it by
     the equations of :mod:`mbpo.sac.losses`. Both keep Adam's state in the same tensors.
 
     Source: SAC, arXiv:1812.05905, Algorithm 1.
