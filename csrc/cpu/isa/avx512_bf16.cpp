@@ -64,6 +64,24 @@ void gather(const Rows<const float>& rows, int64_t width, Pair* tile) {
   }
 }
 
+// act(z), to be rounded to bfloat16's 8 bits. SiLU's logistic is good to 13: 2^t by a cubic on
+// [0, 1), minimax in relative error, and the processor's estimate of the reciprocal.
+template <Activation A>
+MBPO_INLINE Vec<float> activate_short(Vec<float> z) {
+  if constexpr (A == Activation::silu) {
+    constexpr __mmask16 all = 0xffff;
+    const Vec<float> t = z * -1.44269504f;
+    const Vec<float> r = _mm512_maskz_reduce_ps(all, t, _MM_FROUND_TO_NEG_INF);
+    Vec<float> p = r * 0.0780248f + 0.2260667f;
+    p = p * r + 0.6958337f;
+    p = p * r + 0.9999252f;
+    return z * _mm512_maskz_rcp14_ps(all, _mm512_maskz_scalef_ps(all, p, t) + 1.0f);
+  } else {
+    Vec<float> unused;
+    return activate<A>(z, unused);
+  }
+}
+
 template <Activation A, int NR, int MV>
 MBPO_INLINE void block(const Bf16Layer& job, int64_t column, int64_t first) {
   __m512 sums[NR][MV];
@@ -94,10 +112,9 @@ MBPO_INLINE void block(const Bf16Layer& job, int64_t column, int64_t first) {
   for (int j = 0; j < NR; j += 2) {
 #pragma GCC unroll 4
     for (int m = 0; m < MV; ++m) {
-      Vec<float> unused;
       const int64_t at = column + m * kLane;
-      const Vec<float> low = activate<A>(Vec<float>(sums[j][m]), unused);
-      const Vec<float> high = activate<A>(Vec<float>(sums[j + 1][m]), unused);
+      const Vec<float> low = activate_short<A>(Vec<float>(sums[j][m]));
+      const Vec<float> high = activate_short<A>(Vec<float>(sums[j + 1][m]));
       if (job.out_pairs) {
         store_pairs(job.out_pairs + (first + j) / 2 * kTileRows + at, combine(low, high));
       } else {
