@@ -88,7 +88,7 @@ class Update {
     const double work = kCritics * flops(critic, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
     const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz, {0, count(), all}};
-    parallel_.over(pass.count(), work, [&](int64_t number) {
+    parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
         AdamRange<T> range = job_.critic_state.range(offset, n, gradient, 0.0, job_.critic_adam);
         range.target = job_.target_parameters + offset;
@@ -161,7 +161,7 @@ class Update {
     const double work = flops(actor, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_actor(t, memory, dz); });
     const WeightPass<T> pass{kernels_, actor, actor_kept_, memory, dz, {0, count()}};
-    parallel_.over(pass.count(), work, [&](int64_t number) {
+    parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
         kernels_.adam(job_.actor_state.range(offset, n, gradient, 0.0, job_.actor_adam));
       });

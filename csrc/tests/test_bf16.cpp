@@ -79,6 +79,27 @@ void test_layer(const Bf16Kernels& kernels, int64_t inputs, int64_t outputs, int
   }
 }
 
+// SiLU's estimates at the ends of their range: no NaN where z is finite, and NaN where z is.
+void test_far_silu(const Bf16Kernels& kernels) {
+  constexpr double kZ[] = {0, -0.5, 20, -20, 87, -87, 104, -104, 1e4, -1e4, 3e38, -3e38, kNaN};
+  constexpr int64_t kOutputs = 14;
+  Buffer<float> row(1), weight(kOutputs), bias(kOutputs), out(kOutputs * kTileRows);
+  PairBuffer tile(kTileRows), packed(kOutputs);
+  row[0] = 0;
+  for (int64_t j = 0; j < kOutputs; ++j) {
+    weight[j] = 0;
+    bias[j] = static_cast<float>(kZ[j % 13]);
+  }
+  kernels.gather({row.data(), 1, 1, nullptr, 1}, 1, tile.data());
+  kernels.pack(weight.data(), 1, kOutputs, packed.data());
+  kernels.forward({1, kOutputs, packed.data(), bias.data(), tile.data(), nullptr, out.data(),
+                   Activation::silu, 1});
+  for (int64_t j = 0; j < 13; ++j) {
+    const double want = activate(Activation::silu, kZ[j]);
+    expect_near("far silu", out[j * kTileRows], want, 2e-4 * std::abs(want) + 1e-30);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -88,6 +109,7 @@ int main() {
     return 0;
   }
   running = kernels->name;
+  test_far_silu(*kernels);
   for (const int64_t inputs : {1, 2, 3, 16, 23, 200}) {
     for (const int64_t outputs : {1, 2, 11, 12, 13, 36, 200}) {
       for (const int64_t count : {1, 15, 16, 17, 32}) {

@@ -25,7 +25,7 @@ void test_every_task_is_taken_once() {
   for (const Parallel& parallel : {one_of_two, kTwoThreads}) {
     constexpr int64_t kTasks = 101;
     std::atomic<int> taken[kTasks] = {};
-    parallel.over(kTasks, 1e9, [&](int64_t task) { ++taken[task]; });
+    parallel.over_uneven(kTasks, 1e9, [&](int64_t task) { ++taken[task]; });
     for (const std::atomic<int>& times : taken) expect(times == 1, "a task, times", times, 1);
   }
 }
