@@ -139,7 +139,7 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
 
 template <typename T>
 std::vector<GradientTask> gradient_tasks(const Network<T>& network) {
-  constexpr int64_t kRows = 200;  // a multiple of every instruction set's block
+  constexpr int64_t kRows = 48;  // a multiple of every instruction set's block
   std::vector<GradientTask> tasks;
   for (int64_t e = 0; e < network.members; ++e) {
     for (int64_t l = 0; l < network.layers(); ++l) {
