@@ -16,6 +16,7 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
       "ensemble_mlp_bf16(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
       "Tensor? member, int activation) -> Tensor[]");
   m.def("instruction_set() -> str");
+  m.def("bf16_instruction_set() -> str");
   m.def(
       "ensemble_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, int[] widths, int activation, "
@@ -37,6 +38,7 @@ STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CompositeExplicitAutograd, m) {
   m.impl("instruction_set", TORCH_BOX(&mbpo::instruction_set));
+  m.impl("bf16_instruction_set", TORCH_BOX(&mbpo::bf16_instruction_set));
 }
 
 PyMODINIT_FUNC PyInit__C() {

@@ -1,6 +1,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "mbpo/bf16.h"
 #include "mbpo/kernels.h"
 
@@ -15,11 +20,14 @@ MBPO_DECLARE(generic)
 #if defined(__x86_64__)
 MBPO_DECLARE(avx2)
 MBPO_DECLARE(avx512)
-#if !defined(__clang__)
+#endif
+#if MBPO_BF16
+namespace amx_bf16 {
+extern const Bf16Kernels kKernels;
+}
 namespace avx512_bf16 {
 extern const Bf16Kernels kKernels;
 }
-#endif
 #endif
 
 namespace {
@@ -56,8 +64,8 @@ const Table& table() {
 }
 
 // An unknown or unavailable name is passed over: the variable is there to try slower code.
-template <typename T>
-const Kernels<T>& wanted(const Kernels<T>* const* found, int count) {
+template <typename AnyKernels>
+const AnyKernels& wanted(const AnyKernels* const* found, int count) {
   const char* name = std::getenv("MBPO_ISA");
   for (int i = 0; name && i < count; ++i) {
     if (!std::strcmp(found[i]->name, name)) return *found[i];
@@ -92,13 +100,52 @@ const Kernels<T>& kernels() {
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
 
-const Bf16Kernels* bf16_kernels() {
-#if defined(__x86_64__) && !defined(__clang__)
-  // By name, an instruction set without bfloat16 was asked for.
-  const bool best = std::strcmp(kernels<float>().name, "avx512") == 0;
-  if (best && __builtin_cpu_supports("avx512bf16")) return &avx512_bf16::kKernels;
+namespace {
+
+#if MBPO_BF16
+// Linux gives a process the tile registers only on request: they are 8 KB more to save.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2)
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
 #endif
-  return nullptr;
+}
+#endif
+
+struct Bf16Table {
+  const Bf16Kernels* kernels[2];
+  int count = 0;
+
+  Bf16Table() {
+#if MBPO_BF16
+    int all = 0;
+    const bool avx512 = !std::strcmp(available_kernels<float>(&all)[0]->name, "avx512");
+    if (!avx512 || !__builtin_cpu_supports("avx512bf16")) return;
+    if (__builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+        may_use_tiles()) {
+      kernels[count++] = &amx_bf16::kKernels;
+    }
+    kernels[count++] = &avx512_bf16::kKernels;
+#endif
+  }
+};
+
+}  // namespace
+
+const Bf16Kernels* const* available_bf16_kernels(int* count) {
+  static const Bf16Table table;
+  *count = table.count;
+  return table.kernels;
+}
+
+const Bf16Kernels* bf16_kernels() {
+  // By name, an instruction set without bfloat16 was asked for.
+  if (std::strcmp(kernels<float>().name, "avx512") != 0) return nullptr;
+  int count = 0;
+  const Bf16Kernels* const* found = available_bf16_kernels(&count);
+  return count ? &wanted(found, count) : nullptr;
 }
 
 }  // namespace mbpo

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "check.h"
+#include "mbpo/bf16.h"
 
 using namespace mbpo;
 using namespace mbpo::check;
@@ -16,6 +17,17 @@ std::vector<std::string> names() {
   std::vector<std::string> result;
   for (int i = 0; i < count; ++i) result.push_back(found[i]->name);
   return result;
+}
+
+void expect_bf16(const char* name, bool avx512) {
+  int count = 0;
+  const Bf16Kernels* const* found = available_bf16_kernels(&count);
+  const Bf16Kernels* want = avx512 && count ? found[0] : nullptr;
+  for (int i = 0; want && name && i < count; ++i) {
+    if (std::string(name) == found[i]->name) want = found[i];
+  }
+  expect(bf16_kernels() == want, "the wanted kernels of bfloat16");
+  std::printf("bfloat16: %s\n", want ? want->name : "none");
 }
 
 }  // namespace
@@ -34,5 +46,6 @@ int main() {
   std::printf("found:");
   for (const std::string& each : found) std::printf(" %s", each.c_str());
   std::printf("; taken: %s\n", kernels<float>().name);
+  expect_bf16(name, want == "avx512");
   return finish();
 }

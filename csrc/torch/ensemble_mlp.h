@@ -26,7 +26,9 @@ std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
 std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
                                       std::vector<Tensor> biases, std::vector<Tensor> bounds,
                                       std::optional<Tensor> member, int64_t activation);
-// The instruction set in use, and that of bfloat16 after a plus sign where there is one.
+// The instruction set in use.
 std::string instruction_set();
+// That of bfloat16, or nothing. The first call may ask the system for AMX's registers.
+std::string bf16_instruction_set();
 
 }  // namespace mbpo

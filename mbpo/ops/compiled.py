@@ -7,6 +7,7 @@ asked only after they refuse, so that a correct call pays for neither twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -19,9 +20,19 @@ _F = TypeVar("_F")
 _forward = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward = torch.ops.mbpo.ensemble_mlp_backward.default
 _forward_bf16 = torch.ops.mbpo.ensemble_mlp_bf16.default
-HAS_BF16: bool = "bf16" in torch.ops.mbpo.instruction_set()
 train_step = torch.ops.mbpo.ensemble_train_step.default
 sac_update = torch.ops.mbpo.sac_update.default
+
+
+@cache
+def bf16_instruction_set() -> str:
+    """Return what multiplies bfloat16, "amx_bf16" or "avx512_bf16", or "" where nothing does.
+
+    Found at the first call, not at import: for AMX the process asks Linux for its registers, after
+    which any thread's alternate signal stack has to be large enough to save them.
+    """
+    found: str = torch.ops.mbpo.bf16_instruction_set()
+    return found
 
 
 def ensemble_mlp(

@@ -43,7 +43,7 @@ def ensemble_mlp(
     fast = native.AVAILABLE and _cpp_takes(x) and backend != "torch"
     if precision != "float32":
         check_precision(precision, x, weights, biases)
-        fast = fast and compiled.HAS_BF16
+        fast = fast and compiled.bf16_instruction_set() != ""
     if fast and backend in BACKENDS and activation in ACTIVATIONS:
         try:
             return compiled.ensemble_mlp(

@@ -15,7 +15,8 @@ if native.AVAILABLE:
     from mbpo.ops import compiled
 
 needs_bf16 = pytest.mark.skipif(
-    not (native.AVAILABLE and compiled.HAS_BF16), reason="no products of bfloat16 here"
+    not (native.AVAILABLE and compiled.bf16_instruction_set()),
+    reason="no products of bfloat16 here",
 )
 
 
