@@ -22,11 +22,12 @@ constexpr Activation kActivations[] = {Activation::identity, Activation::relu, A
 inline int failures = 0;
 inline int checks = 0;
 inline std::string running;  // the kernels under test
+inline bool quiet = false;   // where failures are wanted
 
 inline void expect(bool holds, const std::string& what, double got = 0, double want = 0) {
   ++checks;
   if (holds) return;
-  if (++failures > 20) return;
+  if (++failures > 20 || quiet) return;
   std::printf("FAILED %s %s: got %.17g, want %.17g\n", running.c_str(), what.c_str(), got, want);
 }
 
