@@ -4,9 +4,9 @@
 // a product of its warp. Between two waits nothing forces an order on threads, so blocks are run in
 // several: a missing barrier shows as a wrong number in one of them. Shared memory is NaN at first.
 // Asynchronous copies happen as late as they may, when their thread waits for them, or as early: a
-// missing wait, or a buffer filled again too soon, shows too. That this finds faults is tested in turn: every wait of a kernel can be left out. Misuse (a
-// barrier or a product that not all threads reach, a misaligned copy, copies never waited for)
-// throws std::runtime_error.
+// missing wait, or a buffer filled again too soon, shows too. That this finds faults is tested in
+// turn: every wait of a kernel can be left out. Misuse (a barrier or a product that not all threads
+// reach, a misaligned copy, copies never waited for) throws std::runtime_error.
 #pragma once
 
 #include <functional>
