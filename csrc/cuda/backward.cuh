@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) backward_rows(const __grid_constant_
       sums[i] = 0;
     return;
   }
-  const Scratch scratch = make_scratch<S>(job.network);
+  const Scratch scratch = make_scratch<S>(job.network.widest());
   const auto given = [&](int which, int row, int column) {
     return job.gradients[which].at(job.routing, tile, row, column);
   };

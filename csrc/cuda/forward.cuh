@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads) forward_rows(const __grid_constant__
   const Tile tile = find_tile(job.routing, S::kRows, blockIdx.x);
   if (tile.count == 0) return;
   const int width = job.network.outputs();
-  const Scratch scratch = make_scratch<S>(job.network);
+  const Scratch scratch = make_scratch<S>(job.network.widest());
   fill_tile<S>(scratch, tile.count, job.network.inputs(),
                [&](int row, int column) { return job.x.at(job.routing, tile, row, column); });
   forward<S, P>(job.network, tile, scratch, job.keep ? &job.record : nullptr);

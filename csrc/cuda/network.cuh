@@ -67,10 +67,9 @@ __device__ __host__ constexpr size_t shared_bytes(int widest, bool backward) {
 }
 
 template <typename S>
-__device__ __forceinline__ Scratch make_scratch(const Network& network) {
+__device__ __forceinline__ Scratch make_scratch(int widest) {
   float* memory = static_cast<float*>(gpu::shared_memory());
-  const int row_length = tile_row(network.widest());
-  return {memory, row_length, memory + S::kRows * row_length};
+  return {memory, tile_row(widest), memory + S::kRows * tile_row(widest)};
 }
 
 // Call f(row, column) for every place of the tile, the threads sharing them, rows of columns first.
@@ -138,7 +137,7 @@ __device__ __forceinline__ void forward(const Network& network, const Tile& tile
 
 // From dL/dz of the last layer in the tile, zero in rows past the last, down to dL/dz of the first
 // layer, each kept in the record where it is asked for; with `to_input` on to dL/dx, left in the
-// tile. Ends with a barrier.
+// tile and ending with a barrier.
 template <typename S, Precision P>
 __device__ __forceinline__ void backward(const Network& network, const Tile& tile,
                                          const Scratch& scratch, const Record& record, bool keep_dz,
@@ -152,7 +151,7 @@ __device__ __forceinline__ void backward(const Network& network, const Tile& til
         record.dz[l][(tile.first + row) * width + column] = scratch.at(row, column);
       });
     }
-    if (l == 0 && !to_input) break;
+    if (l == 0 && !to_input) return;
     const int inputs = network.widths[l];
     const Activation below = l == 0 ? Activation::identity : network.activation;
     const float* kept = keeps_slope(below) ? record.slope[l] : record.input[l];

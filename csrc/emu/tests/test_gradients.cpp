@@ -1,5 +1,5 @@
 // The backward kernels against backpropagation in double: rows backward, then the weights.
-#include "emulated.h"
+#include "optimised.h"
 
 namespace {
 
@@ -58,13 +58,6 @@ Gradients plain(const Problem& problem, const float* first, const float* second)
     result.dx.insert(result.dx.end(), dz.begin(), dz.end());
   }
   return result;
-}
-
-template <typename Got, typename Want>
-void compare(Got&& got, const Want& want, double limit, const char* what) {
-  RelativeError error;
-  for (size_t i = 0; i < want.size(); ++i) error.add(got[i], want[i]);
-  error.expect_below(limit, what);
 }
 
 template <Precision P>

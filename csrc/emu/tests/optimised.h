@@ -1,0 +1,84 @@
+// What the tests of whole updates share: parameters with their moments, for both sides.
+#pragma once
+
+#include "../../cuda/adam.cuh"
+#include "emulated.h"
+#include "mbpo/adam.h"
+#include "mbpo/network.h"
+
+namespace mbpo::check {
+
+constexpr double kAdam[] = {1e-3, 0.9, 0.999, 1e-8};  // learning rate, betas, epsilon
+
+const Parallel kOneThread{
+    [](int64_t tasks, Parallel::Body body, void* context) { body(context, 0, tasks); }};
+
+// A parameter with its moments.
+template <typename T>
+struct State {
+  std::vector<T> parameter, moment, second_moment;
+
+  explicit State(const std::vector<float>& first)
+      : parameter(first.begin(), first.end()), moment(first.size()), second_moment(first.size()) {}
+
+  auto adam() {
+    if constexpr (sizeof(T) == 8) {
+      return mbpo::AdamState<T>{parameter.data(), moment.data(), second_moment.data()};
+    } else {
+      return cuda::AdamState{parameter.data(), moment.data(), second_moment.data()};
+    }
+  }
+};
+
+// A clock with what it counts.
+struct Clock {
+  float step = 0, correction[2] = {static_cast<float>(kNaN), static_cast<float>(kNaN)};
+
+  cuda::AdamClock get() {
+    return {float(kAdam[0]), float(kAdam[1]), float(kAdam[2]), float(kAdam[3]), &step, correction};
+  }
+};
+
+// A problem's parameters in the order of a flat parameter.
+inline std::vector<float> flat(const Problem& problem) {
+  std::vector<float> result;
+  for (int l = 0; l < problem.layers(); ++l) {
+    result.insert(result.end(), problem.weights[l].begin(), problem.weights[l].end());
+    result.insert(result.end(), problem.biases[l].begin(), problem.biases[l].end());
+  }
+  return result;
+}
+
+// The same network with its parameters in `flat`.
+inline cuda::Network network_in(const Problem& problem, const std::vector<float>& flat) {
+  cuda::Network result = problem.network();
+  const float* next = flat.data();
+  for (int l = 0; l < problem.layers(); ++l) {
+    result.weights[l] = next;
+    result.biases[l] = next + problem.weights[l].size();
+    next += problem.weights[l].size() + problem.biases[l].size();
+  }
+  return result;
+}
+
+inline Network<double> network_in(const Problem& problem, const std::vector<double>& flat) {
+  const std::vector<int64_t> widths(problem.widths.begin(), problem.widths.end());
+  return mbpo::network_in<double>(flat.data(), widths, problem.members, problem.activation);
+}
+
+template <typename Got, typename Want>
+void compare(Got&& got, const Want& want, double limit, const char* what) {
+  RelativeError error;
+  for (size_t i = 0; i < want.size(); ++i) error.add(got[i], want[i]);
+  error.expect_below(limit, what);
+}
+
+// The moments show the gradient.
+inline void compare_states(const State<float>& got, const State<double>& want, double limit,
+                           const std::string& what) {
+  compare(got.moment, want.moment, 2 * limit, (what + ", moments").c_str());
+  compare(got.second_moment, want.second_moment, 4 * limit, (what + ", second moments").c_str());
+  compare(got.parameter, want.parameter, limit, what.c_str());
+}
+
+}  // namespace mbpo::check

@@ -1,0 +1,187 @@
+// An update of soft actor-critic, five kernels, against the CPU's update in double, over three
+// updates.
+#include "../../cuda/sac.cuh"
+#include "mbpo/sac_update.h"
+#include "optimised.h"
+
+namespace {
+
+using namespace mbpo;
+using namespace mbpo::check;
+
+constexpr double kGamma = 0.99, kTau = 0.05, kEntropy = -2, kLogStd[] = {-5, 2};
+
+struct Sizes {
+  int rows, obs, actions;
+  std::vector<int> hidden;
+  Activation activation;
+
+  Problem actor() const { return net(1, obs, 2 * actions); }
+  Problem critic() const { return net(2, obs + actions, 1); }
+  int width() const { return 2 * obs + actions + 2; }
+
+ private:
+  Problem net(int members, int inputs, int outputs) const {
+    std::vector<int> widths{inputs};
+    widths.insert(widths.end(), hidden.begin(), hidden.end());
+    widths.push_back(outputs);
+    Problem problem{members, rows, widths, activation, false, false};
+    return problem.draw();
+  }
+};
+
+// What both sides learn from.
+struct Data {
+  std::vector<float> batch, next_noise, noise, center, scale;
+
+  explicit Data(const Sizes& sizes)
+      : batch(draws(6, int64_t(sizes.rows) * sizes.width(), 1)),
+        next_noise(draws(7, int64_t(sizes.rows) * sizes.actions, 2)),
+        noise(draws(8, int64_t(sizes.rows) * sizes.actions, 2)),
+        center(draws(9, sizes.actions, 0.2)),
+        scale(draws(10, sizes.actions, 0.5, 1)) {
+    for (int r = 0; r < sizes.rows; ++r) {
+      batch[(r + 1) * sizes.width() - 1] = r % 5 == 0;
+    }
+  }
+};
+
+template <typename T>
+struct Learner {
+  const Sizes& sizes;
+  const Data& data;
+  Problem actor_problem{sizes.actor()}, critic_problem{sizes.critic()};
+  State<T> actor{flat(actor_problem)}, critic{flat(critic_problem)}, log_alpha{{-1.5f}};
+  std::vector<T> target = State<T>(flat(critic_problem)).parameter;
+
+  Learner(const Sizes& s, const Data& d) : sizes(s), data(d) {
+    for (T& number : target) number *= T(0.9);
+  }
+};
+
+SacValues step_on_cpu(Learner<double>& learner, int64_t number) {
+  const Sizes& sizes = learner.sizes;
+  const auto doubles = [](const std::vector<float>& floats) {
+    return std::vector<double>(floats.begin(), floats.end());
+  };
+  const std::vector<double> batch = doubles(learner.data.batch),
+                            next_noise = doubles(learner.data.next_noise),
+                            noise = doubles(learner.data.noise),
+                            center = doubles(learner.data.center),
+                            scale = doubles(learner.data.scale);
+  const AdamSettings adam{kAdam[0], kAdam[1], kAdam[2], kAdam[3], number};
+  const int64_t actions = sizes.actions;
+  return sac_update<double>({network_in(learner.actor_problem, learner.actor.parameter),
+                             network_in(learner.critic_problem, learner.critic.parameter),
+                             network_in(learner.critic_problem, learner.target),
+                             learner.actor.adam(),
+                             learner.critic.adam(),
+                             learner.log_alpha.adam(),
+                             learner.target.data(),
+                             sizes.rows,
+                             sizes.obs,
+                             actions,
+                             {batch.data(), sizes.width(), 1, nullptr, sizes.rows},
+                             {next_noise.data(), actions, 1, nullptr, sizes.rows},
+                             {noise.data(), actions, 1, nullptr, sizes.rows},
+                             center.data(),
+                             scale.data(),
+                             kLogStd[0],
+                             kLogStd[1],
+                             kGamma,
+                             kTau,
+                             kEntropy,
+                             adam,
+                             adam,
+                             adam},
+                            kernels<double>(), kOneThread);
+}
+
+template <typename S, Precision P>
+struct OnGpu : Learner<float> {
+  using Learner<float>::Learner;
+  Clock actor_clock{}, critic_clock{}, alpha_clock{};
+  Kept actor_kept{actor_problem}, critic_kept{critic_problem};
+
+  std::vector<float> step(Order order) {
+    std::vector<float> report(5, static_cast<float>(kNaN)), sums;
+    cuda::SacJob job{};
+    job.actor = network_in(actor_problem, actor.parameter);
+    job.critic = network_in(critic_problem, critic.parameter);
+    job.critic_target = network_in(critic_problem, target);
+    job.actor_record = actor_kept.record();
+    job.critic_record = critic_kept.record();
+    job.policy = {sizes.actions, data.center.data(), data.scale.data(), float(kLogStd[0]),
+                  float(kLogStd[1])};
+    job.rows = sizes.rows;
+    job.obs = sizes.obs;
+    job.batch = data.batch.data();
+    job.next_noise = data.next_noise.data();
+    job.noise = data.noise.data();
+    job.gamma = static_cast<float>(kGamma);
+    job.target_entropy = static_cast<float>(kEntropy);
+    job.actor_clock = actor_clock.get();
+    job.critic_clock = critic_clock.get();
+    job.alpha_clock = alpha_clock.get();
+    job.log_alpha = log_alpha.adam();
+    const int tiles = job.tiles(S::kRows);
+    sums.resize(cuda::kSacSums * cuda::kCritics * tiles, static_cast<float>(kNaN));
+    job.sums = sums.data();
+    job.report = report.data();
+    const size_t bytes = cuda::sac_shared_bytes<S>(job);
+
+    emu::run(launch(cuda::kCritics * tiles, bytes, order), [&] { cuda::critic_rows<S, P>(job); });
+    weights(job.critic, job.critic_record, critic.adam(), job.critic_clock, target.data(), order);
+    emu::run(launch(tiles, bytes, order), [&] { cuda::actor_rows<S, P>(job); });
+    weights(job.actor, job.actor_record, actor.adam(), job.actor_clock, nullptr, order);
+    emu::Launch one{1, 1, 0};
+    emu::run(one, [&] { cuda::finish_sac<S>(job); });
+    return report;
+  }
+
+ private:
+  void weights(const cuda::Network& network, const cuda::Record& record, cuda::AdamState state,
+               const cuda::AdamClock& clock, float* targets, Order order) {
+    const cuda::Routing routing{network.members, sizes.rows, nullptr, nullptr};
+    const cuda::WeightJob<cuda::AdamUpdate> job{
+        network, routing, record, {state, clock, {}, targets, static_cast<float>(kTau)}};
+    emu::run(launch(cuda::count_squares(network), cuda::kSquareBytes, order),
+             [&] { cuda::weight_gradient<P>(job); });
+  }
+};
+
+template <Precision P>
+void test_updates(const Sizes& sizes, Order order, int64_t updates) {
+  const Data data(sizes);
+  Learner<double> want(sizes, data);
+  OnGpu<cuda::Small, P> got(sizes, data);
+  // The least of two critics and ReLU's slope jump: a rounded number may fall on the other side.
+  const double limit = P == Precision::fp32 ? 5e-5 : 2e-2;
+  for (int64_t step = 1; step <= updates; ++step) {
+    const SacValues v = step_on_cpu(want, step);
+    const std::vector<double> values{v.critic_loss, v.actor_loss, v.alpha, v.entropy, v.q_mean};
+    compare(got.step(order), values, limit, "report");
+    compare_states(got.actor, want.actor, limit, "actor");
+    compare_states(got.critic, want.critic, limit, "critic");
+    compare_states(got.log_alpha, want.log_alpha, limit, "temperature");
+    compare(got.target, want.target, limit, "targets");
+  }
+}
+
+void test(const Sizes& sizes, Order order) {
+  test_updates<Precision::fp32>(sizes, order, 3);
+  test_updates<Precision::tf32>(sizes, order, 2);
+}
+
+}  // namespace
+
+int main() {
+  running = "sac";
+  test({40, 11, 3, {64, 64}, Activation::tanh}, Order::ascending);
+  test({33, 3, 1, {20, 9}, Activation::tanh}, Order::descending);
+  test({1, 1, 2, {8}, Activation::silu}, Order::shuffled);
+  test_updates<Precision::fp32>({40, 11, 3, {64, 64}, Activation::relu}, Order::ascending, 3);
+  const Sizes sizes{34, 3, 3, {24, 40}, Activation::tanh};
+  test_without_waits([&](Order order) { test_updates<Precision::tf32>(sizes, order, 1); });
+  return finish();
+}
