@@ -60,7 +60,8 @@ struct BackwardJob {
 };
 
 template <typename S, Precision P>
-__global__ void __launch_bounds__(kThreads) backward_rows(const __grid_constant__ BackwardJob job) {
+__global__ void __launch_bounds__(kThreads, 1)
+    backward_rows(const __grid_constant__ BackwardJob job) {
   const int outputs = job.head.outputs, width = job.network.outputs();
   const Tile tile = find_tile(job.routing, S::kRows, blockIdx.x);
   float* sums = job.block_sums + int64_t(blockIdx.x) * kBlockSums * outputs;

@@ -23,7 +23,8 @@ struct ForwardJob {
 };
 
 template <typename S, Precision P>
-__global__ void __launch_bounds__(kThreads) forward_rows(const __grid_constant__ ForwardJob job) {
+__global__ void __launch_bounds__(kThreads, 1)
+    forward_rows(const __grid_constant__ ForwardJob job) {
   const Tile tile = find_tile(job.routing, S::kRows, blockIdx.x);
   if (tile.count == 0) return;
   const int width = job.network.outputs();

@@ -65,10 +65,14 @@ __device__ __forceinline__ void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kNewest) : "memory");
 }
 
+// End the kernel and every later call, as torch's own index checks do.
+__device__ __forceinline__ void trap() { asm volatile("trap;"); }
+
 #else
 
 using emu::commit_copies;
 using emu::shared_memory;
+using emu::trap;
 using emu::warp_product;
 
 inline uint32_t round_tf32(float x) {

@@ -141,7 +141,7 @@ __device__ __forceinline__ void soft_target(const SacJob& job, const Tile& rows,
 
 // A block for each critic and tile of rows; both find the target.
 template <typename S, Precision P>
-__global__ void __launch_bounds__(kThreads) critic_rows(const __grid_constant__ SacJob job) {
+__global__ void __launch_bounds__(kThreads, 1) critic_rows(const __grid_constant__ SacJob job) {
   if (blockIdx.x == 0 && threadIdx.x == 0) job.critic_clock.advance();
   const int block = static_cast<int>(blockIdx.x), blocks = kCritics * job.tiles(S::kRows);
   const Tile tile = find_tile({kCritics, job.rows, nullptr, nullptr}, S::kRows, block);
@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(kThreads) critic_rows(const __grid_constant__ 
 
 // A block for each tile of rows.
 template <typename S, Precision P>
-__global__ void __launch_bounds__(kThreads) actor_rows(const __grid_constant__ SacJob job) {
+__global__ void __launch_bounds__(kThreads, 1) actor_rows(const __grid_constant__ SacJob job) {
   if (blockIdx.x == 0 && threadIdx.x == 0) {
     job.actor_clock.advance();
     job.alpha_clock.advance();

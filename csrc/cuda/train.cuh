@@ -29,7 +29,7 @@ struct TrainJob {
 };
 
 template <typename S, Precision P>
-__global__ void __launch_bounds__(kThreads) train_rows(const __grid_constant__ TrainJob job) {
+__global__ void __launch_bounds__(kThreads, 1) train_rows(const __grid_constant__ TrainJob job) {
   if (blockIdx.x == 0 && threadIdx.x == 0) job.clock.advance();
   const Tile tile = find_tile(job.routing(), S::kRows, blockIdx.x);
   const Scratch scratch = make_scratch<S>(job.network.widest());
@@ -53,7 +53,8 @@ __global__ void __launch_bounds__(kThreads) train_rows(const __grid_constant__ T
 
 // One block: the bounds' step and the members' losses, from what the blocks of train_rows summed.
 template <typename S>
-__global__ void __launch_bounds__(kThreads) finish_training(const __grid_constant__ TrainJob job) {
+__global__ void __launch_bounds__(kThreads, 1)
+    finish_training(const __grid_constant__ TrainJob job) {
   const int outputs = job.head.outputs, tiles = job.tiles(S::kRows);
   const int blocks = tiles * job.network.members, each = kBlockSums * outputs;
   for (int i = static_cast<int>(threadIdx.x); i < 2 * outputs; i += kThreads) {

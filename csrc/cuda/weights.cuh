@@ -65,7 +65,7 @@ __device__ __forceinline__ Square find_square(const Network& network, int number
 }
 
 template <Precision P, typename Update>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     weight_gradient(const __grid_constant__ WeightJob<Update> job) {
   constexpr int kWarpsM = 4, kNBlocks = 4;
   const Square square = find_square(job.network, blockIdx.x);

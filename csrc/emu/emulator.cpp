@@ -236,6 +236,8 @@ void copy_async(void* to, const void* from, size_t bytes, bool valid) {
   running->now().copies.push_back(copy);
 }
 
+void trap() { Block::refuse("a thread traps"); }
+
 void commit_copies() {
   Thread& thread = running->now();
   thread.groups.push_back(std::move(thread.copies));
