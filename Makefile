@@ -54,7 +54,7 @@ sanitize: $(VENV)/.test ## run the C++ tests and the op's Python tests under ASa
 		-Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
 	cmake --build $(SANITIZED)/cmake --parallel 2
 	ctest --test-dir $(SANITIZED)/cmake --output-on-failure
-	MBPO_SANITIZE=1 MBPO_REQUIRE_EXT=1 $(BIN)/python setup.py -q \
+	MBPO_SANITIZE=1 MBPO_REQUIRE_EXT=1 FORCE_CUDA=0 $(BIN)/python setup.py -q \
 		build --build-base $(SANITIZED)/python --build-lib $(SANITIZED)/lib
 	$(UNDER_SANITIZERS)/python -c \
 		'import torch, mbpo._C; assert "$(SANITIZED)" in mbpo._C.__file__, mbpo._C.__file__'

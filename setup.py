@@ -1,10 +1,12 @@
 """Add the compiled op to the package where a compiler and torch allow it.
 
-Everything else about the package is in pyproject.toml. Without the extension the package is whole
-and runs on plain torch. What an environment variable set to 1 asks for:
+Everything else about the package is in pyproject.toml. ``mbpo._C`` is for the CPU; ``mbpo._cuda``
+is built too where nvcc is found, for the GPUs in TORCH_CUDA_ARCH_LIST. Without either the package
+is whole and runs on plain torch. What an environment variable set to 1 asks for:
 
     MBPO_NO_EXT       build no native code
-    MBPO_REQUIRE_EXT  fail where the extension cannot be built
+    MBPO_REQUIRE_EXT  fail where mbpo._C cannot be built
+    FORCE_CUDA        fail where mbpo._cuda cannot be built; set to 0, do not build it
     MBPO_WERROR       let a warning fail the build; a newer compiler knows warnings that this code
                       has not met, and a user's install must not end there
     MBPO_SANITIZE     build for the address and undefined-behaviour sanitizers (make sanitize)
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from setuptools import setup
 
 ROOT = Path(__file__).resolve().parent
 ABI = "0x020a000000000000"  # the oldest torch served: 2.10
+CUDA_ARCHITECTURES = "8.0;9.0;10.0+PTX"
 PROBE = "#include <optional>\nstd::optional<int> probe() { return 17; }\n"
 
 
@@ -32,11 +36,15 @@ def wanted(name: str) -> bool:
     return os.environ.get(name, "0") not in ("", "0")
 
 
-def go_without(reason: str) -> None:
-    """Say once that the pure-torch package is what gets installed, or refuse to."""
-    if wanted("MBPO_REQUIRE_EXT"):
-        raise SystemExit(f"mbpo: MBPO_REQUIRE_EXT=1, but there is no extension: {reason}")
-    print(f"mbpo: installing without mbpo._C, the op runs on torch: {reason}", file=sys.stderr)
+def go_without(reason: str, name: str = "mbpo._C") -> None:
+    """Say once what the package is installed without, or refuse to install it so."""
+    demand = "FORCE_CUDA" if name == "mbpo._cuda" else "MBPO_REQUIRE_EXT"
+    if wanted(demand):
+        raise SystemExit(f"mbpo: {demand}=1, but there is no extension {name}: {reason}")
+    where = " on a GPU" if name == "mbpo._cuda" else ""
+    print(
+        f"mbpo: installing without {name}, the op runs on torch{where}: {reason}", file=sys.stderr
+    )
 
 
 def listed(name: str, *roles: str) -> list[str]:
@@ -90,11 +98,51 @@ def c_extension(cpp_extension: Any) -> Any:
     return extension
 
 
-def extensions() -> dict[str, Any]:
-    """Return what setup() needs to build ``mbpo._C``, or nothing.
+def cuda_home() -> Path | None:
+    """Return the CUDA toolkit's folder, or None where there is no nvcc."""
+    nvcc = shutil.which("nvcc")
+    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    beside = [Path(nvcc).resolve().parent.parent] if nvcc else []
+    for home in [Path(named)] if named else [*beside, Path("/usr/local/cuda")]:
+        if (home / "bin" / "nvcc").exists() and (home / "include" / "cuda_runtime.h").exists():
+            return home
+    return None
 
-    The CUDA module ``mbpo._cuda`` gets a second extension here, from csrc/cuda.
-    """
+
+def cuda_extension(cpp_extension: Any, home: Path) -> Any:
+    """Return what builds ``mbpo._cuda``, whichever torch, CPU-only ones too, is installed."""
+    cpp_extension.CUDA_HOME = str(home)  # torch looks for it only in a CUDA build of itself
+    os.environ.setdefault("TORCH_CUDA_ARCH_LIST", CUDA_ARCHITECTURES)
+    paths = cpp_extension.include_paths()
+    strict = ["-Werror=all-warnings"] if wanted("MBPO_WERROR") else []
+    extension = cpp_extension.CppExtension(
+        "mbpo._cuda",
+        listed("sources.txt", "cuda"),
+        define_macros=[("TORCH_TARGET_VERSION", ABI), ("USE_CUDA", None)],
+        extra_compile_args={
+            "cxx": [
+                "-std=c++17",
+                "-g0",
+                *listed("flags.txt", "always"),
+                *(f"-isystem{path}" for path in paths),
+            ],
+            "nvcc": [
+                *listed("flags.txt", "cuda"),
+                *strict,
+                *(f"-isystem={path}" for path in paths),
+            ],
+        },
+        libraries=["cudart_static", "dl", "rt", "pthread"],
+        library_dirs=[str(path) for path in (home / "lib64", home / "lib") if path.exists()],
+        py_limited_api=True,
+    )
+    extension.include_dirs = [str(ROOT / "csrc" / "include"), str(ROOT / "csrc")]
+    extension.include_dirs += [str(home / "include")]
+    return extension
+
+
+def extensions() -> dict[str, Any]:
+    """Return what setup() needs to build the extensions that can be, or nothing."""
     if {"egg_info", "dist_info"} & set(sys.argv):
         return {}  # metadata only: nothing to build, and nothing to say yet
     if wanted("MBPO_NO_EXT"):
@@ -111,26 +159,44 @@ def extensions() -> dict[str, Any]:
         return {}
 
     class BuildOrGoWithout(cpp_extension.BuildExtension):  # type: ignore[misc]
-        """Install the pure-torch package when the compiler is missing or fails."""
+        """Install without the extensions whose compiler is missing or fails."""
 
         def run(self) -> None:
-            reason = compiler_trouble()
-            if reason is None:
-                # torch's ninja step raises RuntimeError, a failing linker one of several others.
-                try:
-                    super().run()
-                except Exception as error:
-                    first_line = (str(error).splitlines() or [""])[0]
-                    reason = f"{type(error).__name__}: {first_line}"
-            if reason is None:
-                return
-            go_without(reason)
-            for stale in self.get_outputs():  # of an earlier build, for other sources
-                Path(stale).unlink(missing_ok=True)
-            self.extensions = []
+            trouble, every, built = compiler_trouble(), self.extensions, []
+            compiler, folder = self.compiler, self.build_temp
+            for extension in every:
+                # What a run leaves of itself: the next begins anew, with objects of its own.
+                self.extensions, self.compiler = [extension], compiler
+                self.build_temp = str(Path(folder) / extension.name)
+                reason = trouble or self.attempt()
+                if reason is None:
+                    built.append(extension)
+                    continue
+                for stale in self.get_outputs():  # of an earlier build, for other sources
+                    Path(stale).unlink(missing_ok=True)
+                if reason != trouble:
+                    go_without(reason, extension.name)
+            self.extensions = built
+            if trouble:
+                go_without(trouble)
 
+        def attempt(self) -> str | None:
+            """Build and return None, or why it failed."""
+            # torch's ninja step raises RuntimeError, a failing linker one of several others.
+            try:
+                super().run()
+            except Exception as error:
+                return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            return None
+
+    modules = [c_extension(cpp_extension)]
+    home = None if os.environ.get("FORCE_CUDA") == "0" else cuda_home()
+    if home:
+        modules.append(cuda_extension(cpp_extension, home))
+    elif wanted("FORCE_CUDA"):
+        go_without("no nvcc found; install the CUDA toolkit or set CUDA_HOME", "mbpo._cuda")
     return {
-        "ext_modules": [c_extension(cpp_extension)],
+        "ext_modules": modules,
         "cmdclass": {"build_ext": BuildOrGoWithout},
         "options": {"bdist_wheel": {"py_limited_api": "cp310"}},
     }

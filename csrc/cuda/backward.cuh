@@ -92,4 +92,22 @@ __global__ void __launch_bounds__(kThreads, 1)
   });
 }
 
+// One block: the gradients of the two bounds, from what the blocks of backward_rows summed.
+struct BoundsJob {
+  int blocks, outputs;
+  const float* block_sums;
+  float *minimum, *maximum;  // [O]
+};
+
+[[maybe_unused]] static __global__ void __launch_bounds__(kThreads, 1)
+    add_bounds(const __grid_constant__ BoundsJob job) {
+  for (int i = static_cast<int>(threadIdx.x); i < 2 * job.outputs; i += kThreads) {
+    double sum = 0.0;
+    for (int b = 0; b < job.blocks; ++b) {
+      sum += job.block_sums[(int64_t(b) * kBlockSums + kToMinimum) * job.outputs + i];
+    }
+    (i < job.outputs ? job.minimum : job.maximum - job.outputs)[i] = static_cast<float>(sum);
+  }
+}
+
 }  // namespace mbpo::cuda

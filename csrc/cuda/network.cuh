@@ -16,8 +16,8 @@ struct Network {
   const float* biases[kMostLayers];
   Activation activation;  // of every layer but the last
 
-  __device__ __forceinline__ int inputs() const { return widths[0]; }
-  __device__ __forceinline__ int outputs() const { return widths[layers]; }
+  __device__ __host__ int inputs() const { return widths[0]; }
+  __device__ __host__ int outputs() const { return widths[layers]; }
   __device__ __host__ int widest() const {
     int most = 0;
     for (int l = 0; l <= layers; ++l) most = widths[l] > most ? widths[l] : most;

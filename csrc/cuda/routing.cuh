@@ -27,7 +27,8 @@ __device__ __forceinline__ int* load_members(const SortJob& job) {
   return members;
 }
 
-__global__ void __launch_bounds__(kThreads, 1) count_members(const __grid_constant__ SortJob job) {
+static __global__ void __launch_bounds__(kThreads, 1)
+    count_members(const __grid_constant__ SortJob job) {
   const int* members = load_members(job);
   for (int e = static_cast<int>(threadIdx.x); e < job.members; e += kThreads) {
     int count = 0;
@@ -37,7 +38,8 @@ __global__ void __launch_bounds__(kThreads, 1) count_members(const __grid_consta
 }
 
 // One block: from counts to where each starts, by member and then by block.
-__global__ void __launch_bounds__(kThreads, 1) find_offsets(const __grid_constant__ SortJob job) {
+static __global__ void __launch_bounds__(kThreads, 1)
+    find_offsets(const __grid_constant__ SortJob job) {
   int* totals = static_cast<int*>(gpu::shared_memory());
   const int count = job.members * job.blocks(), each = (count + kThreads - 1) / kThreads;
   const int first = static_cast<int>(threadIdx.x) * each;
@@ -57,7 +59,8 @@ __global__ void __launch_bounds__(kThreads, 1) find_offsets(const __grid_constan
   if (threadIdx.x == 0) job.offsets[job.members] = job.rows;
 }
 
-__global__ void __launch_bounds__(kThreads, 1) place_rows(const __grid_constant__ SortJob job) {
+static __global__ void __launch_bounds__(kThreads, 1)
+    place_rows(const __grid_constant__ SortJob job) {
   const int* members = load_members(job);
   const int row = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
   if (row >= job.rows) return;

@@ -21,6 +21,7 @@ struct TrainJob {
   float* block_sums;  // [blocks][3][O]
   AdamClock clock;
   AdamState minimum, maximum;  // of the head
+  float* bound_steps[2];       // their counts of steps, kept equal to the network's
   float penalty;
   float* losses;  // [E]
 
@@ -64,6 +65,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     adam(low ? job.minimum : job.maximum, job.clock, low ? i : i - outputs, static_cast<float>(sum),
          0.0f);
   }
+  if (threadIdx.x < 2) *job.bound_steps[threadIdx.x] = *job.clock.step;
   for (int e = static_cast<int>(threadIdx.x); e < job.network.members; e += kThreads) {
     double sum = 0.0;
     for (int b = e * tiles; b < (e + 1) * tiles; ++b) {

@@ -10,6 +10,11 @@ int32_t dtype_of(const Tensor& tensor) {
   return dtype;
 }
 
+bool alike(const Tensor& a, const Tensor& b) {
+  return a.is_cuda() == b.is_cuda() && a.is_cpu() == b.is_cpu() &&
+         a.get_device_index() == b.get_device_index() && dtype_of(a) == dtype_of(b);
+}
+
 Tensor dense(const Tensor& tensor) {
   if (tensor.is_contiguous()) return tensor;
   Tensor copy = empty(tensor, std::vector<int64_t>(tensor.sizes().begin(), tensor.sizes().end()));
@@ -23,10 +28,12 @@ Tensor empty(const Tensor& like, const std::vector<int64_t>& sizes) {
   for (size_t i = sizes.size(); i-- > 0; stride *= std::max<int64_t>(1, sizes[i])) {
     strides[i] = stride;
   }
+  int32_t device_type;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device_type));
   AtenTensorHandle handle;
   TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(static_cast<int64_t>(sizes.size()), sizes.data(),
-                                                  strides.data(), dtype_of(like),
-                                                  aoti_torch_device_type_cpu(), 0, &handle));
+                                                  strides.data(), dtype_of(like), device_type,
+                                                  like.get_device_index(), &handle));
   return Tensor(handle);
 }
 
@@ -45,9 +52,9 @@ void check_widths(const std::vector<int64_t>& widths, int64_t activation) {
 
 void check_matrix(const Tensor& like, const Tensor& matrix, const char* name, int64_t rows,
                   int64_t columns) {
-  STD_TORCH_CHECK(matrix.is_cpu() && dtype_of(matrix) == dtype_of(like) && matrix.dim() == 2 &&
-                      matrix.size(0) == rows && matrix.size(1) == columns,
-                  name, " must be [", rows, ", ", columns, "] with one dtype, on the CPU");
+  STD_TORCH_CHECK(alike(like, matrix) && matrix.dim() == 2 && matrix.size(0) == rows &&
+                      matrix.size(1) == columns,
+                  name, " must be [", rows, ", ", columns, "] with one dtype, on one device");
 }
 
 void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
@@ -60,10 +67,9 @@ void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
                     " parameters with their moments");
     for (size_t i = 0; i < lengths.size(); ++i) {
       const Tensor& tensor = (*tensors)[i];
-      STD_TORCH_CHECK(tensor.is_cpu() && dtype_of(tensor) == dtype_of(like) &&
-                          tensor.is_contiguous() && tensor.numel() == lengths[i],
+      STD_TORCH_CHECK(alike(like, tensor) && tensor.is_contiguous() && tensor.numel() == lengths[i],
                       "parameter ", i, " and its moments must be ", lengths[i],
-                      " numbers, contiguous, of one dtype, on the CPU");
+                      " numbers, contiguous, of one dtype, on one device");
     }
   }
 }

@@ -23,8 +23,12 @@ inline bool is_double(const Tensor& tensor) {
   return dtype_of(tensor) == aoti_torch_dtype_float64();
 }
 
+// Whether both have one dtype and lie on one device.
+bool alike(const Tensor& a, const Tensor& b);
+
 // The tensor itself where it is contiguous, else a copy.
 Tensor dense(const Tensor& tensor);
+// Of like's dtype, on its device.
 Tensor empty(const Tensor& like, const std::vector<int64_t>& sizes);
 
 template <typename T>

@@ -103,11 +103,14 @@ def test_an_extension_of_other_sources_is_reported(monkeypatch: pytest.MonkeyPat
 
 
 @needs_extension
-def test_no_symbol_of_torchs_cxx_interface_is_needed() -> None:
+@pytest.mark.parametrize("module", ["mbpo._C", "mbpo._cuda"])
+def test_no_symbol_of_torchs_cxx_interface_is_needed(module: str) -> None:
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("binutils' nm is not installed")
-    spec = util.find_spec("mbpo._C")
+    spec = util.find_spec(module)
+    if spec is None and module == "mbpo._cuda":
+        pytest.skip("mbpo._cuda is not built")
     assert spec is not None and spec.origin is not None
     assert spec.origin.endswith(".abi3.so")
     symbols = subprocess.run(
@@ -122,6 +125,9 @@ def test_no_symbol_of_torchs_cxx_interface_is_needed() -> None:
     assert any(s.startswith("aoti_torch_") for s in symbols)
 
 
+PLAIN_BUILD = {"MBPO_NO_EXT": "0", "MBPO_REQUIRE_EXT": "0", "FORCE_CUDA": "0"}
+
+
 def build(tmp_path: Path, **environment: str) -> tuple[int, list[str], list[Path]]:
     """Run the extension's build alone; return its exit status, its words and what it made."""
     if util.find_spec("setuptools") is None or not (ROOT / "setup.py").exists():
@@ -131,11 +137,11 @@ def build(tmp_path: Path, **environment: str) -> tuple[int, list[str], list[Path
     done = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", *folders],
         cwd=ROOT,
-        env={**os.environ, "MBPO_NO_EXT": "0", "MBPO_REQUIRE_EXT": "0", **environment},
+        env={**os.environ, **PLAIN_BUILD, **environment},
         capture_output=True,
         text=True,
     )
-    return done.returncode, done.stderr.splitlines(), list(built.glob("mbpo/_C*"))
+    return done.returncode, done.stderr.splitlines(), list(built.glob("mbpo/_*"))
 
 
 OLD_COMPILER = """#!/bin/sh
@@ -177,7 +183,16 @@ def test_no_extension_wanted_gives_one_line(tmp_path: Path) -> None:
 def test_a_required_extension_fails_the_build(tmp_path: Path, cause: dict[str, str]) -> None:
     status, said, _ = build(tmp_path, MBPO_REQUIRE_EXT="1", **cause)
     assert status != 0
-    assert said[-1].startswith("mbpo: MBPO_REQUIRE_EXT=1, but there is no extension: ")
+    assert said[-1].startswith("mbpo: MBPO_REQUIRE_EXT=1, but there is no extension mbpo._C: ")
+
+
+def test_cuda_that_is_asked_for_and_missing_fails_the_build(tmp_path: Path) -> None:
+    status, said, _ = build(tmp_path, FORCE_CUDA="1", CUDA_HOME="/nowhere")
+    assert status != 0
+    assert said[-1] == (
+        "mbpo: FORCE_CUDA=1, but there is no extension mbpo._cuda: "
+        "no nvcc found; install the CUDA toolkit or set CUDA_HOME"
+    )
 
 
 def test_the_extension_is_there_where_it_can_be_built() -> None:
@@ -187,3 +202,11 @@ def test_the_extension_is_there_where_it_can_be_built() -> None:
     if shutil.which(os.environ.get("CXX", "c++").split()[0]) is None:
         pytest.skip("no C++ compiler is installed")
     assert native.AVAILABLE, native.REASON
+
+
+def test_the_cuda_extension_is_there_where_it_can_be_built() -> None:
+    if os.environ.get("MBPO_NO_EXT", "0") not in ("", "0") or os.environ.get("FORCE_CUDA") == "0":
+        pytest.skip("no CUDA extension was wanted")
+    if shutil.which("nvcc") is None:
+        pytest.skip("no nvcc is installed")
+    assert util.find_spec("mbpo._cuda") is not None

@@ -58,6 +58,7 @@ struct OnGpu {
   State<float> all{flat(problem)}, low{problem.low}, high{problem.high};
   Kept kept{problem};
   Clock clock{};
+  float bound_steps[2] = {};
 
   std::vector<float> step(Order order) {
     std::vector<float> losses(problem.members, static_cast<float>(kNaN)), sums;
@@ -75,6 +76,8 @@ struct OnGpu {
     job.clock = clock.get();
     job.minimum = low.adam();
     job.maximum = high.adam();
+    job.bound_steps[0] = &bound_steps[0];
+    job.bound_steps[1] = &bound_steps[1];
     job.penalty = static_cast<float>(kPenalty);
     job.losses = losses.data();
     cuda::WeightJob<cuda::AdamUpdate> weights{job.network, job.routing(), job.record, {}};
@@ -100,6 +103,9 @@ void test_training(const Problem& problem, Order order, int64_t steps) {
   for (int64_t step = 1; step <= steps; ++step) {
     const std::vector<double> losses = want.step(step);
     compare(got.step(order), losses, limit, "losses");
+    for (const float steps : {got.clock.step, got.bound_steps[0], got.bound_steps[1]}) {
+      expect(steps == static_cast<float>(step), "steps counted", steps, static_cast<double>(step));
+    }
     compare_states(got.all, want.all, limit, "network");
     compare_states(got.low, want.low, limit, "minimum");
     compare_states(got.high, want.high, limit, "maximum");
