@@ -44,7 +44,7 @@ class TrainStep:
 
         L = Σ_e ℓ_e + 0.01 Σ_d (max_d − min_d) + Σ_l ½ decay_l ‖W_l‖²
 
-    On the CPU all of it is one call of the compiled op; elsewhere autograd does it.
+    All of it is one call of the compiled op where there is one; elsewhere autograd does it.
     Both keep Adam's state in the same tensors, those of ``adam``.
 
     Source: PETS, arXiv:1805.12114, App. A.1; MBPO's released code for decay and penalty.
@@ -56,8 +56,7 @@ class TrainStep:
         flat = ensemble.net.flat
         self._parameters = [flat, ensemble.min_logvar, ensemble.max_logvar]
         self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True)
-        on_cpu = flat.device.type == "cpu" and flat.dtype in (torch.float32, torch.float64)
-        self._fused = native.AVAILABLE and on_cpu and backend != "torch"
+        self._fused = backend != "torch" and native.serves(flat, ensemble.net.sizes)
 
     def __call__(
         self,
@@ -71,10 +70,9 @@ class TrainStep:
     def _compiled(self, inputs: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         net, state = self.ensemble.net, AdamState.of(self.adam, self._parameters)
         losses: Tensor = compiled.train_step(
-            inputs, labels, index.contiguous(),
-            state.parameters, state.moments, state.second_moments,
+            inputs, labels, index.contiguous(), state,
             net.sizes, compiled.CODES[net.activation], self.decay, LOGVAR_BOUND_PENALTY,
-            numbers(self.adam.param_groups[0]), state.next_step(),
+            numbers(self.adam.param_groups[0]),
         )  # fmt: skip
         return losses
 

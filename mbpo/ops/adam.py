@@ -39,6 +39,19 @@ class AdamState:
             [state["step"] for state in states],
         )
 
+    def with_second(self, other: AdamState) -> AdamState:
+        """Return this state with the other's one parameter as the second of all."""
+
+        def between(mine: list[Tensor], others: list[Tensor]) -> list[Tensor]:
+            return [mine[0], *others, *mine[1:]]
+
+        return AdamState(
+            between(self.parameters, other.parameters),
+            between(self.moments, other.moments),
+            between(self.second_moments, other.second_moments),
+            between(self.steps, other.steps),
+        )
+
     def next_step(self) -> int:
         """Count one step more and return its number, 1 for the first."""
         for step in self.steps:

@@ -13,15 +13,18 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from mbpo.ops import cuda
+from mbpo.ops.adam import AdamState
+
 CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activation.h
 TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
 
 _F = TypeVar("_F")
-_forward = torch.ops.mbpo.ensemble_mlp_forward.default
-_backward = torch.ops.mbpo.ensemble_mlp_backward.default
+_forward_cpu = torch.ops.mbpo.ensemble_mlp_forward.default
+_backward_cpu = torch.ops.mbpo.ensemble_mlp_backward.default
 _forward_bf16 = torch.ops.mbpo.ensemble_mlp_bf16.default
-train_step = torch.ops.mbpo.ensemble_train_step.default
-sac_update = torch.ops.mbpo.sac_update.default
+_train_step_cpu = torch.ops.mbpo.ensemble_train_step.default
+_sac_update_cpu = torch.ops.mbpo.sac_update.default
 
 
 @cache
@@ -55,6 +58,56 @@ def ensemble_mlp(
     else:
         outputs, _ = _forward(x, weights, biases, logvar_bounds or (), member, code, False)
     return outputs[0] if logvar_bounds is None else (outputs[0], outputs[1])
+
+
+def train_step(
+    inputs: Tensor, labels: Tensor, index: Tensor, state: AdamState, *rest: Any
+) -> Tensor:  # [E]
+    """Step an ensemble and its bounds; :class:`mbpo.dynamics.train_step.TrainStep` says how."""
+    held = (state.parameters, state.moments, state.second_moments)
+    losses: Tensor
+    if inputs.is_cuda:
+        losses = torch.ops.mbpo.cuda_train_step.default(
+            inputs, labels, index, *held, state.steps, *rest, cuda.tf32()
+        )
+    else:
+        losses = _train_step_cpu(inputs, labels, index, *held, *rest, state.next_step())
+    return losses
+
+
+def sac_update(
+    batch: Tensor, noise: Tensor, center: Tensor, scale: Tensor, state: AdamState, *rest: Any
+) -> Tensor:  # [5]
+    """Update actor, critics and log α; :class:`mbpo.sac.agent.SACAgent` says how."""
+    held = (state.parameters, state.moments, state.second_moments)
+    values: Tensor
+    if batch.is_cuda:
+        values = torch.ops.mbpo.cuda_sac_update.default(
+            batch, noise, center, scale, *held, state.steps, *rest, cuda.tf32()
+        )
+    else:
+        values = _sac_update_cpu(batch, noise, center, scale, *held, *rest, state.next_step())
+    return values
+
+
+def _forward(x: Tensor, *rest: Any) -> tuple[Sequence[Tensor], Tensor]:
+    """Run the forward operator of x's device."""
+    result: tuple[Sequence[Tensor], Tensor]
+    if x.is_cuda:
+        result = torch.ops.mbpo.cuda_mlp_forward.default(x, *rest, cuda.tf32())
+    else:
+        result = _forward_cpu(x, *rest)
+    return result
+
+
+def _backward(grads: Sequence[Tensor], x: Tensor, *rest: Any) -> Sequence[Tensor]:
+    """Run the backward operator of x's device."""
+    results: Sequence[Tensor]
+    if x.is_cuda:
+        results = torch.ops.mbpo.cuda_mlp_backward.default(grads, x, *rest, cuda.tf32())
+    else:
+        results = _backward_cpu(grads, x, *rest)
+    return results
 
 
 class _EnsembleMLP(torch.autograd.Function):

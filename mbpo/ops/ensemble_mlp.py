@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from mbpo.errors import ConfigError
-from mbpo.ops import native, reference
+from mbpo.ops import cuda, native, reference
 from mbpo.ops.contract import BACKENDS, check_call, check_precision
 from mbpo.ops.reference import ACTIVATIONS
 
 if native.AVAILABLE:
     from mbpo.ops import compiled
 
-CPP_TAKES = "float32 or float64 on the CPU"
+CPP_TAKES = f"float32 or float64 on the CPU, or {cuda.TAKES}"
 
 
 def ensemble_mlp(
@@ -40,10 +40,11 @@ def ensemble_mlp(
         ConfigError: ``activation``, ``backend`` or ``precision`` is unknown, or cannot be had.
         ShapeError: a shape, dtype or device is not the one above, or a member is out of range.
     """
-    fast = native.AVAILABLE and _cpp_takes(x) and backend != "torch"
+    served = native.AVAILABLE and _cpp_takes(x, weights)
+    fast = served and backend != "torch"
     if precision != "float32":
         check_precision(precision, x, weights, biases)
-        fast = fast and compiled.bf16_instruction_set() != ""
+        fast = fast and not x.is_cuda and compiled.bf16_instruction_set() != ""
     if fast and backend in BACKENDS and activation in ACTIVATIONS:
         try:
             return compiled.ensemble_mlp(
@@ -55,10 +56,9 @@ def ensemble_mlp(
             raise
     check_call(x, weights, biases, activation, logvar_bounds, member, backend)
     if backend == "cpp":
-        what = native.REASON if _cpp_takes(x) else f"it takes {CPP_TAKES}, got {_kind(x)}"
-        if native.AVAILABLE and _cpp_takes(x):
-            what = "this processor has no products of bfloat16"
-        raise ConfigError(f"backend 'cpp' cannot run: {what}; use backend 'auto'")
+        raise ConfigError(
+            f"backend 'cpp' cannot run: {_why_not_cpp(x, served)}; use backend 'auto'"
+        )
     if backend == "auto" and not native.AVAILABLE:
         native.say_fallback_once()
     if precision == "bfloat16":
@@ -82,9 +82,17 @@ def _rounded(
     return y.to(x.dtype) if isinstance(y, Tensor) else (y[0].to(x.dtype), y[1].to(x.dtype))
 
 
-def _cpp_takes(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+def _cpp_takes(x: Tensor, weights: Sequence[Tensor]) -> bool:
+    if x.device.type == "cpu":
+        return x.dtype in (torch.float32, torch.float64)
+    return x.is_cuda and cuda.takes(x, weights)
 
 
-def _kind(x: Tensor) -> str:
-    return f"{x.dtype} on {x.device}"
+def _why_not_cpp(x: Tensor, served: bool) -> str:
+    if served:
+        return "this processor has no products of bfloat16"
+    if x.is_cuda and not cuda.status()[0]:
+        return cuda.status()[1]
+    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+        return native.REASON
+    return f"it takes {CPP_TAKES}, got {x.dtype} on {x.device}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from mbpo.ops import cuda
 
 logger = logging.getLogger("mbpo.ops")
 
@@ -57,6 +61,16 @@ def say_fallback_once() -> None:
 
 
 OPS = ("ensemble_mlp", "ensemble_train_step", "sac_update")
+
+
+def serves(flat: Tensor, *networks: Sequence[int]) -> bool:
+    """Return whether compiled operators take whole updates of networks of these widths.
+
+    ``flat`` tells device and dtype.
+    """
+    if flat.device.type == "cpu":
+        return AVAILABLE and flat.dtype in (torch.float32, torch.float64)
+    return AVAILABLE and cuda.takes_network(flat, *networks)
 
 
 def build_info() -> dict[str, BuildInfo]:

@@ -69,8 +69,7 @@ class SACAgent:
             ],
             fused=True,
         )
-        on_cpu = device.type == "cpu" and flat.dtype in (torch.float32, torch.float64)
-        self._fused = native.AVAILABLE and on_cpu and backend != "torch"
+        self._fused = backend != "torch" and native.serves(flat, actor.net.sizes, critic.net.sizes)
 
     def update(self, batch: Transitions) -> SACReport:
         """Take one gradient step on the critics, then the actor and α; move the targets by τ."""
@@ -85,17 +84,12 @@ class SACAgent:
         actor = AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha])
         critic = AdamState.of(self._critic_adam, [self.critic.net.flat])
         of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
-        critic.next_step()
         values: Tensor = compiled.sac_update(
             batch.rows, noise, self.actor.center, self.actor.scale,
-            _between(actor.parameters, critic.parameters),
-            _between(actor.moments, critic.moments),
-            _between(actor.second_moments, critic.second_moments),
-            self.critic_target.net.flat,
+            actor.with_second(critic), self.critic_target.net.flat,
             self.actor.net.sizes, self.critic.net.sizes, compiled.CODES[self.actor.net.activation],
             [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
             [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
-            actor.next_step(),
         )  # fmt: skip
         return values
 
@@ -134,9 +128,3 @@ class SACAgent:
         (loss + temperature).backward()  # type: ignore[no-untyped-call]
         self._actor_adam.step()
         return chosen.log_prob, loss
-
-
-def _between(actor_and_alpha: list[Tensor], critic: list[Tensor]) -> list[Tensor]:
-    """Return (actor, critic, log_alpha), the op's order."""
-    actor, log_alpha = actor_and_alpha
-    return [actor, *critic, log_alpha]
