@@ -1,13 +1,20 @@
-// The host's side of a launch: current device and stream, and kernels sized to the device.
+// The host's side of a launch: current device and stream, and kernels sized to the device. For the
+// emulator, which takes tensors on the CPU, a launch is a call.
 #pragma once
 
+#if defined(__CUDACC__)
 #include <cuda_runtime.h>
 #include <torch/csrc/stable/accelerator.h>
+#endif
 
 #include "product.cuh"
 #include "torch/tensors.h"
 
 namespace mbpo::cuda {
+
+#if defined(__CUDACC__)
+
+inline bool on_device(const Tensor& tensor) { return tensor.is_cuda(); }
 
 inline void check(cudaError_t error, const char* what) {
   STD_TORCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error));
@@ -54,5 +61,25 @@ class Device {
   torch::stable::accelerator::DeviceGuard guard_;
   cudaStream_t stream_;
 };
+
+#else
+
+inline bool on_device(const Tensor& tensor) { return tensor.is_cpu(); }
+
+class Device {
+ public:
+  explicit Device(const Tensor&) {}
+
+  int64_t processors() const { return 2; }
+  size_t shared_bytes() const { return 227 << 10; }  // an H100's
+
+  template <typename Job>
+  void launch(void (*kernel)(const Job), int64_t blocks, size_t bytes, const Job& job) const {
+    STD_TORCH_CHECK(bytes <= shared_bytes(), "too much shared memory");
+    emu::run({static_cast<unsigned>(blocks), kThreads, bytes}, [&] { kernel(job); });
+  }
+};
+
+#endif
 
 }  // namespace mbpo::cuda

@@ -79,7 +79,7 @@ struct Call {
   }
 
   void sort(const Device& device, const Tensor& member) {
-    STD_TORCH_CHECK(member.is_cuda() && dtype_of(member) == aoti_torch_dtype_int64() &&
+    STD_TORCH_CHECK(on_device(member) && dtype_of(member) == aoti_torch_dtype_int64() &&
                         member.dim() == 1 && member.size(0) == rows,
                     "member must be int64 [", rows, "] on x's device");
     kept_alive.push_back(dense(member));

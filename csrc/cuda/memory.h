@@ -5,13 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "device.h"
 #include "network.cuh"
 #include "torch/tensors.h"
 
 namespace mbpo::cuda {
 
 inline void check_float32(const Tensor& tensor, const char* name) {
-  STD_TORCH_CHECK(tensor.is_cuda() && dtype_of(tensor) == aoti_torch_dtype_float32(), name,
+  STD_TORCH_CHECK(on_device(tensor) && dtype_of(tensor) == aoti_torch_dtype_float32(), name,
                   " must be float32 on a CUDA device");
 }
 

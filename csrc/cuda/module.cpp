@@ -3,7 +3,16 @@
 
 #include "ops.h"
 
-STABLE_TORCH_LIBRARY_FRAGMENT(mbpo, m) {
+// The emulator's operators take tensors on the CPU and have a name of their own.
+#if defined(MBPO_EMULATED)
+#define MBPO_NAMESPACE mbpo_emulated
+#define MBPO_KEY CPU
+#else
+#define MBPO_NAMESPACE mbpo
+#define MBPO_KEY CUDA
+#endif
+
+STABLE_TORCH_LIBRARY_FRAGMENT(MBPO_NAMESPACE, m) {
   m.def(
       "cuda_mlp_forward(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
       "Tensor? member, int activation, bool save, bool tf32) -> (Tensor[] outputs, Tensor saved)");
@@ -22,7 +31,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(mbpo, m) {
       "int activation, float[] numbers, float[] adam, bool tf32) -> Tensor");
 }
 
-STABLE_TORCH_LIBRARY_IMPL(mbpo, CUDA, m) {
+STABLE_TORCH_LIBRARY_IMPL(MBPO_NAMESPACE, MBPO_KEY, m) {
   m.impl("cuda_mlp_forward", TORCH_BOX(&mbpo::cuda::ensemble_mlp_forward));
   m.impl("cuda_mlp_backward", TORCH_BOX(&mbpo::cuda::ensemble_mlp_backward));
   m.impl("cuda_train_step", TORCH_BOX(&mbpo::cuda::ensemble_train_step));

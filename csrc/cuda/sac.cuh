@@ -237,10 +237,11 @@ __global__ void __launch_bounds__(kThreads, 1) actor_rows(const __grid_constant_
   backward<S, P>(job.actor, tile, scratch.net, job.actor_record, true, false);
 }
 
-// One thread: the temperature's step and the report.
+// One block, of which one thread works: the temperature's step and the report.
 //   J = -log alpha (mean log pi + target entropy)
 template <typename S>
-__global__ void finish_sac(const __grid_constant__ SacJob job) {
+__global__ void __launch_bounds__(kThreads, 1) finish_sac(const __grid_constant__ SacJob job) {
+  if (threadIdx.x > 0) return;
   const int blocks = kCritics * job.tiles(S::kRows);
   const auto mean = [&](SacSum which, int summed) {
     double sum = 0.0;

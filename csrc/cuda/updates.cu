@@ -63,7 +63,7 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
                            bool tf32) {
   const Device device(inputs);
   check_float32(inputs, "inputs");
-  STD_TORCH_CHECK(index.is_cuda() && dtype_of(index) == aoti_torch_dtype_int64() &&
+  STD_TORCH_CHECK(on_device(index) && dtype_of(index) == aoti_torch_dtype_int64() &&
                       index.dim() == 2 && index.is_contiguous() && index.numel() > 0,
                   "index must be int64 [E, B] on the device, contiguous, with E and B at least 1");
   const int64_t members = index.size(0), batch = index.size(1);

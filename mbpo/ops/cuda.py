@@ -17,7 +17,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from mbpo.ops import reference
+from mbpo.ops import cuda_fakes, reference
 
 logger = logging.getLogger("mbpo.ops")
 
@@ -32,7 +32,7 @@ def status() -> tuple[bool, str]:
     """Return whether the GPU's operators can be used, and why; the first call loads and checks."""
     reason = _why_not()
     if reason is None:
-        importlib.import_module("mbpo.ops.cuda_fakes")
+        cuda_fakes.register("mbpo")
         reason = _why_wrong()
         if reason:
             logger.warning(

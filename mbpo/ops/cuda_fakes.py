@@ -1,20 +1,28 @@
-"""Give the GPU's operators shapes for tracing; import only once ``mbpo._cuda`` is loaded."""
+"""Give the GPU's operators shapes for tracing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 SILU = 3  # csrc/include/mbpo/activation.h
 
-_F = TypeVar("_F")
-_register_fake: Callable[[str], Callable[[_F], _F]] = torch.library.register_fake
+
+def register(namespace: str) -> None:
+    """Give the operators of ``torch.ops.<namespace>`` their fakes, once they are loaded."""
+    fakes: dict[str, Callable[..., Any]] = {
+        "cuda_mlp_forward": _fake_forward,
+        "cuda_mlp_backward": _fake_backward,
+        "cuda_train_step": _fake_train_step,
+        "cuda_sac_update": _fake_sac_update,
+    }
+    for name, fake in fakes.items():
+        torch.library.register_fake(f"{namespace}::{name}", fake)
 
 
-@_register_fake("mbpo::cuda_mlp_forward")
 def _fake_forward(
     x: Tensor,
     weights: Sequence[Tensor],
@@ -36,7 +44,6 @@ def _fake_forward(
     return [x.new_empty((*rows, width)) for width in outputs], x.new_empty((saved,))
 
 
-@_register_fake("mbpo::cuda_mlp_backward")
 def _fake_backward(
     grads: Sequence[Tensor],
     x: Tensor,
@@ -56,11 +63,9 @@ def _fake_backward(
     return results + [bound.new_empty(bound.shape) for bound in bounds]
 
 
-@_register_fake("mbpo::cuda_train_step")
 def _fake_train_step(inputs: Tensor, targets: Tensor, index: Tensor, *state: object) -> Tensor:
     return inputs.new_empty((index.shape[0],))
 
 
-@_register_fake("mbpo::cuda_sac_update")
 def _fake_sac_update(batch: Tensor, *state: object) -> Tensor:
     return batch.new_empty((5,))

@@ -134,8 +134,7 @@ struct OnGpu : Learner<float> {
     weights(job.critic, job.critic_record, critic.adam(), job.critic_clock, target.data(), order);
     emu::run(launch(tiles, bytes, order), [&] { cuda::actor_rows<S, P>(job); });
     weights(job.actor, job.actor_record, actor.adam(), job.actor_clock, nullptr, order);
-    emu::Launch one{1, 1, 0};
-    emu::run(one, [&] { cuda::finish_sac<S>(job); });
+    emu::run(launch(1, 0, order), [&] { cuda::finish_sac<S>(job); });
     return report;
   }
 

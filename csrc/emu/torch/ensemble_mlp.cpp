@@ -1,0 +1,1 @@
+#include "../../cuda/ensemble_mlp.cu"

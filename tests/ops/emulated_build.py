@@ -1,0 +1,55 @@
+"""Build the GPU's operators for the emulator, which runs them on tensors of the CPU."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils import cpp_extension
+
+from mbpo.ops import cuda_fakes
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = (
+    "csrc/emu/torch/ensemble_mlp.cpp",
+    "csrc/emu/torch/updates.cpp",
+    "csrc/emu/emulator.cpp",
+    "csrc/emu/fiber.cpp",
+    "csrc/cuda/module.cpp",
+    "csrc/torch/tensors.cpp",
+)
+FLAGS = (
+    "-std=c++17",
+    "-O2",
+    "-fvisibility=hidden",
+    "-DMBPO_EMULATED",
+    "-DTORCH_TARGET_VERSION=0x020a000000000000",
+)
+
+
+@cache
+def emulated() -> Any:
+    """Return ``torch.ops.mbpo_emulated``, whose operators are those of ``mbpo._cuda``."""
+    if not (ROOT / "csrc" / "emu").exists() or shutil.which("c++") is None:
+        pytest.skip("the C++ sources or a compiler are not here")
+    folder = ROOT / "build" / "emulated"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "workers.lock").open("w") as lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker builds, the others wait for it
+        cpp_extension.load(
+            "mbpo_emulated",
+            [str(ROOT / source) for source in SOURCES],
+            extra_cflags=list(FLAGS),
+            extra_include_paths=[str(ROOT / "csrc" / "include"), str(ROOT / "csrc")],
+            build_directory=str(folder),
+            is_python_module=False,
+        )
+    cuda_fakes.register("mbpo_emulated")
+    return torch.ops.mbpo_emulated
