@@ -66,6 +66,9 @@ __device__ __host__ constexpr size_t shared_bytes(int widest, bool backward) {
   return sizeof(float) * (S::kRows * tile_row(widest) + kStages * stage);
 }
 
+static_assert(shared_bytes<Small>(kWidest, true) <= 99 << 10, "what every GPU from sm_80 on has");
+static_assert(shared_bytes<Large>(kWidest, false) <= 163 << 10, "what an A100 has");
+
 template <typename S>
 __device__ __forceinline__ Scratch make_scratch(int widest) {
   float* memory = static_cast<float*>(gpu::shared_memory());

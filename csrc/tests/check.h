@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <new>
 #include <string>
@@ -29,6 +30,9 @@ inline void expect(bool holds, const std::string& what, double got = 0, double w
   if (holds) return;
   if (++failures > 20 || quiet) return;
   std::printf("FAILED %s %s: got %.17g, want %.17g\n", running.c_str(), what.c_str(), got, want);
+#ifdef MBPO_STOP_AT_FAILURE
+  std::exit(1);
+#endif
 }
 
 // Infinities must be equal, NaN must meet NaN, the rest may differ by `tolerance`.
