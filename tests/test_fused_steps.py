@@ -31,15 +31,21 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 
 
 def agent(
-    obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype, backend: str
+    obs: int,
+    actions: int,
+    hidden: int,
+    layers: int,
+    dtype: torch.dtype,
+    backend: str,
+    device: str = "cpu",
 ) -> SACAgent:
     g = torch.Generator().manual_seed(0)
     low, high = -torch.ones(actions), 2 * torch.ones(actions)
-    actor = Actor(obs, low, high, hidden=hidden, layers=layers, generator=g).to(dtype)
-    critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g).to(dtype)
+    actor = Actor(obs, low, high, hidden=hidden, layers=layers, generator=g).to(device, dtype)
+    critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g).to(device, dtype)
     return SACAgent(
         actor, critic, gamma=0.9, tau=0.1, actor_lr=1e-3, critic_lr=2e-3, alpha_lr=3e-3,
-        init_alpha=0.7, target_entropy=-1.5, generator=torch.Generator().manual_seed(1),
+        init_alpha=0.7, target_entropy=-1.5, generator=torch.Generator(device).manual_seed(1),
         backend=backend,
     )  # fmt: skip
 
