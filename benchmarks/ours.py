@@ -149,8 +149,8 @@ class SACUpdate:
         )
         _load(critic.net, case.critic)
         self.agent = SACAgent(
-            _actor(case),
-            critic,
+            _actor(case).to(case.obs.device),
+            critic.to(case.obs.device),
             gamma=case.gamma,
             tau=case.tau,
             actor_lr=case.lr,
