@@ -6,9 +6,11 @@
 
 #if defined(__CUDACC__)
 #define MBPO_UNROLL _Pragma("unroll")
+#define MBPO_NOINLINE __noinline__
 #else
 #include "../emu/emulator.h"
 #define MBPO_UNROLL
+#define MBPO_NOINLINE
 #endif
 
 namespace mbpo::gpu {

@@ -106,9 +106,12 @@ __device__ __forceinline__ void clear_padding(const Scratch& scratch, int width)
 
 // From the input in the tile, put there by each_place, to the last layer's sums in it. With a
 // record, everything that the gradients want is kept. Ends with a barrier.
+//
+// Called, not inlined: a SAC kernel goes through four networks, and one copy of the product keeps
+// its registers at two thirds. By value, what would else need an address and so a stack.
 template <typename S, Precision P>
-__device__ __forceinline__ void forward(const Network& network, const Tile& tile,
-                                        const Scratch& scratch, const Record* record) {
+__device__ MBPO_NOINLINE void forward(const Network& network, const Tile tile,
+                                      const Scratch scratch, const Record* record) {
   if (record) {
     each_place<S>(network.inputs(), [&](int row, int column) {
       if (row >= tile.count) return;
@@ -142,9 +145,9 @@ __device__ __forceinline__ void forward(const Network& network, const Tile& tile
 // layer, each kept in the record where it is asked for; with `to_input` on to dL/dx, left in the
 // tile and ending with a barrier.
 template <typename S, Precision P>
-__device__ __forceinline__ void backward(const Network& network, const Tile& tile,
-                                         const Scratch& scratch, const Record& record, bool keep_dz,
-                                         bool to_input) {
+__device__ MBPO_NOINLINE void backward(const Network& network, const Tile tile,
+                                       const Scratch scratch, const Record& record, bool keep_dz,
+                                       bool to_input) {
   for (int l = network.layers - 1; l >= 0; --l) {
     const int width = network.widths[l + 1];
     __syncthreads();

@@ -13,7 +13,7 @@ from torch.utils import cpp_extension
 ROOT = Path(__file__).resolve().parents[2]
 NVCC = shutil.which("nvcc")
 # Blocks have 256 threads: 255 registers each is all that a processor has for one.
-MOST_REGISTERS = {"Large": 232, "Small": 208, "": 128}
+MOST_REGISTERS = {"Large": 240, "Small": 160, "": 128}
 
 pytestmark = pytest.mark.skipif(NVCC is None, reason="no nvcc is installed")
 
@@ -45,14 +45,11 @@ def shape_of(kernel: str) -> str:
 @pytest.mark.parametrize("source", ["ensemble_mlp.cu", "updates.cu"])
 def test_no_kernel_spills(source: str, architecture: str, tmp_path: Path) -> None:
     said = compiled(source, architecture, tmp_path)
+    numbers = re.findall(r"(\d+) bytes (stack frame|spill stores|spill loads)", said)
+    assert numbers and {int(number) for number, _ in numbers} == {0}, said
     kernels = re.findall(
-        r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
-        r"(\d+) bytes spill loads.*?Used (\d+) registers",
-        said,
-        re.DOTALL,
+        r"Compiling entry function '(\w+)'.*?Used (\d+) registers", said, re.DOTALL
     )
     assert len(kernels) >= 10, said
-    for name, *numbers in kernels:
-        stack, stores, loads, registers = map(int, numbers)
-        assert (stack, stores, loads) == (0, 0, 0), name
-        assert registers <= MOST_REGISTERS[shape_of(name)], (name, registers)
+    for name, registers in kernels:
+        assert int(registers) <= MOST_REGISTERS[shape_of(name)], (name, registers)
