@@ -8,12 +8,14 @@ from benchmarks import ours
 from benchmarks.cases import SACCase, TrainingCase
 from benchmarks.gpu import TASK, moved
 from mbpo.data.transitions import Transitions
+from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.train_step import TrainStep
+from mbpo.envs.termination import never
 from mbpo.ops import cuda, ensemble_mlp
 
 
 def main() -> None:
-    """Run forward, backward, a training step and a SAC update, rows ragged on purpose."""
+    """Run the network, a training, an imagined and a SAC step, rows ragged on purpose."""
     assert cuda.status()[0], cuda.status()[1]  # its own check runs forward and backward, routed too
     case = moved(TrainingCase.draw(TASK), "cuda")
     layers = case.layers.trainable()
@@ -22,7 +24,10 @@ def main() -> None:
         x = torch.randn(TASK.members, rows, TASK.model_sizes[0], device="cuda")
         ensemble_mlp(x, layers.weights, layers.biases, "silu", backend="cpp")
     index = case.batches[0][:, :33].contiguous()
-    TrainStep(ours._ensemble(case, case.layers).cuda(), 1e-3)(case.inputs, case.labels, index)
+    model = ours._ensemble(case, case.layers).cuda()
+    TrainStep(model, 1e-3)(case.inputs, case.labels, index)
+    obs, action = case.inputs[:33].split((TASK.obs_dim, TASK.action_dim), dim=1)
+    FakeEnv(model, never).step(obs, action, torch.Generator("cuda"))
     replay = moved(SACCase.draw(TASK), "cuda")
     batch = Transitions(replay.rows[:33], TASK.obs_dim, TASK.action_dim)
     noise = torch.randn(2, 33, TASK.action_dim, device="cuda")

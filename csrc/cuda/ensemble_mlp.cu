@@ -1,6 +1,7 @@
 #include "backward.cuh"
 #include "device.h"
 #include "memory.h"
+#include "model.cuh"
 #include "ops.h"
 #include "routing.cuh"
 #include "weights.cuh"
@@ -163,6 +164,45 @@ std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
   const auto run = wants_large(device, call) ? launch_forward<Large> : launch_forward<Small>;
   run(device, call, job, tf32);
   return {results, saved};
+}
+
+std::tuple<Tensor, Tensor> model_step(Tensor x, std::vector<Tensor> weights,
+                                      std::vector<Tensor> biases, std::vector<Tensor> bounds,
+                                      Tensor member, std::vector<Tensor> scales, Tensor noise,
+                                      int64_t activation, bool tf32) {
+  const Device device(x);
+  STD_TORCH_CHECK(bounds.size() == 2, "bounds must be (min, max)");
+  Call call(device, x, weights, bounds, member, activation);
+  call.add_biases(x, biases);
+  const int64_t inputs = call.network.inputs(), outputs = call.outputs();
+  STD_TORCH_CHECK(outputs - 1 <= inputs,
+                  "the model must predict a reward and changes of its input");
+  check_state(x, scales, {}, {}, {inputs, inputs, outputs, outputs});
+  check_matrix(x, noise, "noise", call.rows, outputs);
+  Tensor reward = empty(x, {call.rows}), next_obs = empty(x, {call.rows, outputs - 1});
+  const ModelJob job{call.network,
+                     call.routing,
+                     call.head,
+                     call.matrix<const float>(x),
+                     floats(scales[0]),
+                     floats(scales[1]),
+                     floats(scales[2]),
+                     floats(scales[3]),
+                     call.matrix<const float>(noise),
+                     {floats(reward), 0, 1, 1},
+                     call.matrix<float>(next_obs)};
+  const auto run = [&](auto shape, auto rounded, auto exact) {
+    using S = decltype(shape);
+    const int64_t blocks = call.rows == 0 ? 0 : call.routing.most_tiles(call.rows, S::kRows);
+    device.launch(tf32 ? rounded : exact, blocks, shared_bytes<S>(call.network.widest(), false),
+                  job);
+  };
+  if (wants_large(device, call)) {
+    run(Large{}, model_rows<Large, Precision::tf32>, model_rows<Large, Precision::fp32>);
+  } else {
+    run(Small{}, model_rows<Small, Precision::tf32>, model_rows<Small, Precision::fp32>);
+  }
+  return {reward, next_obs};
 }
 
 std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,

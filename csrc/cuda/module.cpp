@@ -21,6 +21,10 @@ STABLE_TORCH_LIBRARY_FRAGMENT(MBPO_NAMESPACE, m) {
       "Tensor? member, Tensor saved, int activation, bool need_x, bool need_params, bool tf32) "
       "-> Tensor[]");
   m.def(
+      "cuda_model_step(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
+      "Tensor member, Tensor[] scales, Tensor noise, int activation, bool tf32) "
+      "-> (Tensor reward, Tensor next_obs)");
+  m.def(
       "cuda_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, Tensor(d!)[] steps, int[] widths, "
       "int activation, float[] decay, float penalty, float[] adam, bool tf32) -> Tensor");
@@ -34,6 +38,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(MBPO_NAMESPACE, m) {
 STABLE_TORCH_LIBRARY_IMPL(MBPO_NAMESPACE, MBPO_KEY, m) {
   m.impl("cuda_mlp_forward", TORCH_BOX(&mbpo::cuda::ensemble_mlp_forward));
   m.impl("cuda_mlp_backward", TORCH_BOX(&mbpo::cuda::ensemble_mlp_backward));
+  m.impl("cuda_model_step", TORCH_BOX(&mbpo::cuda::model_step));
   m.impl("cuda_train_step", TORCH_BOX(&mbpo::cuda::ensemble_train_step));
   m.impl("cuda_sac_update", TORCH_BOX(&mbpo::cuda::sac_update));
 }

@@ -21,6 +21,13 @@ std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
                                           int64_t activation, bool need_x, bool need_params,
                                           bool tf32);
 
+// An imagined step from x [N, O + A]: reward [N] and next_obs [N, O]. `scales` holds mean and
+// standard deviation of x and of the targets, `noise` [N, 1 + O] standard normals.
+std::tuple<Tensor, Tensor> model_step(Tensor x, std::vector<Tensor> weights,
+                                      std::vector<Tensor> biases, std::vector<Tensor> bounds,
+                                      Tensor member, std::vector<Tensor> scales, Tensor noise,
+                                      int64_t activation, bool tf32);
+
 Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
                            std::vector<Tensor> parameters, std::vector<Tensor> moments,
                            std::vector<Tensor> second_moments, std::vector<Tensor> steps,

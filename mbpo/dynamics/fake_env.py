@@ -9,6 +9,10 @@ from torch import Tensor
 
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.envs.termination import Rule
+from mbpo.ops import native
+
+if native.AVAILABLE:
+    from mbpo.ops import compiled
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,24 @@ class FakeEnv:
         model = self.ensemble
         rows, device = obs.shape[0], obs.device
         pick = torch.randint(len(model.elites), (rows,), generator=generator, device=device)
-        inputs = model.inputs.normalize(torch.cat((obs, action), dim=1))
-        mean, logvar = model(inputs, model.elites[pick])
-        noise = torch.randn(mean.shape, generator=generator, device=device)
+        x, member = torch.cat((obs, action), dim=1), model.elites[pick]
+        noise = torch.randn((rows, 1 + obs.shape[1]), generator=generator, device=device)
+        take = self._launch if x.is_cuda and native.serves(x, model.net.sizes) else self._sample
+        reward, next_obs = take(x, member, noise)
+        return reward, next_obs, self.terminates(obs, action, next_obs)
+
+    def _sample(self, x: Tensor, member: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        model = self.ensemble
+        mean, logvar = model(model.inputs.normalize(x), member)
         sample = model.outputs.denormalize(mean + noise * (0.5 * logvar).exp())
-        next_obs = obs + sample[:, 1:]
-        return sample[:, 0], next_obs, self.terminates(obs, action, next_obs)
+        return sample[:, 0], x[:, : sample.shape[1] - 1] + sample[:, 1:]
+
+    def _launch(self, x: Tensor, member: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        model = self.ensemble
+        bounds = (model.min_logvar.detach(), model.max_logvar.detach())
+        scales = (model.inputs.mean, model.inputs.std, model.outputs.mean, model.outputs.std)
+        net = (model.net.weights, model.net.biases)
+        return compiled.model_step(x, net, bounds, member, scales, noise, model.net.activation)
 
     @torch.no_grad()
     def propagate(

@@ -75,6 +75,22 @@ def train_step(
     return losses
 
 
+def model_step(
+    x: Tensor,  # [N, O + A], on a GPU that cuda.takes
+    net: tuple[Sequence[Tensor], Sequence[Tensor]],  # weights and biases
+    bounds: tuple[Tensor, Tensor],
+    member: Tensor,  # [N] int64
+    scales: Sequence[Tensor],  # mean and std of x, mean and std of the targets
+    noise: Tensor,  # [N, 1 + O]
+    activation: str,
+) -> tuple[Tensor, Tensor]:  # reward [N], next_obs [N, O]
+    """Take an imagined step in one launch; :class:`mbpo.dynamics.fake_env.FakeEnv` says how."""
+    result: tuple[Tensor, Tensor] = torch.ops.mbpo.cuda_model_step.default(
+        x, *net, bounds, member, scales, noise, CODES[activation], cuda.tf32()
+    )
+    return result
+
+
 def sac_update(
     batch: Tensor, noise: Tensor, center: Tensor, scale: Tensor, state: AdamState, *rest: Any
 ) -> Tensor:  # [5]

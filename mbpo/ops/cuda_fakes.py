@@ -16,6 +16,7 @@ def register(namespace: str) -> None:
     fakes: dict[str, Callable[..., Any]] = {
         "cuda_mlp_forward": _fake_forward,
         "cuda_mlp_backward": _fake_backward,
+        "cuda_model_step": _fake_model_step,
         "cuda_train_step": _fake_train_step,
         "cuda_sac_update": _fake_sac_update,
     }
@@ -61,6 +62,11 @@ def _fake_backward(
         results += [weight.new_empty(weight.shape) for weight in weights]
         results += [weight.new_empty((weight.shape[0], weight.shape[2])) for weight in weights]
     return results + [bound.new_empty(bound.shape) for bound in bounds]
+
+
+def _fake_model_step(x: Tensor, weights: Sequence[Tensor], *rest: object) -> tuple[Tensor, Tensor]:
+    outputs = weights[-1].shape[2] // 2
+    return x.new_empty((x.shape[0],)), x.new_empty((x.shape[0], outputs - 1))
 
 
 def _fake_train_step(inputs: Tensor, targets: Tensor, index: Tensor, *state: object) -> Tensor:

@@ -14,7 +14,9 @@ from test_fused_steps import agent, batch_of, ensemble, parts
 from torch import Tensor
 
 from mbpo.data.transitions import Transitions
+from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.train_step import TrainStep
+from mbpo.envs.termination import never
 from mbpo.ops import compiled, cuda, native
 from mbpo.ops.adam import AdamState
 
@@ -213,3 +215,22 @@ def test_train_step(whole_updates: Machine) -> None:
         index = torch.randint(50, (3, 40), generator=g).to(device)
         assert_near([ours(inputs, labels, index)], [theirs(inputs, labels, index)], 1e-4)
     assert_near(list(model.parameters()), list(other.parameters()))
+
+
+@pytest.mark.parametrize("rows", [0, 33, 300])
+def test_an_imagined_step(gpu: Machine, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    def model_step(x: Tensor, net: Any, bounds: Any, *rest: Any) -> Any:
+        code = compiled.CODES[rest[-1]]
+        return gpu.ops.cuda_model_step(x, *net, bounds, *rest[:-1], code, False)
+
+    monkeypatch.setattr(compiled, "model_step", model_step)
+    model = ensemble(4, 2, 30, 2, 3, torch.float32)
+    g = torch.Generator().manual_seed(0)
+    for normalizer in (model.inputs, model.outputs):
+        normalizer.fit(1 + 2 * torch.randn(20, len(normalizer.mean), generator=g))
+    env = FakeEnv(model.to(gpu.device), never)
+    x, noise = torch.randn(rows, 6, generator=g), torch.randn(rows, 5, generator=g)
+    member = torch.randint(3, (rows,), generator=g)
+    given = [t.to(gpu.device) for t in (x, member, noise)]
+    with torch.no_grad():
+        assert_near(env._launch(*given), env._sample(*given), 1e-4)
