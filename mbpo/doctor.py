@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report(error)
     _print("versions", versions())
     _print("machine", machine())
-    _print("op", {name: f"{i.backend}: {i.reason}" for name, i in build_info().items()})
+    ops = {name: str(info) for name, info in build_info().items()}
+    on_gpu = str(build_info("cuda")["ensemble_mlp"])
+    _print("op", {**ops, "all of them on cuda": on_gpu})
     _print("environments", {env_id: _environment(env_id) for env_id in ENVIRONMENTS})
     return 0
 

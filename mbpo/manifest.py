@@ -56,7 +56,7 @@ def manifest(config: Config, toml: str, device: torch.device, threads: int) -> d
         "machine": machine(),
         "threads": threads,
         "device": str(device),
-        "op": {name: dataclasses.asdict(info) for name, info in build_info().items()},
+        "op": {name: dataclasses.asdict(info) for name, info in build_info(device.type).items()},
         "git_commit": _git_commit(),
         "config_sha256": hashlib.sha256(toml.encode()).hexdigest(),
         "preset": config.preset,

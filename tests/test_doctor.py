@@ -23,6 +23,7 @@ def test_the_doctor_says_what_runs_where_and_why(call: Callable[..., Outcome]) -
     assert lines["torch"] == torch.__version__
     info = build_info()["ensemble_mlp"]
     assert lines["ensemble_mlp"] == f"{info.backend}: {info.reason}"
+    assert f"all of them on cuda  {build_info('cuda')['ensemble_mlp']}" in outcome.out
     assert lines["Pendulum-v1"] == "ok: obs [3], action [1]"
     assert lines["InvertedPendulum-v5"] == "ok: obs [4], action [1]"
 

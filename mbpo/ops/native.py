@@ -73,7 +73,7 @@ def serves(flat: Tensor, *networks: Sequence[int]) -> bool:
     return AVAILABLE and cuda.takes_network(flat, *networks)
 
 
-def build_info() -> dict[str, BuildInfo]:
-    """Return, for each op, the backend it runs on by default on the CPU, and why."""
-    backend = "cpp" if AVAILABLE else "torch"
-    return {op: BuildInfo(op, backend, REASON) for op in OPS}
+def build_info(device: str = "cpu") -> dict[str, BuildInfo]:
+    """Return, for each op, the backend it runs on by default on "cpu" or "cuda", and why."""
+    there, reason = (AVAILABLE, REASON) if device == "cpu" else cuda.status()
+    return {op: BuildInfo(op, "cpp" if there else "torch", reason) for op in OPS}
