@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mbpo.ops import cuda
+from mbpo.ops import cuda, fakes
 from mbpo.ops.adam import AdamState
+from mbpo.ops.fakes import CODES as CODES
 
-CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activation.h
-TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
-
-_F = TypeVar("_F")
 _forward_cpu = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward_cpu = torch.ops.mbpo.ensemble_mlp_backward.default
 _forward_bf16 = torch.ops.mbpo.ensemble_mlp_bf16.default
@@ -162,73 +159,8 @@ class _EnsembleMLP(torch.autograd.Function):
         return None, None, None, *dx, *dparams, *dbounds
 
 
-# torch leaves these two untyped.
+# torch leaves it untyped.
 _apply: Callable[..., tuple[Tensor, ...]] = _EnsembleMLP.apply
-_register_fake: Callable[[str], Callable[[_F], _F]] = torch.library.register_fake
 
 
-@_register_fake("mbpo::ensemble_mlp_forward")
-def _fake_forward(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    bounds: Sequence[Tensor],
-    member: Tensor | None,
-    activation: int,
-    save: bool,
-) -> tuple[list[Tensor], Tensor]:
-    rows = x.shape[:-1]
-    widths = [weight.shape[2] for weight in weights]
-    outputs = [widths[-1] // 2] * 2 if bounds else widths[-1:]
-    saved = x.new_empty((0,))
-    if save:
-        members, tiles = weights[0].shape[0], rows[-1] // TILE_ROWS
-        # Routing may leave one tile per member half full.
-        tiles = tiles + members if member is not None else members * -(-rows[-1] // TILE_ROWS)
-        kept = 2 if activation == CODES["silu"] else 1
-        features = weights[0].shape[1] + kept * sum(widths[:-1]) + widths[-1]
-        saved = x.new_empty((tiles, features, TILE_ROWS))
-    return [x.new_empty((*rows, width)) for width in outputs], saved
-
-
-@_register_fake("mbpo::ensemble_mlp_bf16")
-def _fake_forward_bf16(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    bounds: Sequence[Tensor],
-    member: Tensor | None,
-    activation: int,
-) -> list[Tensor]:
-    return _fake_forward(x, weights, biases, bounds, member, activation, False)[0]
-
-
-@_register_fake("mbpo::ensemble_mlp_backward")
-def _fake_backward(
-    grads: Sequence[Tensor],
-    x: Tensor,
-    weights: Sequence[Tensor],
-    bounds: Sequence[Tensor],
-    member: Tensor | None,
-    saved: Tensor,
-    activation: int,
-    need_x: bool,
-    need_params: bool,
-) -> list[Tensor]:
-    results = [x.new_empty(x.shape)] if need_x else []
-    if need_params:
-        results += [weight.new_empty(weight.shape) for weight in weights]
-        results += [weight.new_empty((weight.shape[0], weight.shape[2])) for weight in weights]
-    return results + [bound.new_empty(bound.shape) for bound in bounds]
-
-
-@_register_fake("mbpo::ensemble_train_step")
-def _fake_train_step(
-    inputs: Tensor, targets: Tensor, index: Tensor, *state: object
-) -> Tensor:  # [E]
-    return inputs.new_empty((index.shape[0],))
-
-
-@_register_fake("mbpo::sac_update")
-def _fake_sac_update(batch: Tensor, *state: object) -> Tensor:  # [5]
-    return batch.new_empty((5,))
+fakes.register_cpu()

@@ -17,7 +17,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from mbpo.ops import cuda_fakes, reference
+from mbpo.ops import fakes, reference
 
 logger = logging.getLogger("mbpo.ops")
 
@@ -32,7 +32,7 @@ def status() -> tuple[bool, str]:
     """Return whether the GPU's operators can be used, and why; the first call loads and checks."""
     reason = _why_not()
     if reason is None:
-        cuda_fakes.register("mbpo")
+        fakes.register_cuda("mbpo")
         reason = _why_wrong()
         if reason:
             logger.warning(

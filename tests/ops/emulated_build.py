@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.utils import cpp_extension
 
-from mbpo.ops import cuda_fakes
+from mbpo.ops import fakes
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -51,5 +51,5 @@ def emulated() -> Any:
             build_directory=str(folder),
             is_python_module=False,
         )
-    cuda_fakes.register("mbpo_emulated")
+    fakes.register_cuda("mbpo_emulated")
     return torch.ops.mbpo_emulated

@@ -90,12 +90,7 @@ void forward_as(const Bf16Layer& job) {
 }
 
 void forward(const Bf16Layer& job) {
-  switch (job.activation) {
-    case Activation::identity: return forward_as<Activation::identity>(job);
-    case Activation::relu: return forward_as<Activation::relu>(job);
-    case Activation::tanh: return forward_as<Activation::tanh>(job);
-    case Activation::silu: return forward_as<Activation::silu>(job);
-  }
+  with_activation(job.activation, [&](auto a) { forward_as<decltype(a)::value>(job); });
 }
 
 }  // namespace

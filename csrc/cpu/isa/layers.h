@@ -49,12 +49,7 @@ void forward_as(const ForwardLayer<T>& job) {
 
 template <typename T>
 void forward(const ForwardLayer<T>& job) {
-  switch (job.activation) {
-    case Activation::identity: return forward_as<Activation::identity>(job);
-    case Activation::relu: return forward_as<Activation::relu>(job);
-    case Activation::tanh: return forward_as<Activation::tanh>(job);
-    case Activation::silu: return forward_as<Activation::silu>(job);
-  }
+  with_activation(job.activation, [&](auto a) { forward_as<decltype(a)::value>(job); });
 }
 
 template <Activation A, typename T>
@@ -85,16 +80,9 @@ struct BackwardColumns {
 
 template <typename T>
 void backward(const BackwardLayer<T>& job) {
-  switch (job.activation) {
-    case Activation::identity:
-      return over_columns<T>(job.count, BackwardColumns<Activation::identity, T>{job});
-    case Activation::relu:
-      return over_columns<T>(job.count, BackwardColumns<Activation::relu, T>{job});
-    case Activation::tanh:
-      return over_columns<T>(job.count, BackwardColumns<Activation::tanh, T>{job});
-    case Activation::silu:
-      return over_columns<T>(job.count, BackwardColumns<Activation::silu, T>{job});
-  }
+  with_activation(job.activation, [&](auto a) {
+    over_columns<T>(job.count, BackwardColumns<decltype(a)::value, T>{job});
+  });
 }
 
 // Sums over more rows than this join in memory, which bounds rounding and what a panel of rows

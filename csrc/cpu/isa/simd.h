@@ -166,6 +166,17 @@ MBPO_INLINE X activate(X z, X& slope) {
   return z;
 }
 
+// Call f with the activation as a constant, in the type of its argument.
+template <typename F>
+MBPO_INLINE void with_activation(Activation activation, const F& f) {
+  switch (activation) {
+    case Activation::identity: return f(std::integral_constant<Activation, Activation::identity>{});
+    case Activation::relu: return f(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::tanh: return f(std::integral_constant<Activation, Activation::tanh>{});
+    case Activation::silu: return f(std::integral_constant<Activation, Activation::silu>{});
+  }
+}
+
 // Return act'(z) from what the layer kept: its slope, or h = act(z).
 template <Activation A, typename X>
 MBPO_INLINE X derivative(X kept) {
