@@ -114,11 +114,13 @@ def forward_ways(rows: int, device: str) -> Iterator[tuple[str, Call]]:
     weights, biases = case.layers.weights, case.layers.biases
 
     @torch.no_grad()
-    def op() -> object:
-        return ensemble_mlp(case.x, weights, biases, "silu", backend="cpp")
+    def op(precision: str = "float32") -> object:
+        return ensemble_mlp(case.x, weights, biases, "silu", backend="cpp", precision=precision)
 
     yield "ours, tf32", op
     yield "ours, fp32", with_precision("highest", op)
+    if device != "cpu":
+        yield "ours, bf16", torch.no_grad()(partial(op, precision="bfloat16"))
     for name, way in (
         ("torch eager, baddbmm", forward.baddbmm),
         ("torch.compile(baddbmm)", forward.compiled(forward.baddbmm)),
@@ -136,8 +138,10 @@ def routed_ways(rows: int, device: str) -> Iterator[tuple[str, Call]]:
     member = torch.randint(TASK.members, (rows,), device=device)
 
     @torch.no_grad()
-    def op() -> object:
-        return ensemble_mlp(x, weights, biases, "silu", member=member, backend="cpp")
+    def op(precision: str = "float32") -> object:
+        return ensemble_mlp(
+            x, weights, biases, "silu", member=member, backend="cpp", precision=precision
+        )
 
     def one(e: int, h: Tensor) -> Tensor:
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
@@ -153,6 +157,8 @@ def routed_ways(rows: int, device: str) -> Iterator[tuple[str, Call]]:
 
     yield "ours, tf32", op
     yield "ours, fp32", with_precision("highest", op)
+    if device != "cpu":
+        yield "ours, bf16", torch.no_grad()(partial(op, precision="bfloat16"))
     yield "torch routed, loop", torch.no_grad()(partial(sorted_loop, one))
     net = torch.compile(one, dynamic=True)
     yield "torch routed, compile(member)", torch.no_grad()(partial(sorted_loop, net))

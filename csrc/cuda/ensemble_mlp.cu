@@ -117,9 +117,14 @@ struct Call {
 };
 
 template <typename S>
-void launch_forward(const Device& device, const Call& call, const ForwardJob& job, bool tf32) {
+void launch_forward(const Device& device, const Call& call, const ForwardJob& job,
+                    int64_t precision) {
+  constexpr void (*kernels[])(ForwardJob) = {forward_rows<S, Precision::fp32>,
+                                             forward_rows<S, Precision::tf32>,
+                                             forward_rows<S, Precision::bf16>};
+  STD_TORCH_CHECK(0 <= precision && precision < 3, "precision must be 0, 1 or 2, got ", precision);
   const size_t bytes = shared_bytes<S>(call.network.widest(), false);
-  device.launch(tf32 ? forward_rows<S, Precision::tf32> : forward_rows<S, Precision::fp32>,
+  device.launch(kernels[precision],
                 call.rows == 0 ? 0 : call.routing.most_tiles(call.rows, S::kRows), bytes, job);
 }
 
@@ -150,7 +155,7 @@ void weight_gradients(const Device& device, const Call& call, const Tensor& x, c
 
 std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
     Tensor x, std::vector<Tensor> weights, std::vector<Tensor> biases, std::vector<Tensor> bounds,
-    std::optional<Tensor> member, int64_t activation, bool save, bool tf32) {
+    std::optional<Tensor> member, int64_t activation, bool save, int64_t precision) {
   const Device device(x);
   Call call(device, x, weights, bounds, member, activation);
   call.add_biases(x, biases);
@@ -162,7 +167,7 @@ std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
   for (size_t i = 0; i < results.size(); ++i) job.outputs[i] = call.matrix<float>(results[i]);
   if (save) job.record = plan.at(floats(saved), nullptr);
   const auto run = wants_large(device, call) ? launch_forward<Large> : launch_forward<Small>;
-  run(device, call, job, tf32);
+  run(device, call, job, precision);
   return {results, saved};
 }
 

@@ -30,6 +30,13 @@ __device__ __forceinline__ uint32_t round_tf32(float x) {
   return bits;
 }
 
+// The bits of the nearest bf16 (8 bits of mantissa), ties to even.
+__device__ __forceinline__ uint32_t round_bf16(float x) {
+  uint16_t bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+
 // c [16, 8] += a [16, 8] b [8, 8], spread over the 32 lanes of a warp.
 __device__ __forceinline__ void warp_product(float (&c)[4], const uint32_t (&a)[4],
                                              const uint32_t (&b)[2]) {
@@ -38,6 +45,16 @@ __device__ __forceinline__ void warp_product(float (&c)[4], const uint32_t (&a)[
       "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// The same of bf16, two to a register.
+__device__ __forceinline__ void warp_product(float (&c)[4], const uint32_t (&a)[2],
+                                             const uint32_t (&b)[1]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(b[0]));
 }
 
 // Start to copy kBytes (4 or 16, and aligned so) from global to shared memory, or zeros where
@@ -81,6 +98,12 @@ inline uint32_t round_tf32(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   return std::isnan(x) ? 0x7fffffffu : (bits + 0x1000) & 0xffffe000;
+}
+
+inline uint32_t round_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return std::isnan(x) ? 0x7fffu : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
 template <int kBytes>

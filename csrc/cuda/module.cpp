@@ -15,7 +15,8 @@
 STABLE_TORCH_LIBRARY_FRAGMENT(MBPO_NAMESPACE, m) {
   m.def(
       "cuda_mlp_forward(Tensor x, Tensor[] weights, Tensor[] biases, Tensor[] bounds, "
-      "Tensor? member, int activation, bool save, bool tf32) -> (Tensor[] outputs, Tensor saved)");
+      "Tensor? member, int activation, bool save, int precision) "
+      "-> (Tensor[] outputs, Tensor saved)");
   m.def(
       "cuda_mlp_backward(Tensor[] grads, Tensor x, Tensor[] weights, Tensor[] bounds, "
       "Tensor? member, Tensor saved, int activation, bool need_x, bool need_params, bool tf32) "

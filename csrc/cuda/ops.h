@@ -1,6 +1,6 @@
 // The operators on a GPU, as csrc/cuda/module.cpp registers them. `tf32` rounds the factors of
-// every product to tf32; without it they are float32's to rounding. Adam's steps are counted on the
-// device.
+// every product to tf32; without it they are float32's to rounding. `precision` is product.cuh's.
+// Adam's steps are counted on the device.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace mbpo::cuda {
 
 std::tuple<std::vector<Tensor>, Tensor> ensemble_mlp_forward(
     Tensor x, std::vector<Tensor> weights, std::vector<Tensor> biases, std::vector<Tensor> bounds,
-    std::optional<Tensor> member, int64_t activation, bool save, bool tf32);
+    std::optional<Tensor> member, int64_t activation, bool save, int64_t precision);
 
 std::vector<Tensor> ensemble_mlp_backward(std::vector<Tensor> grads, Tensor x,
                                           std::vector<Tensor> weights, std::vector<Tensor> bounds,

@@ -16,7 +16,7 @@ constexpr int kWidest = 256;
 constexpr int kStages = 3;
 
 // fp32 splits each factor into two tf32 numbers and adds three products.
-enum class Precision { tf32, fp32 };
+enum class Precision { fp32, tf32, bf16 };
 
 // How a block's warps share a tile of kRows rows and up to kWidest columns. Each takes kMBlocks
 // blocks of 16 rows and every kWarpsN-th block of 8 columns.
@@ -126,6 +126,19 @@ struct Fragment {
       memcpy(&rounded, &high[i], sizeof rounded);
       low[i] = gpu::round_tf32(x - rounded);
     }
+  }
+};
+
+// Floats rounded to bf16, two to a register. Which two columns of the tile meet in one is free, as
+// long as both factors pair the same: those whose places in a tf32 fragment differ by half of it.
+template <int kCount>
+struct Fragment<Precision::bf16, kCount> {
+  uint32_t high[kCount / 2];
+
+  __device__ __forceinline__ void set(int i, float x) {
+    uint32_t& pair = high[i % (kCount / 2)];
+    const uint32_t bits = gpu::round_bf16(x);
+    pair = i < kCount / 2 ? bits : pair | bits << 16;
   }
 };
 

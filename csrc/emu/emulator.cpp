@@ -51,10 +51,19 @@ struct Product {
   float* c[kLanes];
   const uint32_t* a[kLanes];
   const uint32_t* b[kLanes];
+  bool bf16;
 };
 
 float as_tf32(uint32_t bits) {
   bits &= 0xffffe000;  // the unit does not read the last 13 bits
+  float number;
+  std::memcpy(&number, &bits, sizeof number);
+  return number;
+}
+
+// One of the two bf16 in a register.
+float as_bf16(uint32_t bits, unsigned half) {
+  bits = half ? bits & 0xffff0000 : bits << 16;
   float number;
   std::memcpy(&number, &bits, sizeof number);
   return number;
@@ -66,10 +75,19 @@ void multiply(const Product& job) {
   float a[16][8], b[8][8];
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     const unsigned group = lane / 4, in_group = lane % 4;
+    const uint32_t *of_a = job.a[lane], *of_b = job.b[lane];
     for (unsigned i = 0; i < 4; ++i) {
-      a[group + 8 * (i % 2)][in_group + 4 * (i / 2)] = as_tf32(job.a[lane][i]);
+      if (job.bf16)
+        a[group + 8 * (i / 2)][2 * in_group + i % 2] = as_bf16(of_a[i / 2], i % 2);
+      else
+        a[group + 8 * (i % 2)][in_group + 4 * (i / 2)] = as_tf32(of_a[i]);
     }
-    for (unsigned i = 0; i < 2; ++i) b[in_group + 4 * i][group] = as_tf32(job.b[lane][i]);
+    for (unsigned i = 0; i < 2; ++i) {
+      if (job.bf16)
+        b[2 * in_group + i][group] = as_bf16(of_b[0], i);
+      else
+        b[in_group + 4 * i][group] = as_tf32(of_b[i]);
+    }
   }
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     const unsigned group = lane / 4, in_group = lane % 4;
@@ -118,10 +136,10 @@ class Block {
     pause(Waits::for_block);
   }
 
-  void product(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  void product(float* c, const uint32_t* a, const uint32_t* b, bool bf16) {
     const unsigned warp = now_->number / kLanes, lane = now_->number % kLanes;
     Product& job = products_[warp];
-    job.c[lane] = c, job.a[lane] = a, job.b[lane] = b;
+    job.c[lane] = c, job.a[lane] = a, job.b[lane] = b, job.bf16 = bf16;
     if (++job.arrived < kLanes) return pause(Waits::for_warp);
     multiply(job);
     job.arrived = 0;
@@ -223,7 +241,11 @@ void wait_for_block(Site site) {
 void* shared_memory() { return running->shared(); }
 
 void warp_product(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  running->product(c, a, b);
+  running->product(c, a, b, false);
+}
+
+void warp_product(float (&c)[4], const uint32_t (&a)[2], const uint32_t (&b)[1]) {
+  running->product(c, a, b, true);
 }
 
 void copy_async(void* to, const void* from, size_t bytes, bool valid) {

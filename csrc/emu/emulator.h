@@ -37,6 +37,7 @@ void leave_out_wait(const std::string& site);
 
 // What stands behind the functions of csrc/cuda/gpu.cuh.
 void warp_product(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
+void warp_product(float (&c)[4], const uint32_t (&a)[2], const uint32_t (&b)[1]);
 void copy_async(void* to, const void* from, size_t bytes, bool valid);
 [[noreturn]] void trap();
 void commit_copies();

@@ -16,6 +16,7 @@ from torch import Tensor
 from mbpo.ops import cuda, fakes
 from mbpo.ops.adam import AdamState
 from mbpo.ops.fakes import CODES as CODES
+from mbpo.ops.fakes import PRECISIONS
 
 _forward_cpu = torch.ops.mbpo.ensemble_mlp_forward.default
 _backward_cpu = torch.ops.mbpo.ensemble_mlp_backward.default
@@ -49,7 +50,7 @@ def ensemble_mlp(
     tensors = (*weights, *biases, *(logvar_bounds or ()))
     outputs: Sequence[Tensor]
     if precision == "bfloat16":
-        outputs = _forward_bf16(x, weights, biases, logvar_bounds or (), member, code)
+        outputs = _forward_halves(x, weights, biases, logvar_bounds or (), member, code)
     elif torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in tensors)):
         outputs = _apply(code, len(weights), member, x, *tensors)
     else:
@@ -107,10 +108,22 @@ def _forward(x: Tensor, *rest: Any) -> tuple[Sequence[Tensor], Tensor]:
     """Run the forward operator of x's device."""
     result: tuple[Sequence[Tensor], Tensor]
     if x.is_cuda:
-        result = torch.ops.mbpo.cuda_mlp_forward.default(x, *rest, cuda.tf32())
+        precision = PRECISIONS["tf32" if cuda.tf32() else "float32"]
+        result = torch.ops.mbpo.cuda_mlp_forward.default(x, *rest, precision)
     else:
         result = _forward_cpu(x, *rest)
     return result
+
+
+def _forward_halves(x: Tensor, *rest: Any) -> Sequence[Tensor]:
+    """Run the forward operator of x's device in bfloat16."""
+    outputs: Sequence[Tensor]
+    if x.is_cuda:
+        precision = PRECISIONS["bfloat16"]
+        outputs, _ = torch.ops.mbpo.cuda_mlp_forward.default(x, *rest, False, precision)
+    else:
+        outputs = _forward_bf16(x, *rest)
+    return outputs
 
 
 def _backward(grads: Sequence[Tensor], x: Tensor, *rest: Any) -> Sequence[Tensor]:

@@ -117,7 +117,7 @@ def _error(routed: bool, rounded: bool) -> float:
     x, *rest = [t.detach().float() for t in exact]
     weights, biases, bounds = rest[:3], rest[3:6], rest[6:]
     ops = torch.ops.mbpo
-    outputs, saved = ops.cuda_mlp_forward(x, weights, biases, bounds, member, 3, True, rounded)
+    outputs, saved = ops.cuda_mlp_forward(x, weights, biases, bounds, member, 3, True, int(rounded))
     ones = [torch.ones_like(y) for y in outputs]
     gradients = ops.cuda_mlp_backward(
         ones, x, weights, bounds, member, saved, 3, True, True, rounded

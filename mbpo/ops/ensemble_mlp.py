@@ -34,7 +34,7 @@ def ensemble_mlp(
 
     :func:`mbpo.ops.reference.ensemble_mlp` defines every case, the soft clamps included. In
     "bfloat16" products are of bfloat16 (8 bits of mantissa), sums float32: 2e-3 to 4e-3 of relative
-    error, for a forward pass some 1.6 times as fast where the processor multiplies bfloat16.
+    error, for a faster forward pass where the processor multiplies bfloat16.
 
     Raises:
         ConfigError: ``activation``, ``backend`` or ``precision`` is unknown, or cannot be had.
@@ -44,7 +44,7 @@ def ensemble_mlp(
     fast = served and backend != "torch"
     if precision != "float32":
         check_precision(precision, x, weights, biases)
-        fast = fast and not x.is_cuda and compiled.bf16_instruction_set() != ""
+        fast = fast and (x.is_cuda or compiled.bf16_instruction_set() != "")
     if fast and backend in BACKENDS and activation in ACTIVATIONS:
         try:
             return compiled.ensemble_mlp(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+PRECISIONS = {"float32": 0, "tf32": 1, "bfloat16": 2}  # csrc/cuda/product.cuh
 CODES = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}  # csrc/include/mbpo/activation.h
 TILE_ROWS = 32  # csrc/include/mbpo/kernels.h
 
@@ -83,7 +84,7 @@ def _forward_cuda(
     member: Tensor | None,
     activation: int,
     save: bool,
-    tf32: bool,
+    precision: int,
 ) -> tuple[list[Tensor], Tensor]:
     rows = x.shape[:-1]
     last = weights[-1].shape[2]

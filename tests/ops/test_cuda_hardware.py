@@ -64,6 +64,14 @@ def test_torch_may_round_to_tf32() -> None:
     assert errors["highest"] < 1e-5 < errors["high"] < 2e-3
 
 
+def test_bfloat16_is_served_by_the_kernel() -> None:
+    case = on_gpu(make_case(2, 64, [14, 200, 12], gaussian=True))
+    with torch.no_grad():
+        ys = outputs(ensemble_mlp(*case.args(), backend="cpp", precision="bfloat16"))
+    for got, want in zip(ys, define(case.double()), strict=True):
+        assert 1e-4 < float((got - want).norm() / want.norm()) < 2e-2
+
+
 def test_nan_stays_in_its_row() -> None:
     case = on_gpu(make_case(2, 300, [5, 33, 3]))
     x = case.x.detach().clone()

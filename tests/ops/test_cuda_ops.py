@@ -19,6 +19,7 @@ from mbpo.dynamics.train_step import TrainStep
 from mbpo.envs.termination import never
 from mbpo.ops import compiled, cuda, native
 from mbpo.ops.adam import AdamState
+from mbpo.ops.fakes import PRECISIONS
 
 pytestmark = pytest.mark.skipif(not native.AVAILABLE, reason=native.REASON)
 SHAPES: list[tuple[int, int, list[int], str, bool, bool]] = [
@@ -56,7 +57,7 @@ def on(gpu: Machine, case: Case) -> Case:
 
 
 def call(
-    gpu: Machine, case: Case, save: bool, tf32: bool
+    gpu: Machine, case: Case, save: bool, precision: str
 ) -> tuple[Sequence[Tensor], Tensor, tuple[Sequence[Tensor], ...]]:
     """Run the forward operator; return outputs, what it saved, and detached (weights, bounds)."""
     x, *rest = [leaf.detach() for leaf in case.leaves]
@@ -64,7 +65,7 @@ def call(
     weights, biases, bounds = rest[:layers], rest[layers : 2 * layers], rest[2 * layers :]
     code = compiled.CODES[case.activation]
     outputs, saved = gpu.ops.cuda_mlp_forward(
-        x, weights, biases, bounds, case.member, code, save, tf32
+        x, weights, biases, bounds, case.member, code, save, PRECISIONS[precision]
     )
     return outputs, saved, (weights, bounds)
 
@@ -82,7 +83,7 @@ def test_values_and_gradients(
     tf32: bool,
 ) -> None:
     case = on(gpu, make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian))
-    outputs, saved, (weights, bounds) = call(gpu, case, True, tf32)
+    outputs, saved, (weights, bounds) = call(gpu, case, True, "tf32" if tf32 else "float32")
     exact = case.double()
     wanted = define(exact)
     for got, want in zip(outputs, wanted, strict=True):
@@ -100,20 +101,37 @@ def test_values_and_gradients(
         assert_close(got, want, tolerance)
 
 
+@pytest.mark.parametrize(("members", "rows", "sizes", "activation", "routed", "gaussian"), SHAPES)
+def test_values_in_bfloat16(
+    gpu: Machine,
+    members: int,
+    rows: int,
+    sizes: list[int],
+    activation: str,
+    routed: bool,
+    gaussian: bool,
+) -> None:
+    case = on(gpu, make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian))
+    outputs, _, _ = call(gpu, case, False, "bfloat16")
+    for got, want in zip(outputs, define(case.double()), strict=True):
+        assert_close(got, want, 2e-2)
+        assert (got - want).norm() > 1e-4 * want.norm()  # and it is bfloat16
+
+
 def test_strides_are_free_and_repeats_equal(gpu: Machine) -> None:
     case = on(gpu, make_case(2, 33, [5, 40, 3], gaussian=True))
     x = torch.stack([case.x.detach()] * 2, dim=-1)[..., 1].transpose(0, 1).contiguous()
     strided = case.of([x.transpose(0, 1), *case.leaves[1:]])
-    want, _, _ = call(gpu, case, False, True)
+    want, _, _ = call(gpu, case, False, "tf32")
     for _ in range(3):
-        for got, same in zip(call(gpu, strided, False, True)[0], want, strict=True):
+        for got, same in zip(call(gpu, strided, False, "tf32")[0], want, strict=True):
             assert torch.equal(got, same)
 
 
 def test_no_rows_give_empty_outputs_and_zero_gradients(gpu: Machine) -> None:
     for routed in (False, True):
         case = on(gpu, make_case(2, 0, [3, 8, 2], routed=routed, gaussian=True))
-        outputs, saved, (weights, bounds) = call(gpu, case, True, False)
+        outputs, saved, (weights, bounds) = call(gpu, case, True, "float32")
         assert all(y.numel() == 0 for y in outputs)
         results = gpu.ops.cuda_mlp_backward(
             outputs, case.x.detach(), weights, bounds, case.member, saved, 3, True, True, False
@@ -125,14 +143,14 @@ def test_no_rows_give_empty_outputs_and_zero_gradients(gpu: Machine) -> None:
 @pytest.mark.parametrize("routed", [False, True])
 def test_opcheck(gpu: Machine, activation: str, routed: bool) -> None:
     case = on(gpu, make_case(3, 35, [5, 9, 4], activation, routed=routed, gaussian=routed))
-    outputs, saved, (weights, bounds) = call(gpu, case, True, False)
+    outputs, saved, (weights, bounds) = call(gpu, case, True, "float32")
     x, *rest = [leaf.detach() for leaf in case.leaves]
     code, ops = compiled.CODES[activation], gpu.ops
     forward = (x, weights, rest[2:4], bounds, case.member, code)
-    torch.library.opcheck(ops.cuda_mlp_forward.default, (*forward, False, False))
+    torch.library.opcheck(ops.cuda_mlp_forward.default, (*forward, False, 2))
     # What is saved has gaps that nothing writes: its shape can be compared, not its numbers.
     torch.library.opcheck(
-        ops.cuda_mlp_forward.default, (*forward, True, False),
+        ops.cuda_mlp_forward.default, (*forward, True, 1),
         test_utils=("test_schema", "test_faketensor"),
     )  # fmt: skip
     backward = (outputs, x, weights, bounds, case.member, saved, code, True, True, False)
@@ -146,7 +164,7 @@ def test_a_member_out_of_range_stops_the_kernel(member: int) -> None:
     assert case.member is not None
     case.member[4] = member
     with pytest.raises(RuntimeError):
-        call(gpu, case, False, False)
+        call(gpu, case, False, "float32")
 
 
 BROKEN = {
@@ -160,7 +178,7 @@ def test_what_the_kernels_cannot_take_is_refused(gpu: Machine, name: str) -> Non
     sizes, message = BROKEN[name]
     case = on(gpu, make_case(2, 5, sizes))
     with pytest.raises(RuntimeError, match=message):
-        call(gpu, case, False, False)
+        call(gpu, case, False, "float32")
     assert not cuda.takes(case.x, case.weights)
 
 

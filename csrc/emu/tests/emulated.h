@@ -22,7 +22,9 @@ using emu::Order;
 
 constexpr Order kOrders[] = {Order::ascending, Order::descending, Order::shuffled};
 
-constexpr double allowed(Precision precision) { return precision == Precision::fp32 ? 1e-5 : 2e-3; }
+constexpr double allowed(Precision precision) {
+  return precision == Precision::fp32 ? 1e-5 : precision == Precision::tf32 ? 2e-3 : 2e-2;
+}
 
 // `size` numbers around `shift`, even in +- `scale`; the same for the same seed.
 inline std::vector<float> draws(unsigned seed, int64_t size, double scale, double shift = 0) {

@@ -1,4 +1,4 @@
-// The forward kernel against sums in double: both tile shapes, both precisions, ragged widths and
+// The forward kernel against sums in double: both tile shapes, each precision, ragged widths and
 // rows, rows of their own and routed ones, and each order of threads.
 #include "emulated.h"
 
@@ -28,8 +28,11 @@ void test(Problem problem, Order order) {
   running = std::string("order ") + std::to_string(static_cast<int>(order));
   problem.draw();
   test_forward<cuda::Small, Precision::tf32>(problem, order);
-  if (order == Order::ascending) test_forward<cuda::Small, Precision::fp32>(problem, order);
   test_forward<cuda::Large, Precision::tf32>(problem, order);
+  if (order != Order::ascending) return;
+  test_forward<cuda::Small, Precision::fp32>(problem, order);
+  test_forward<cuda::Small, Precision::bf16>(problem, order);
+  test_forward<cuda::Large, Precision::bf16>(problem, order);
 }
 
 // NaN in a row stays in that row.
