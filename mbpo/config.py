@@ -44,6 +44,15 @@ class Config:
     device: str = _setting(
         "auto", "auto, cpu, cuda or cuda:N; auto takes CUDA when present.", "run"
     )
+    tf32: bool = _setting(
+        True,
+        "On a GPU: products round their factors to 10 bits of mantissa, and are faster.",
+        "run",
+    )
+    cuda_graphs: bool = _setting(
+        True, "On a GPU: record updates, rollouts and refits as graphs; the same results, sooner.",
+        "run",
+    )  # fmt: skip
     threads: int | Auto = _setting(
         "auto", "CPU threads of the learner; auto is the number of cores, 4 at most.", "run",
         unit="threads", low=1, high=256,

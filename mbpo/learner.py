@@ -11,16 +11,18 @@ from torch import Tensor
 
 from mbpo.config import Config
 from mbpo.data.real_buffer import Behaviour, RealBuffer
-from mbpo.data.replay import ReplayBuffer
+from mbpo.data.replay import ReplayBuffer, real_rows_in, sample_mixed
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
+from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.termination import never, rule_for
 from mbpo.errors import ConfigError
+from mbpo.graphs import Recorder, Replayed, record_cuda
 from mbpo.sac.agent import SACAgent
 from mbpo.sac.networks import Actor, Sampled, TwinCritic
 from mbpo.seeding import numpy_rng, torch_generator
@@ -88,7 +90,9 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     )
 
 
-def build_trainer(config: Config, env: BoxEnv, device: torch.device) -> EnsembleTrainer:
+def build_trainer(
+    config: Config, env: BoxEnv, device: torch.device, record: Recorder | None
+) -> EnsembleTrainer:
     """Return the dynamics ensemble, with its first weights, inside its trainer."""
     ensemble = DynamicsEnsemble(
         env.obs_dim,
@@ -107,6 +111,7 @@ def build_trainer(config: Config, env: BoxEnv, device: torch.device) -> Ensemble
         elites=config.elites,
         normalize_targets=config.normalize_targets,
         generator=torch_generator(config.seed, "trainer", device),
+        record=record,
     )
 
 
@@ -125,14 +130,19 @@ class Streams:
 class Learner:
     """Hold every part of MBPO for one environment, and act in it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, record: Recorder | None = None) -> None:
         self.device = resolve_device(config.device)
+        self._record = record
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
+            self._record = record_cuda if config.cuda_graphs else None
         self._warmup_hold = config.warmup_hold
+        self._sac_batch = config.sac_batch
         env = BoxEnv(config.env_id)
         rule = rule_for(config.env_id)
         self.knows_termination = rule is not None
         self.agent = build_agent(config, env, self.device)
-        self.trainer = build_trainer(config, env, self.device)
+        self.trainer = build_trainer(config, env, self.device, self._record)
         self.ensemble = self.trainer.ensemble
         self.fake_env = FakeEnv(self.ensemble, rule or never)
         capacity = min(config.real_buffer_capacity, config.total_steps)
@@ -146,6 +156,19 @@ class Learner:
                 name: torch_generator(config.seed, name, self.device)
                 for name in ("act", "holdout", "rollout", "mix", "bound")
             },
+        )
+
+        self._repeat()
+
+    def _repeat(self) -> None:
+        """Prepare what is recorded where there is a recorder."""
+        streams = self.streams
+        self._updates = Replayed(
+            self._take_updates, [streams.mix, self.agent.generator], self._record,
+            lambda: (self.real_buffer.memory, self.model_buffer.memory),
+        )  # fmt: skip
+        self._imagined = Replayed(
+            self._imagine, [streams.rollout], self._record, lambda: (self.real_buffer.memory,)
         )
 
     @torch.no_grad()
@@ -173,6 +196,25 @@ class Learner:
         action: Array = actor.squash(mean).cpu().numpy()
         return action
 
+    def imagine(self, length: int, start_rows: int) -> RolloutReport:
+        """Branch rollouts of up to ``length`` steps from real states into the model buffer."""
+        start_rows = start_rows if length else 0
+        if start_rows and self._record:
+            return store_imagined(*self._imagined(length, start_rows), self.model_buffer)
+        return rollout(
+            self.fake_env, self.sample_policy, self._start(start_rows), length,
+            self.model_buffer, self.streams.rollout,
+        )  # fmt: skip
+
+    def update_policy(self, real_ratio: float, updates: int) -> tuple[Tensor, int]:
+        """Take SAC updates, each on its own mix of real and imagined rows.
+
+        Returns the sum [5] of their reports' values, good until the next call, and the real rows
+        in each batch.
+        """
+        real_rows = real_rows_in(self._sac_batch, real_ratio, self.model_buffer)
+        return self._updates(real_rows, updates), real_rows
+
     def sample_policy(self, obs: Tensor) -> Tensor:  # [N, O] -> [N, A]
         """Return sampled actions, for imagined steps."""
         sampled: Sampled = self.agent.actor.sample(obs, self.streams.rollout)
@@ -193,6 +235,21 @@ class Learner:
         """Free the environments."""
         self.collector.env.close()
         self.evaluator.close()
+
+    def _start(self, rows: int) -> Tensor:  # [N, O]
+        return self.real_buffer.sample_rows(rows, self.streams.rollout).obs
+
+    def _imagine(self, length: int, start_rows: int) -> tuple[Tensor, Tensor]:
+        start_obs, draws = self._start(start_rows), self.streams.rollout
+        return imagine(self.fake_env, self.sample_policy, start_obs, length, draws)
+
+    def _take_updates(self, real_rows: int, updates: int) -> Tensor:
+        return self.agent.update_each(
+            sample_mixed(
+                self.real_buffer, self.model_buffer, self._sac_batch, real_rows,
+                self.streams.mix, updates,
+            )
+        )  # fmt: skip
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -15,8 +15,6 @@ import torch
 from mbpo.command_line import Launch, parse_launch
 from mbpo.config import LIVE_SETTINGS, Config
 from mbpo.console import Console
-from mbpo.data.replay import sample_mixed
-from mbpo.dynamics.rollout import rollout
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
 from mbpo.errors import DivergedError, MBPOError, report
 from mbpo.learner import Learner
@@ -86,13 +84,15 @@ class Training:
         if settings["real_ratio"] == 1.0:
             return
         config, learner = self.config, self.learner
-        real_buffer, streams = learner.real_buffer, learner.streams
+        real_buffer = learner.real_buffer
         length = self.rollout_length(env_steps, settings)
         self.run_writer.update(phase="refit")
         with self.clock("model"):
             unseen = real_buffer.unseen()
             fresh = new_data_error(learner, unseen, config) if self.refits else None
-            real_buffer.mark_holdout(config.holdout_ratio, config.holdout_max, streams.holdout)
+            real_buffer.mark_holdout(
+                config.holdout_ratio, config.holdout_max, learner.streams.holdout
+            )
             fit = learner.trainer.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
             self.refits += 1
             bound = bound_metrics(learner, config, length, fresh)
@@ -104,11 +104,7 @@ class Training:
                     config.epoch_length, config.model_train_freq,
                 )
             )  # fmt: skip
-            start = real_buffer.sample_rows(config.rollout_batch if length else 0, streams.rollout)
-            imagined = rollout(
-                learner.fake_env, learner.sample_policy, start.obs, length,
-                learner.model_buffer, streams.rollout,
-            )  # fmt: skip
+            imagined = learner.imagine(length, config.rollout_batch)
         metrics = {**fit.metrics(), **bound, **imagined.metrics(), "rollout/length": length}
         metrics["rollout/model_buffer_rows"] = len(learner.model_buffer)
         self.run_writer.log(env_steps, metrics)
@@ -124,16 +120,12 @@ class Training:
 
     def update_policy(self, real_ratio: float) -> None:
         """Take this step's SAC updates, each on its own mix of real and imagined rows."""
-        config, learner = self.config, self.learner
+        config = self.config
         if not config.updates_per_step:
             return
         with self.clock("sac"):
-            batches, real_rows = sample_mixed(
-                learner.real_buffer, learner.model_buffer, config.sac_batch, real_ratio,
-                learner.streams.mix, config.updates_per_step,
-            )  # fmt: skip
-            for batch in batches.unbind():
-                self._sac_sum += learner.agent.update(batch).values
+            values, real_rows = self.learner.update_policy(real_ratio, config.updates_per_step)
+            self._sac_sum += values
         self._interval_updates += config.updates_per_step
         self._real_rows += real_rows * config.updates_per_step
         self._sampled_rows += config.sac_batch * config.updates_per_step

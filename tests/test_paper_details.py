@@ -14,7 +14,7 @@ import torch
 from mbpo import train as train_module
 from mbpo.config import Config, resolve
 from mbpo.data.real_buffer import Behaviour, RealBuffer
-from mbpo.data.replay import ReplayBuffer, sample_mixed
+from mbpo.data.replay import ReplayBuffer, real_rows_in, sample_mixed
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
 from mbpo.dynamics.fake_env import FakeEnv
@@ -83,7 +83,8 @@ def rows_with(run_dir: Path, key: str) -> list[dict[str, float]]:
 @pytest.mark.parametrize("ratio", [0.0, 0.05, 0.3, 0.999, 1.0])
 def test_01_mixing_is_inside_each_batch(ratio: float) -> None:
     real, imagined = filled(50, 1.0), filled(70, 0.0)
-    batches, real_rows = sample_mixed(real, imagined, 64, ratio, generator(), batches=40)
+    real_rows = real_rows_in(64, ratio, imagined)
+    batches = sample_mixed(real, imagined, 64, real_rows, generator(), batches=40)
     assert real_rows == int(64 * ratio)
     assert torch.equal(batches.reward.sum(dim=1), torch.full((40,), float(int(64 * ratio))))
 

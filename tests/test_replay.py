@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbpo.data.real_buffer import Behaviour, RealBuffer
-from mbpo.data.replay import ReplayBuffer, sample_mixed
+from mbpo.data.replay import ReplayBuffer, real_rows_in, sample_mixed
 from mbpo.data.transitions import Transitions
 from mbpo.errors import ShapeError
 
@@ -102,7 +102,8 @@ def test_each_batch_holds_int_of_batch_times_ratio_real_rows(
     real, imagined = ReplayBuffer(50, OBS, ACTION), ReplayBuffer(50, OBS, ACTION)
     real.add(numbered(0, 50))
     imagined.add(numbered(1000, 50))
-    mixed, counted = sample_mixed(real, imagined, batch_size, real_ratio, generator(), batches)
+    counted = real_rows_in(batch_size, real_ratio, imagined)
+    mixed = sample_mixed(real, imagined, batch_size, counted, generator(), batches)
     assert counted == int(batch_size * real_ratio)
     drawn = list(mixed.unbind())
     assert len(drawn) == batches
@@ -114,8 +115,8 @@ def test_each_batch_holds_int_of_batch_times_ratio_real_rows(
 def test_while_nothing_is_imagined_every_row_is_real() -> None:
     real, imagined = ReplayBuffer(50, OBS, ACTION), ReplayBuffer(0, OBS, ACTION)
     real.add(numbered(0, 50))
-    mixed, counted = sample_mixed(real, imagined, 40, 0.05, generator())
-    assert counted == 40
+    assert real_rows_in(40, 0.05, imagined) == 40
+    mixed = sample_mixed(real, imagined, 40, 40, generator())
     assert all(n < 50 for batch in mixed.unbind() for n in numbers(batch))
 
 

@@ -86,9 +86,7 @@ class RealBuffer(ReplayBuffer):
         self, count: int, generator: torch.Generator
     ) -> tuple[Transitions, Behaviour]:
         """Return ``count`` uniformly drawn rows and how their actions were chosen."""
-        index = torch.randint(
-            len(self), (count,), generator=generator, device=self._rows.device
-        )  # fmt: skip
+        index = self._draw(count, generator)
         packed, dim = self._behaviour[index], self.action_dim
         behaviour = Behaviour(packed[:, :dim], packed[:, dim : 2 * dim], packed[:, 2 * dim])
         return self._take(index), behaviour

@@ -24,10 +24,16 @@ class ReplayBuffer:
         self.added = 0
         self._size = 0
         self._head = 0  # where the next row goes
+        self._count = torch.zeros((), dtype=torch.int64, device=device)  # _size, for a graph
         self._rows = torch.empty(0, row_width(obs_dim, action_dim), device=device)
 
     def __len__(self) -> int:
         return self._size
+
+    @property
+    def memory(self) -> Tensor:
+        """Return the rows' memory [≥ len, W], which moves when it grows."""
+        return self._rows
 
     @property
     def transitions(self) -> Transitions:
@@ -46,7 +52,7 @@ class ReplayBuffer:
         self._rows[self._head : self._head + first] = rows[:first]
         self._rows[: count - first] = rows[first:]
         self._head = (self._head + count) % self.capacity
-        self._size = min(self.capacity, self._size + count)
+        self._hold(min(self.capacity, self._size + count))
 
     def newest(self, count: int) -> Tensor:
         """Return the row indices [min(count, len)] of the newest rows, oldest first."""
@@ -61,7 +67,7 @@ class ReplayBuffer:
         kept = self._rows[self.newest(capacity)]
         self.capacity = capacity
         self._rows = kept
-        self._size = int(kept.shape[0])
+        self._hold(int(kept.shape[0]))
         self._head = self._size % capacity if capacity else 0
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -70,10 +76,20 @@ class ReplayBuffer:
         Raises:
             RuntimeError: the buffer is empty and count is not 0.
         """
-        index = torch.randint(
-            self._size, (count,), generator=generator, device=self._rows.device
-        )  # fmt: skip
-        return self._rows.index_select(0, index)
+        return self._rows.index_select(0, self._draw(count, generator))
+
+    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return row indices [count]; a graph that replays this reads the size of its moment."""
+        if count and not self._size:
+            raise RuntimeError(f"{count} rows are wanted of an empty buffer")
+        device = self._rows.device
+        # A double below 1 times a whole number below 2^53 stays below that number.
+        share = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        return (share * self._count).long()
+
+    def _hold(self, size: int) -> None:
+        self._size = size
+        self._count.fill_(size)
 
     @property
     def _allocated(self) -> int:
@@ -88,25 +104,29 @@ class ReplayBuffer:
             self._rows = memory
 
 
+def real_rows_in(batch_size: int, real_ratio: float, model_buffer: ReplayBuffer) -> int:
+    """Return how many rows of each batch are real: int(batch_size · real_ratio).
+
+    While the model buffer is empty every row is.
+
+    Source: the released MBPO code mixes inside each batch, not by a coin per batch.
+    """
+    return int(batch_size * real_ratio) if len(model_buffer) else batch_size
+
+
 def sample_mixed(
     real_buffer: ReplayBuffer,
     model_buffer: ReplayBuffer,
     batch_size: int,
-    real_ratio: float,
+    real_rows: int,
     generator: torch.Generator,
     batches: int = 1,
-) -> tuple[Transitions, int]:  # rows [batches, batch_size, W] and the real rows in each batch
-    """Draw batches with int(batch_size · real_ratio) real rows each, the rest imagined.
-
-    While the model buffer is empty every row is real.
-
-    Source: the released MBPO code mixes inside each batch, not by a coin per batch.
-    """
-    real_rows = int(batch_size * real_ratio) if len(model_buffer) else batch_size
+) -> Transitions:  # rows [batches, batch_size, W]
+    """Draw batches of ``real_rows`` real rows each, the rest imagined."""
     parts = [
         buffer.sample(batches * rows, generator).view(batches, rows, -1)
         for buffer, rows in ((real_buffer, real_rows), (model_buffer, batch_size - real_rows))
         if rows
     ]
     rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-    return Transitions(rows, real_buffer.obs_dim, real_buffer.action_dim), real_rows
+    return Transitions(rows, real_buffer.obs_dim, real_buffer.action_dim)

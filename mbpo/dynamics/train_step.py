@@ -55,7 +55,8 @@ class TrainStep:
         self.ensemble = ensemble
         flat = ensemble.net.flat
         self._parameters = [flat, ensemble.min_logvar, ensemble.max_logvar]
-        self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True)
+        # capturable: torch's own Adam has to be told that a CUDA graph may hold it
+        self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
         self._fused = backend != "torch" and native.serves(flat, ensemble.net.sizes)
 
     def __call__(

@@ -13,6 +13,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
+from mbpo.graphs import Recorder, Replayed
 from mbpo.ops import EnsembleMLP
 
 LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
@@ -48,17 +49,18 @@ class _BestWeights:
 
     def __init__(self, net: EnsembleMLP) -> None:
         self._parameters = list(net.named_layers().values())  # all [E, ...]
-        self._best = [p.clone() for p in self._parameters]
+        self._best = [p.detach().clone() for p in self._parameters]
         self.errors = torch.full((net.members,), math.inf, device=self._parameters[0].device)
 
-    def offer(self, errors: Tensor) -> bool:
+    @torch.no_grad()
+    def offer(self, errors: Tensor) -> Tensor:  # [E] -> [] bool
         """Keep members whose error fell by more than 1 %; return whether there was one."""
         better = (self.errors - errors) > LEAST_IMPROVEMENT * self.errors
         better |= self.errors.isinf() & errors.isfinite()
         for kept, parameter in zip(self._best, self._parameters, strict=True):
-            kept[better] = parameter[better]
-        self.errors = torch.where(better, errors, self.errors)
-        return bool(better.any())
+            torch.where(better.view(-1, *[1] * (kept.dim() - 1)), parameter, kept, out=kept)
+        torch.where(better, errors, self.errors, out=self.errors)
+        return better.any()
 
     def restore(self) -> None:
         """Put the remembered weights back."""
@@ -80,14 +82,16 @@ class EnsembleTrainer:
         elites: int,
         normalize_targets: bool,
         generator: torch.Generator,
+        record: Recorder | None = None,
     ) -> None:
         self.ensemble = ensemble
+        ensemble.elites = ensemble.elites[:elites].clone()
         self._batch_size = batch_size
         self._max_epochs = max_epochs
         self._patience = patience
-        self._elites = elites
         self._normalize_targets = normalize_targets
         self._generator = generator
+        self._record = record
         self.step = TrainStep(ensemble, lr)
 
     def fit(self, training: Transitions, holdout: Transitions) -> FitReport:
@@ -108,13 +112,21 @@ class EnsembleTrainer:
         best = _BestWeights(model.net)
         bootstrap = self._bootstrap(len(training))
         epoch, stale, train_nll = 0, 0, math.nan
+
+        def train_and_offer() -> Tensor:  # [2]
+            loss = self._epoch(inputs, labels, bootstrap)
+            return torch.stack((loss, best.offer(self.errors(held)[0]).to(loss.dtype)))
+
+        one_epoch = Replayed(train_and_offer, [self._generator], self._record)
         while epoch < self._max_epochs and stale <= self._patience:
             epoch += 1
-            train_nll = self._epoch(inputs, labels, bootstrap)
-            stale = 0 if best.offer(self.errors(held)[0]) else stale + 1
+            train_nll, improved = one_epoch().tolist()  # to know when to stop
+            if not math.isfinite(train_nll):
+                raise DivergedError(f"the model's loss is {train_nll}; lower --model-lr")
+            stale = 0 if improved else stale + 1
         best.restore()
         mse, nll = self.errors(held)
-        model.elites = mse.argsort()[: self._elites].sort().values
+        model.elites.copy_(mse.argsort()[: len(model.elites)].sort().values)
         mean, _, truth = model.standardized(held)
         return FitReport(
             holdout_mse=float(mse[model.elites].mean()),
@@ -146,16 +158,10 @@ class EnsembleTrainer:
         shuffled = bootstrap.gather(1, noise.argsort(dim=1))
         yield from torch.split(shuffled, self._batch_size, dim=1)
 
-    def _epoch(self, inputs: Tensor, labels: Tensor, bootstrap: Tensor) -> float:
+    def _epoch(self, inputs: Tensor, labels: Tensor, bootstrap: Tensor) -> Tensor:  # []
         """Take one pass of gradient steps and return its mean loss per member."""
-        total, steps = torch.zeros((), device=inputs.device), 0
-        for index in self._batches(bootstrap):
-            total += self.step(inputs, labels, index).sum()
-            steps += 1
-        loss = float(total) / (steps * self.ensemble.members)
-        if not math.isfinite(loss):
-            raise DivergedError(f"the model's loss is {loss}; lower --model-lr")
-        return loss
+        losses = [self.step(inputs, labels, index).mean() for index in self._batches(bootstrap)]
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def errors(self, rows: Transitions) -> tuple[Tensor, Tensor]:  # [E], [E]

@@ -57,17 +57,21 @@ class SACAgent:
         self.target_entropy = target_entropy
         self._gamma = gamma
         self._tau = tau
-        self._generator = generator
+        self.generator = generator
         flat, device = actor.net.flat, actor.scale.device
         self.log_alpha = torch.tensor(init_alpha, device=device, dtype=flat.dtype).log()
         self.log_alpha.requires_grad_()
-        self._critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_lr, fused=True)
+        in_graph = device.type == "cuda"  # torch's own Adam has to be told
+        self._critic_adam = torch.optim.Adam(
+            critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph
+        )
         self._actor_adam = torch.optim.Adam(
             [
                 {"params": list(actor.parameters()), "lr": actor_lr},
                 {"params": [self.log_alpha], "lr": alpha_lr},
             ],
             fused=True,
+            capturable=in_graph,
         )
         self._fused = backend != "torch" and native.serves(flat, actor.net.sizes, critic.net.sizes)
 
@@ -76,9 +80,16 @@ class SACAgent:
         flat = self.actor.net.flat
         shape = (2, len(batch), len(self.actor.scale))
         noise = torch.randn(
-            shape, generator=self._generator, device=flat.device, dtype=flat.dtype
+            shape, generator=self.generator, device=flat.device, dtype=flat.dtype
         )  # for next_obs and for obs
         return SACReport((self._compiled if self._fused else self._autograd)(batch, noise))
+
+    def update_each(self, batches: Transitions) -> Tensor:  # [5]
+        """Update on each of the batches [K, B, W]; return the sum of the reports' values."""
+        total = torch.zeros(len(SACReport.KEYS), device=self.actor.scale.device)
+        for batch in batches.unbind():
+            total += self.update(batch).values
+        return total
 
     def _compiled(self, batch: Transitions, noise: Tensor) -> Tensor:
         actor = AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha])

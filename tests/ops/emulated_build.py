@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils import cpp_extension
 
 from mbpo.ops import fakes
+from mbpo.ops.adam import AdamState
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -53,3 +55,21 @@ def emulated() -> Any:
         )
     fakes.register_cuda("mbpo_emulated")
     return torch.ops.mbpo_emulated
+
+
+def take_updates(monkeypatch: pytest.MonkeyPatch, ops: Any) -> None:
+    """Let TrainStep and SACAgent take these operators, in float32's precision."""
+
+    def held(state: AdamState) -> tuple[list[Tensor], ...]:
+        return state.parameters, state.moments, state.second_moments, state.steps
+
+    def sac_update(*args: Any) -> Tensor:
+        values: Tensor = ops.cuda_sac_update(*args[:4], *held(args[4]), *args[5:], False)
+        return values
+
+    def train_step(*args: Any) -> Tensor:
+        losses: Tensor = ops.cuda_train_step(*args[:3], *held(args[3]), *args[4:], False)
+        return losses
+
+    monkeypatch.setattr("mbpo.ops.compiled.sac_update", sac_update)
+    monkeypatch.setattr("mbpo.ops.compiled.train_step", train_step)

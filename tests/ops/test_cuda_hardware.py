@@ -10,8 +10,13 @@ from op_cases import Case, assert_close, define, make_case, outputs
 from test_fused_steps import agent, batch_of, ensemble, parts
 from torch import Tensor
 
+from mbpo.data.replay import ReplayBuffer, sample_mixed
 from mbpo.data.transitions import Transitions
+from mbpo.dynamics.fake_env import FakeEnv
+from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.dynamics.train_step import TrainStep
+from mbpo.dynamics.trainer import EnsembleTrainer, FitReport
+from mbpo.graphs import Recorder, Replayed, record_cuda
 from mbpo.ops import cuda, ensemble_mlp
 
 pytestmark = pytest.mark.skipif(not cuda.status()[0], reason=cuda.status()[1])
@@ -156,6 +161,60 @@ def test_the_second_device() -> None:
         (got,) = outputs(ensemble_mlp(*case.args(), backend="cpp"))
     assert got.device == case.x.device
     assert_close(got, define(case.double())[0], 1e-5)
+
+
+def buffer_of(rows: int, seed: int) -> ReplayBuffer:
+    buffer = ReplayBuffer(rows, 11, 3, "cuda")
+    buffer.add(Transitions(batch_of(rows, 11, 3, torch.float32, seed).rows.cuda(), 11, 3))
+    return buffer
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_updates_with_their_sampling_go_on_in_a_graph_as_without(backend: str) -> None:
+    def learned(record: Recorder | None) -> list[Tensor]:
+        of = agent(11, 3, 64, 2, torch.float32, backend, "cuda")
+        real, imagined = buffer_of(300, 0), buffer_of(500, 1)
+        mix = torch.Generator("cuda").manual_seed(2)
+        body = Replayed(
+            lambda: of.update_each(sample_mixed(real, imagined, 64, 10, mix, 5)),
+            [mix, of.generator], record,
+        )  # fmt: skip
+        sums = []
+        for step in range(6):
+            sums.append(body().clone())
+            real.add(Transitions(batch_of(7, 11, 3, torch.float32, step).rows.cuda(), 11, 3))
+        return [*sums, *(part.detach() for part in parts(of))]
+
+    for a, b in zip(learned(record_cuda), learned(None), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_refits_and_rollouts_go_on_in_graphs_as_without() -> None:
+    rows = buffer_of(700, 3).transitions
+
+    def fitted(record: Recorder | None) -> tuple[list[Tensor], FitReport, int]:
+        model = ensemble(11, 3, 64, 2, 3, torch.float32).cuda()
+        trainer = EnsembleTrainer(
+            model, lr=1e-3, batch_size=64, max_epochs=6, patience=6, elites=2,
+            normalize_targets=True, generator=torch.Generator("cuda").manual_seed(1), record=record,
+        )  # fmt: skip
+        report = trainer.fit(rows, rows)
+        draws = torch.Generator("cuda").manual_seed(2)
+        env = FakeEnv(model, lambda obs, action, next_obs: next_obs[:, 0] > 0.5)
+        body = Replayed(
+            lambda: imagine(env, lambda obs: obs[:, :3].tanh(), rows.obs[:200], 3, draws),
+            [draws], record,
+        )  # fmt: skip
+        buffer = ReplayBuffer(10_000, 11, 3, "cuda")
+        stored = [store_imagined(*body(), buffer).rows for _ in range(4)]
+        assert len(set(stored)) > 1
+        tensors = [p.detach() for p in model.parameters()]
+        return [*tensors, buffer.transitions.rows], report, sum(stored)
+
+    (ours, *said), (theirs, *wanted) = fitted(record_cuda), fitted(None)
+    assert said == wanted
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a, b)
 
 
 def test_torch_compile_traces_it() -> None:

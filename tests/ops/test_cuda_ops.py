@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from emulated_build import emulated
+from emulated_build import emulated, take_updates
 from op_cases import Case, assert_close, define, make_case
 from test_fused_steps import agent, batch_of, ensemble, parts
 from torch import Tensor
@@ -18,7 +18,6 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.train_step import TrainStep
 from mbpo.envs.termination import never
 from mbpo.ops import compiled, cuda, native
-from mbpo.ops.adam import AdamState
 from mbpo.ops.fakes import PRECISIONS
 
 pytestmark = pytest.mark.skipif(not native.AVAILABLE, reason=native.REASON)
@@ -182,24 +181,9 @@ def test_what_the_kernels_cannot_take_is_refused(gpu: Machine, name: str) -> Non
     assert not cuda.takes(case.x, case.weights)
 
 
-def held(state: AdamState) -> tuple[list[Tensor], ...]:
-    return state.parameters, state.moments, state.second_moments, state.steps
-
-
 @pytest.fixture
 def whole_updates(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Let TrainStep and SACAgent take the machine's operators, in float32's precision."""
-
-    def sac_update(*args: Any) -> Tensor:
-        values: Tensor = gpu.ops.cuda_sac_update(*args[:4], *held(args[4]), *args[5:], False)
-        return values
-
-    def train_step(*args: Any) -> Tensor:
-        losses: Tensor = gpu.ops.cuda_train_step(*args[:3], *held(args[3]), *args[4:], False)
-        return losses
-
-    monkeypatch.setattr(compiled, "sac_update", sac_update)
-    monkeypatch.setattr(compiled, "train_step", train_step)
+    take_updates(monkeypatch, gpu.ops)
     return gpu
 
 
