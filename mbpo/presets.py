@@ -63,6 +63,64 @@ PRESETS: Mapping[str, Preset] = {
             },
         ),
         Preset(
+            "inverted-double-pendulum",
+            "Balance two poles, one on the other, on a cart (MuJoCo).",
+            "released MBPO configuration for InvertedPendulum, with 20 updates and its own entropy",
+            {
+                "env_id": "InvertedDoublePendulum-v5", "total_steps": 10_000, "warmup_steps": 500,
+                "epoch_length": 250, "updates_per_step": 20, "rollout_length": "auto",
+                "rollout_schedule": (1.0, 15.0, 1.0, 1.0), "target_entropy": -0.5,
+                "eval_every": 500,
+            },
+        ),
+        Preset(
+            "hopper",
+            "Hop on one leg (MuJoCo).",
+            "released MBPO configuration for Hopper",
+            {
+                "env_id": "Hopper-v5", "total_steps": 125_000, "updates_per_step": 20,
+                "rollout_schedule": (20.0, 150.0, 1.0, 15.0), "target_entropy": -1.0,
+            },
+        ),
+        Preset(
+            "halfcheetah",
+            "Run on two legs in a plane (MuJoCo).",
+            "released MBPO configuration for HalfCheetah",
+            {
+                "env_id": "HalfCheetah-v5", "total_steps": 400_000, "updates_per_step": 40,
+                "rollout_schedule": (20.0, 150.0, 1.0, 1.0), "target_entropy": -3.0,
+            },
+        ),
+        Preset(
+            "walker2d",
+            "Walk on two legs in a plane (MuJoCo).",
+            "released MBPO configuration for Walker2d",
+            {
+                "env_id": "Walker2d-v5", "total_steps": 300_000, "updates_per_step": 20,
+                "rollout_schedule": (20.0, 150.0, 1.0, 1.0), "target_entropy": -3.0,
+            },
+        ),
+        Preset(
+            "ant",
+            "Run on four legs, 27 observed numbers (MuJoCo).",
+            "released MBPO configuration for AntTruncatedObs",
+            {
+                "env_id": "mbpo/AntTruncated-v5", "total_steps": 300_000, "updates_per_step": 20,
+                "rollout_schedule": (20.0, 100.0, 1.0, 25.0), "target_entropy": -4.0,
+            },
+        ),
+        Preset(
+            "humanoid",
+            "Run on two legs, 45 observed numbers (MuJoCo).",
+            "released MBPO configuration for HumanoidTruncatedObs",
+            {
+                "env_id": "mbpo/HumanoidTruncated-v5", "total_steps": 300_000,
+                "updates_per_step": 20, "model_train_freq": 1000, "model_hidden": 400,
+                "retain_epochs": 5, "rollout_schedule": (20.0, 300.0, 1.0, 25.0),
+                "target_entropy": -2.0,
+            },
+        ),
+        Preset(
             "debug",
             "Everything tiny: the whole loop in seconds, to try things out.",
             "made here",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -23,7 +24,18 @@ from mbpo.dynamics.rollout import rollout
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll, layer_decay
 from mbpo.dynamics.trainer import EnsembleTrainer
-from mbpo.envs.termination import inverted_pendulum, never, rule_for
+from mbpo.envs.make import BoxEnv
+from mbpo.envs.termination import (
+    Rule,
+    ant,
+    hopper,
+    humanoid,
+    inverted_double_pendulum,
+    inverted_pendulum,
+    never,
+    rule_for,
+    walker2d,
+)
 from mbpo.learner import Learner
 from mbpo.sac.losses import td_target
 from mbpo.sac.networks import Actor, squash_correction
@@ -431,26 +443,133 @@ def test_17_evaluation_does_not_disturb_training(tmp_path: Path) -> None:
     assert returns("often", "20") == returns("seldom", "400")
 
 
-def test_18_termination_rules_agree_with_the_real_environment() -> None:
-    env = gymnasium.make("InvertedPendulum-v5")
-    rng = np.random.default_rng(0)
-    rows: list[tuple[np.ndarray, bool]] = []
-    env.reset(seed=0)
-    while len(rows) < 2000:
-        action = rng.uniform(-3, 3, size=1).astype(np.float32)
-        next_obs, _, terminated, truncated, _ = env.step(action)
-        rows.append((next_obs, terminated))
-        if terminated or truncated:
-            env.reset()
-    env.close()
-    next_obs = torch.tensor(np.stack([obs for obs, _ in rows]), dtype=torch.float32)
-    labels = torch.tensor([terminated for _, terminated in rows])
-    assert torch.equal(inverted_pendulum(next_obs, next_obs, next_obs), labels)
-    assert 50 < labels.sum() < 1950
-    edges = torch.zeros(4, 4)
-    edges[:, 1] = torch.tensor([0.199, 0.201, -0.199, -0.201])
-    assert inverted_pendulum(edges, edges, edges).tolist() == [False, True, False, True]
-    assert inverted_pendulum(edges, edges, torch.full((1, 4), math.nan)).all()
+class Labelled:
+    """Play an environment at random, knocked about now and then; note where it says it ended."""
+
+    def __init__(self, env_id: str, rows: int = 10_000) -> None:
+        env = gymnasium.make(env_id)
+        physics: Any = env.unwrapped
+        rng = np.random.default_rng(0)
+        observations, labels = [], []
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        while len(labels) < rows:
+            if hasattr(physics, "set_state") and rng.random() < 0.2:
+                qpos, qvel = physics.init_qpos.copy(), 2.0 * rng.standard_normal(physics.model.nv)
+                free = min(3, len(qpos))  # x, height, angle; x, y, height; or joints
+                qpos[:free] += rng.uniform(-0.7, 0.7, free)
+                if env_id == "Hopper-v5" and rng.random() < 0.1:
+                    qpos[3] = rng.choice([-150.0, 150.0])  # a knee turned round and round
+                physics.set_state(qpos, qvel)
+            obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            observations.append(np.asarray(obs, np.float32))
+            labels.append(bool(terminated))
+            if terminated or truncated:
+                env.reset(seed=len(labels))
+        env.close()
+        self.next_obs = torch.from_numpy(np.stack(observations))
+        self.labels = torch.tensor(labels)
+
+
+@pytest.mark.parametrize(
+    "env_id",
+    [
+        "Pendulum-v1", "HalfCheetah-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5",
+        "Hopper-v5", "Walker2d-v5", "Ant-v5", "Humanoid-v5", "mbpo/AntTruncated-v5",
+        "mbpo/HumanoidTruncated-v5", "Swimmer-v5", "Reacher-v5", "Pusher-v5",
+    ],
+)  # fmt: skip
+def test_18_termination_rules_agree_with_the_real_environment(env_id: str) -> None:
+    rule = rule_for(env_id)
+    assert rule is not None
+    played = Labelled(env_id, 10_000 if rule is not never else 2000)
+    next_obs, labels = played.next_obs, played.labels
+    wrong = rule(next_obs, next_obs, next_obs) != labels
+    if rule is inverted_double_pendulum:  # MuJoCo's height is one stage of its integrator old
+        assert wrong.sum() < 5
+        lifted, lowered = (_tip_moved(next_obs[wrong], by) for by in (2e-3, -2e-3))
+        assert not rule(lifted, lifted, lifted).any() and rule(lowered, lowered, lowered).all()
+    else:
+        assert not wrong.any()
+    if rule is never:
+        assert not labels.any()
+    else:
+        assert 300 < labels.sum() < 9700
+
+
+def _tip_moved(next_obs: torch.Tensor, by: float) -> torch.Tensor:
+    """Return the double pendulum's states with the first pole's share of the height changed."""
+    moved = next_obs.clone()
+    moved[:, 3] += by / 0.6 / (1 + moved[:, 4])
+    return moved
+
+
+def _edge(
+    rule: Rule, width: int, column: int, values: list[float], base: list[float]
+) -> list[bool]:
+    """Return what the rule says where one column of a healthy state takes each of the values."""
+    next_obs = torch.zeros(len(values), width)
+    next_obs[:, : len(base)] = torch.tensor(base)
+    next_obs[:, column] = torch.tensor(values)
+    return [bool(ended) for ended in rule(next_obs, next_obs, next_obs)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "width", "column", "base", "inside", "outside"),
+    [
+        (inverted_pendulum, 4, 1, [0.0], [0.2, -0.2, 0.0], [0.2001, -0.2001]),
+        (inverted_pendulum, 4, 3, [0.0], [1e30, -1e30], [math.inf, -math.inf, math.nan]),
+        (inverted_double_pendulum, 9, 3, [0, 0, 0, 1, 1], [0.834, 1.0], [0.833, -1.0, math.nan]),
+        (inverted_double_pendulum, 9, 4, [0, 0, 0, 1, 1], [0.667, 1.0], [0.666, -1.0]),
+        (hopper, 11, 0, [1.0], [0.701, 1e9], [0.7, 0.699, -1.0, math.nan]),
+        (hopper, 11, 1, [1.0], [0.199, -0.199], [0.2, -0.2, 3.0]),
+        (hopper, 11, 5, [1.0], [99.9, -99.9], [100.0, -100.0, -1e6, math.inf, -math.inf]),
+        (walker2d, 17, 0, [1.0], [0.801, 1.999], [0.8, 2.0, -1.0, math.nan]),
+        (walker2d, 17, 1, [1.0], [0.999, -0.999], [1.0, -1.0]),
+        (ant, 27, 0, [0.5], [0.2, 1.0], [0.1999, 1.0001, math.nan]),
+        (ant, 27, 20, [0.5], [1e30], [math.inf, -math.inf, math.nan]),
+        (humanoid, 45, 0, [1.5], [1.001, 1.999], [1.0, 2.0, 0.5, math.nan]),
+    ],
+)  # fmt: skip
+def test_18_each_threshold_has_two_sides(
+    rule: Rule, width: int, column: int, base: list[float], inside: list[float],
+    outside: list[float],
+) -> None:  # fmt: skip
+    assert _edge(rule, width, column, inside, base) == [False] * len(inside)
+    assert _edge(rule, width, column, outside, base) == [True] * len(outside)
+
+
+def test_19_ant_and_humanoid_observe_what_the_papers_do() -> None:
+    for preset, obs_dim, action_dim in (("ant", 27, 8), ("humanoid", 45, 17)):
+        env = BoxEnv(resolve({}, preset).env_id)
+        assert (env.obs_dim, env.action_dim) == (obs_dim, action_dim)
+        env.close()
+
+
+# Updates per env step, target entropy, schedule, retain epochs, model width, steps: algorithm.md's
+# table, from the released configurations.
+RELEASED = {
+    "inverted-pendulum": (10, -0.05, (1, 15, 1, 1), 1, 200, 250),
+    "inverted-double-pendulum": (20, -0.5, (1, 15, 1, 1), 1, 200, 250),
+    "hopper": (20, -1, (20, 150, 1, 15), 1, 200, 250),
+    "halfcheetah": (40, -3, (20, 150, 1, 1), 1, 200, 250),
+    "walker2d": (20, -3, (20, 150, 1, 1), 1, 200, 250),
+    "ant": (20, -4, (20, 100, 1, 25), 1, 200, 250),
+    "humanoid": (20, -2, (20, 300, 1, 25), 5, 400, 1000),
+}
+
+
+@pytest.mark.parametrize("preset", RELEASED)
+def test_presets_are_the_released_configurations(preset: str) -> None:
+    config = resolve({}, preset)
+    assert (
+        config.updates_per_step, config.target_entropy, config.rollout_schedule,
+        config.retain_epochs, config.model_hidden, config.model_train_freq,
+    ) == RELEASED[preset]  # fmt: skip
+    assert (config.rollout_length, config.real_ratio, config.rollout_batch) == (
+        "auto", 0.05, 100_000,
+    )  # fmt: skip
+    assert (config.ensemble_size, config.elites, config.model_batch) == (7, 5, 256)
 
 
 def test_18_pendulum_never_ends_and_a_stranger_has_no_rule() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import io
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -16,6 +19,24 @@ from mbpo.errors import ConfigError, DivergedError, EnvironmentFault
 from mbpo.settings import nearest
 
 Array = NDArray[np.float32]
+
+# Ant and Humanoid with the observations of the paper: without forces, inertias and the like, which
+# are not a function of (obs, action) and so cannot be predicted.
+gymnasium.register(
+    "mbpo/AntTruncated-v5",
+    "gymnasium.envs.mujoco.ant_v5:AntEnv",
+    max_episode_steps=1000,
+    kwargs={"include_cfrc_ext_in_observation": False},  # 27 numbers
+)
+gymnasium.register(
+    "mbpo/HumanoidTruncated-v5",
+    "gymnasium.envs.mujoco.humanoid_v5:HumanoidEnv",
+    max_episode_steps=1000,
+    kwargs={  # 45 numbers
+        f"include_{part}_in_observation": False
+        for part in ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
+    },
+)
 
 
 class BoxEnv:
@@ -85,7 +106,7 @@ class BoxEnv:
 
 
 def _make(env_id: str) -> gymnasium.Env[Any, Any]:
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _mujoco_quiet():
         warnings.simplefilter("ignore")
         try:
             if ":" not in env_id and env_id not in gymnasium.registry:
@@ -107,6 +128,21 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
             raise EnvironmentFault(
                 f"{env_id} cannot be made: {type(error).__name__}: {_first_line(error)}"
             ) from error
+
+
+@contextlib.contextmanager
+def _mujoco_quiet() -> Iterator[None]:
+    """Silence MuJoCo's word on its own model files, which it also writes to a file where we are."""
+    mujoco: Any = importlib.import_module("mujoco") if importlib.util.find_spec("mujoco") else None
+    if not hasattr(mujoco, "set_mju_user_warning"):
+        yield
+        return
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 @contextlib.contextmanager
