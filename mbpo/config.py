@@ -34,6 +34,10 @@ class Config:
     """
 
     preset: str = _setting("pendulum", "Named set of settings this run started from.", "run")
+    algo: str = _setting(
+        "mbpo", "mbpo; sac, the same without a model; or pets, planning with the model, no policy.",
+        "run", choices=("mbpo", "sac", "pets"),
+    )  # fmt: skip
     env_id: str = _setting(
         "Pendulum-v1", "Gymnasium environment with Box observations and actions.", "run"
     )
@@ -180,6 +184,26 @@ class Config:
         256, "Rows in a SAC minibatch.", "sac", unit="rows", low=1, high=10**6
     )
 
+    plan_horizon: int = _setting(
+        25, "Length of the action sequences that pets compares.", "planning",
+        unit="steps", low=1, high=1000,
+    )  # fmt: skip
+    plan_candidates: int = _setting(
+        200, "Action sequences in each iteration of the search.", "planning",
+        unit="sequences", low=1, high=10**5,
+    )  # fmt: skip
+    plan_elites: int = _setting(
+        20, "Best sequences, toward which the search moves.", "planning",
+        unit="sequences", low=1, high=10**5,
+    )  # fmt: skip
+    plan_iterations: int = _setting(
+        5, "Iterations of the search at each env step.", "planning", low=1, high=100
+    )
+    plan_particles: int = _setting(
+        5, "Imagined futures over which each sequence is averaged.", "planning",
+        low=1, high=1000,
+    )  # fmt: skip
+
     r_max: float | Auto = _setting(
         "auto", "Bound on |reward|; auto is the largest seen.", "bound",
         unit="reward per step", low=0, high=1e9, open_low=True,
@@ -195,6 +219,11 @@ class Config:
         if self.elites > self.ensemble_size:
             raise ConfigError(
                 f"elites must be at most ensemble_size {self.ensemble_size}, got {self.elites}"
+            )
+        if self.plan_elites > self.plan_candidates:
+            raise ConfigError(
+                f"plan_elites must be at most plan_candidates {self.plan_candidates}, "
+                f"got {self.plan_elites}"
             )
         if not DEVICE.match(self.device):
             raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mbpo.config import Config
 from mbpo.runs.status import RunStatus
@@ -14,7 +14,8 @@ class Console:
     def __init__(self, config: Config) -> None:
         self._total = config.total_steps
         self._env_id = config.env_id
-        self._model = "model: first refit to come"
+        self._algo = config.algo
+        self._model = "no model" if config.algo == "sac" else "model: first refit to come"
         self._evaluation = ""
 
     def interval(
@@ -28,13 +29,17 @@ class Console:
             f"{env_steps:>7,}/{self._total:,}",
             f"return {last:>8}",
             self._evaluation,
-            f"k {_shown(metrics, 'rollout/length')}",
-            f"real {_shown(metrics, 'mix/real_ratio_measured')}",
+            *self._trust(metrics),
             self._model,
             f"{speed:.0f} steps/s",
             f"{left} left",
         ]
         print("  ".join(part for part in parts if part), flush=True)
+
+    def _trust(self, metrics: Mapping[str, float | None]) -> Iterator[str]:
+        if self._algo == "mbpo":
+            yield f"k {_shown(metrics, 'rollout/length')}"
+            yield f"real {_shown(metrics, 'mix/real_ratio_measured')}"
 
     def refit(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
         """Remember the model's error for the next line."""

@@ -39,6 +39,11 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
     """
     values = read_config(paths.config)
     config = resolve(values, str(values.pop("preset", "pendulum")))
+    if config.algo == "pets":
+        raise ConfigError(
+            "a pets run plans with its model and has no policy to measure; its evaluations are in "
+            "metrics.jsonl"
+        )
     env = BoxEnv(config.env_id)
     actor = build_actor(config, env, torch.device("cpu"))
     env.close()

@@ -23,6 +23,7 @@ from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.termination import never, rule_for
 from mbpo.errors import ConfigError
 from mbpo.graphs import Recorder, Replayed, record_cuda
+from mbpo.planning.cem import CEMPlanner
 from mbpo.sac.agent import SACAgent
 from mbpo.sac.networks import Actor, Sampled, TwinCritic
 from mbpo.seeding import numpy_rng, torch_generator
@@ -115,6 +116,20 @@ def build_trainer(
     )
 
 
+def build_planner(config: Config, fake_env: FakeEnv, actor: Actor) -> CEMPlanner:
+    """Return the planner that stands in for the policy where ``algo`` is pets."""
+    return CEMPlanner(
+        fake_env.propagate,
+        actor.center - actor.scale,
+        actor.center + actor.scale,
+        horizon=config.plan_horizon,
+        candidates=config.plan_candidates,
+        elites=config.plan_elites,
+        iterations=config.plan_iterations,
+        particles=config.plan_particles,
+    )
+
+
 @dataclass(frozen=True)
 class Streams:
     """Hold the random streams that the loop itself draws from."""
@@ -125,6 +140,8 @@ class Streams:
     rollout: torch.Generator
     mix: torch.Generator
     bound: torch.Generator
+    plan: torch.Generator
+    plan_eval: torch.Generator
 
 
 class Learner:
@@ -137,6 +154,7 @@ class Learner:
             torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
             self._record = record_cuda if config.cuda_graphs else None
         self._warmup_hold = config.warmup_hold
+        self._plans = config.algo == "pets"
         self._sac_batch = config.sac_batch
         env = BoxEnv(config.env_id)
         rule = rule_for(config.env_id)
@@ -145,6 +163,7 @@ class Learner:
         self.trainer = build_trainer(config, env, self.device, self._record)
         self.ensemble = self.trainer.ensemble
         self.fake_env = FakeEnv(self.ensemble, rule or never)
+        self.planner = build_planner(config, self.fake_env, self.agent.actor)
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)
@@ -154,7 +173,7 @@ class Learner:
             warmup=numpy_rng(config.seed, "warmup"),
             **{
                 name: torch_generator(config.seed, name, self.device)
-                for name in ("act", "holdout", "rollout", "mix", "bound")
+                for name in ("act", "holdout", "rollout", "mix", "bound", "plan", "plan_eval")
             },
         )
 
@@ -179,7 +198,11 @@ class Learner:
             if self.real_buffer.added % self._warmup_hold == 0:
                 self._held_action = self.streams.warmup.uniform(env.action_low, env.action_high)
             action = self._held_action
-            behaviour = self._uniform_behaviour()
+            scale = self.agent.actor.scale
+            behaviour = self._unknown_behaviour(-float((2.0 * scale).log().sum()))
+        elif self._plans:
+            action = self.planner.plan(self._tensor(obs[None]), self.streams.plan)[0].cpu().numpy()
+            behaviour = self._unknown_behaviour(math.nan)
         else:
             sampled = self.agent.actor.sample(self._tensor(obs[None]), self.streams.act)
             action = sampled.action[0].cpu().numpy()
@@ -190,7 +213,12 @@ class Learner:
 
     @torch.no_grad()
     def best_action(self, obs: Array) -> Array:  # [N, O] -> [N, A]
-        """Return tanh(mean) actions, for evaluation."""
+        """Return tanh(mean) actions, or plans, for evaluation."""
+        if self._plans:
+            planned: Array = (
+                self.planner.plan(self._tensor(obs), self.streams.plan_eval).cpu().numpy()
+            )
+            return planned
         actor = self.agent.actor
         mean, _ = actor(self._tensor(obs))
         action: Array = actor.squash(mean).cpu().numpy()
@@ -260,7 +288,6 @@ class Learner:
         row = self._tensor(np.concatenate(parts)[None])
         return Transitions(row, self.real_buffer.obs_dim, self.real_buffer.action_dim)
 
-    def _uniform_behaviour(self) -> Behaviour:
-        scale = self.agent.actor.scale
-        nothing = torch.full((1, len(scale)), math.nan, device=self.device)
-        return Behaviour(nothing, nothing, -(2.0 * scale).log().sum()[None])
+    def _unknown_behaviour(self, log_prob: float) -> Behaviour:
+        nothing = torch.full((1, self.real_buffer.action_dim), math.nan, device=self.device)
+        return Behaviour(nothing, nothing, torch.full((1,), log_prob, device=self.device))

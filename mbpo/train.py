@@ -79,11 +79,11 @@ class Training:
     def refit_and_imagine(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Refit the model to all real data and refill the model buffer from it.
 
-        With real_ratio 1 nothing imagined is ever sampled, so the model rests.
+        With real_ratio 1, or no model at all, nothing imagined is ever sampled: the model rests.
         """
-        if settings["real_ratio"] == 1.0:
-            return
         config, learner = self.config, self.learner
+        if config.algo == "sac" or settings["real_ratio"] == 1.0:
+            return
         real_buffer = learner.real_buffer
         length = self.rollout_length(env_steps, settings)
         self.run_writer.update(phase="refit")
@@ -95,7 +95,8 @@ class Training:
             )
             fit = learner.trainer.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
             self.refits += 1
-            bound = bound_metrics(learner, config, length, fresh)
+            # Without a policy there is no ε_π, and so no bound.
+            bound = bound_metrics(learner, config, length, fresh) if config.algo == "mbpo" else {}
         self.run_writer.update(phase="rollout")
         with self.clock("rollout"):
             learner.model_buffer.resize(
@@ -112,7 +113,9 @@ class Training:
         self.console.refit(env_steps, metrics)
 
     def rollout_length(self, env_steps: int, settings: Mapping[str, Any]) -> int:
-        """Return k in force: a hand-set value, else the schedule's."""
+        """Return k in force: a hand-set value, else the schedule's; 0 but for mbpo."""
+        if self.config.algo != "mbpo":
+            return 0
         if settings["rollout_length"] != "auto":
             return int(settings["rollout_length"])
         epoch = max(0, env_steps - self.config.warmup_steps) // self.config.epoch_length
@@ -121,7 +124,7 @@ class Training:
     def update_policy(self, real_ratio: float) -> None:
         """Take this step's SAC updates, each on its own mix of real and imagined rows."""
         config = self.config
-        if not config.updates_per_step:
+        if config.algo == "pets" or not config.updates_per_step:
             return
         with self.clock("sac"):
             values, real_rows = self.learner.update_policy(real_ratio, config.updates_per_step)

@@ -1,0 +1,1 @@
+"""Choose actions by planning with the model."""
