@@ -74,8 +74,9 @@ def build_parser() -> OneLineParser:
     for setting in SETTINGS.values():
         if setting.group not in groups:
             groups[setting.group] = parser.add_argument_group(setting.group)
+        alone = {"nargs": "?", "const": "true"} if setting.kind is bool else {}
         groups[setting.group].add_argument(
-            setting.flag, metavar=_metavar(setting), help=_help(setting)
+            setting.flag, metavar=_metavar(setting), help=_help(setting), **alone
         )
     return parser
 

@@ -61,6 +61,10 @@ class Config:
         "auto", "CPU threads of the learner; auto is the number of cores, 4 at most.", "run",
         unit="threads", low=1, high=256,
     )  # fmt: skip
+    profile: bool = _setting(
+        False, "Write profile.json, where the wall time went; a GPU is waited for, and slower.",
+        "run",
+    )  # fmt: skip
     total_steps: int = _setting(
         125_000, "Length of the run.", "run", unit="env steps", low=1, high=10**9
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mbpo.config import Config
 from mbpo.runs.status import RunStatus
@@ -52,6 +53,15 @@ class Console:
         mean, std = metrics["eval/return_mean"], metrics["eval/return_std"]
         self._evaluation = f"eval {mean:.1f}"
         print(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}", flush=True)
+
+    def profile(self, figures: Mapping[str, Any]) -> None:
+        """Print where the wall time went."""
+        print(f"wall time {_duration(figures['wall_s'])}, of which")
+        for part, share in sorted(figures["share"].items(), key=lambda item: -item[1]):
+            each = figures["ms_per_step"][part]
+            print(f"  {part:8} {share:6.1%}  {each:8.2f} ms per env step after warm-up")
+        if figures["median_step_ms"] is not None:
+            print(f"median env step {figures['median_step_ms']:.2f} ms", flush=True)
 
     def unknown_termination(self) -> str:
         """Print and return the warning about an environment without a termination rule."""

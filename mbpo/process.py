@@ -1,4 +1,4 @@
-"""Run a learner as a process: its log, its signals, its exit code, its clock."""
+"""Run a learner as a process: its log, its signals, its exit code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import faulthandler
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,31 +151,3 @@ class _Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._first, name)
-
-
-class Stopwatch:
-    """Sum the wall time of named parts: ``with clock("env"): …``."""
-
-    PARTS = ("env", "model", "rollout", "sac", "eval")
-
-    def __init__(self) -> None:
-        self._sums = dict.fromkeys(self.PARTS, 0.0)
-        self._last = (0, time.perf_counter())
-
-    @contextlib.contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        """Add the time inside to ``part``."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._sums[part] += time.perf_counter() - start
-
-    def metrics(self, env_steps: int) -> dict[str, float]:
-        """Return the sums, and the speed since the last call."""
-        steps, then = self._last
-        self._last = (env_steps, time.perf_counter())
-        speed = (env_steps - steps) / max(1e-9, self._last[1] - then)
-        return {f"time/{part}_s": round(s, 4) for part, s in self._sums.items()} | {
-            "time/env_steps_per_s": round(speed, 3)
-        }

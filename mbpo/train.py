@@ -19,12 +19,13 @@ from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
 from mbpo.errors import DivergedError, MBPOError, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
-from mbpo.process import Stopwatch, fill_standard_streams, learner_process
+from mbpo.process import fill_standard_streams, learner_process
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
 from mbpo.sac.agent import SACReport
 from mbpo.snapshots import Snapshots
+from mbpo.timing import Profile, Stopwatch
 from mbpo.trust import bound_metrics, new_data_error
 
 
@@ -36,7 +37,9 @@ class Training:
         self.learner = learner
         self.run_writer = run
         self.console = console
-        self.clock = Stopwatch()
+        waits = config.profile and learner.device.type == "cuda"
+        self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
+        self.profile = Profile(run.paths.profile, self.clock, config.warmup_steps)
         self.snapshots = Snapshots(run.paths.checkpoints)
         self.refits = 0
         self.updates = 0
@@ -71,10 +74,13 @@ class Training:
                 self.log_interval(env_steps, order.settings)
             if env_steps % config.eval_every == 0:
                 self.evaluate(env_steps)
+            self.profile.step()
         self.run_writer.update(env_steps=env_steps)
         if self._evaluated_at != env_steps and env_steps > config.warmup_steps:
             self.evaluate(env_steps)
         self.snapshots.save(self.learner, env_steps, "final")
+        if config.profile:
+            self.console.profile(self.profile.write())
 
     def refit_and_imagine(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Refit the model to all real data and refill the model buffer from it.

@@ -26,7 +26,7 @@ from mbpo.errors import (
     StorageError,
     report,
 )
-from mbpo.process import Stopwatch, learner_process
+from mbpo.process import learner_process
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
@@ -179,19 +179,6 @@ def test_however_training_ends_it_has_a_state_and_a_code(
     assert all(len(line) <= 200 for line in errors)
     now = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert now == handlers
-
-
-def test_the_stopwatch_sums_each_part() -> None:
-    clock = Stopwatch()
-    for _ in range(2):
-        with clock("model"):
-            time.sleep(0.01)
-    with pytest.raises(ZeroDivisionError), clock("env"):
-        print(1 // 0)
-    found = clock.metrics(10)
-    assert 0.02 <= found["time/model_s"] < 1
-    assert found["time/sac_s"] == 0
-    assert found["time/env_steps_per_s"] > 0
 
 
 # Signals and pipes, in a process of its own

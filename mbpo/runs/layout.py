@@ -34,6 +34,7 @@ class RunPaths:
     inbox = property(lambda self: self.root / "control")
     checkpoints = property(lambda self: self.root / "checkpoints")
     log = property(lambda self: self.root / "log.txt")
+    profile = property(lambda self: self.root / "profile.json")
     progress = property(lambda self: self.root / "progress.csv")
 
     def returns_csv(self, env_id: str) -> Path:

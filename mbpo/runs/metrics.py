@@ -62,6 +62,7 @@ _ALL = (
     Metric("time/rollout_s", "s", "Wall time in rollouts."),
     Metric("time/sac_s", "s", "Wall time in SAC updates."),
     Metric("time/eval_s", "s", "Wall time in evaluations."),
+    Metric("time/other_s", "s", "Wall time in everything else, pauses included."),
     Metric("time/env_steps_per_s", "env steps per s", "Speed since the last such row.", "up"),
 )
 
