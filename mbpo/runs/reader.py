@@ -117,17 +117,18 @@ class RunReader:
 
     def _add(self, row: dict[str, Any]) -> None:
         env_steps = row.get("env_steps")
-        if env_steps is None or not _plain_number(env_steps):
+        if env_steps is None or not plain_number(env_steps):
             return
         for key, value in row.items():
-            if "/" not in key or not (value is None or _plain_number(value)):
+            if "/" not in key or not (value is None or plain_number(value)):
                 continue
             series = self.series.setdefault(key, Series())
             series.env_steps.append(float(env_steps))
             series.values.append(math.nan if value is None else float(value))
 
 
-def _plain_number(value: object) -> bool:
+def plain_number(value: object) -> bool:
+    """Return whether ``value`` is a finite number, and no truth value."""
     return type(value) in (int, float) and abs(value) < 1e300  # type: ignore[arg-type]
 
 

@@ -24,7 +24,8 @@ from workbench.launcher import shown_command, spelled
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 GROUPS = {
     "run": "run", "evaluation": "evaluation", "trust": "how far to trust the model",
-    "loop": "loop", "model": "dynamics model", "sac": "SAC", "planning": "planning (pets)", "bound": "bound",
+    "loop": "loop", "model": "dynamics model", "sac": "SAC", "planning": "planning (pets)",
+    "bound": "bound",
 }  # fmt: skip
 
 

@@ -1,0 +1,172 @@
+"""Compare groups of runs over their seeds: ``python -m mbpo.compare RUN…``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbpo.command_line import OneLineParser
+from mbpo.comparison.export import as_json, write_csv
+from mbpo.comparison.figures import Axis, Figures, Question
+from mbpo.comparison.groups import Group, group_runs
+from mbpo.comparison.measure import measure
+from mbpo.comparison.plot import check_matplotlib, write_png
+from mbpo.comparison.runs import Run, find_runs, read_run
+from mbpo.comparison.table import print_figures
+from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.runs.metrics import METRICS
+from mbpo.settings import Setting, nearest, shown
+
+THRESHOLD = Setting("--threshold", float, 0.0, "", "compare")
+RESAMPLES = Setting("--resamples", int, 2000, "", "compare", low=100, high=1_000_000)
+AT = Setting("--at", int, 0, "", "compare", low=0, high=10**9)
+FEW_SEEDS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print how groups of runs do against each other; notes go to stderr."""
+    try:
+        return _compare(sys.argv[1:] if arguments is None else arguments)
+    except MBPOError as error:
+        return report(error)
+
+
+def _compare(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    question = _question(given)
+    if given.png:
+        check_matplotlib()
+    runs, notes = _usable_runs(given.runs, question.metric)
+    groups, left_out = group_runs(runs)
+    all_figures = [measure(alike, question) for alike in _by_env(groups)]
+    notes += left_out + _cautions(all_figures)
+    if given.csv:
+        write_csv(Path(given.csv), all_figures)
+    if given.png:
+        write_png(Path(given.png), all_figures, question)
+    if given.json:
+        print(as_json(all_figures, question, notes))
+    else:
+        for figures in all_figures:
+            print_figures(figures, question)
+    sys.stdout.flush()
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return 0
+
+
+def _question(given: argparse.Namespace) -> Question:
+    if given.metric not in METRICS:
+        raise ConfigError(
+            f"unknown metric {shown(given.metric)}{nearest(given.metric, METRICS)} (from --metric)"
+        )
+    axes: tuple[Axis, ...] = ("env_steps", "time_s") if given.by == "time" else ("env_steps",)
+    threshold = None if given.threshold is None else float(_number(THRESHOLD, given.threshold))
+    at = given.at.split(",") if given.at is not None else []
+    return Question(
+        metric=given.metric,
+        at=tuple(float(_number(AT, part)) for part in at),
+        axes=axes,
+        threshold=threshold,
+        resamples=int(_number(RESAMPLES, given.resamples)),
+    )
+
+
+def _number(setting: Setting, text: str) -> float:
+    number = setting.parse(text)
+    assert isinstance(number, (int, float))
+    return number
+
+
+def _usable_runs(patterns: Sequence[str], metric: str) -> tuple[list[Run], list[str]]:
+    """Return the runs that have the metric, and notes on those without and those not finished."""
+    runs = [read_run(paths, metric) for paths in find_runs(patterns)]
+    usable = [run for run in runs if run.curve.values.size]
+    if not usable:
+        raise ConfigError(
+            f"expected at least one evaluation, but no row of metrics.jsonl has {metric} in "
+            f"{_counted(len(runs), 'run')} yet; wait for eval_every env steps, or give --metric"
+        )
+    notes = [note for run in runs for note in _run_notes(run, metric)]
+    return usable, notes
+
+
+def _run_notes(run: Run, metric: str) -> list[str]:
+    state, curve = run.status.derived_state(), run.curve
+    where = f"at {curve.end_env_steps:,.0f} of {run.settings['total_steps']:,} env steps"
+    if not curve.values.size:
+        return [f"{run.name} is left out: {state} {where} without {metric}"]
+    notes = []
+    if state != "finished":
+        notes.append(f"{run.name} is {state} {where}")
+    if curve.without_value:
+        rows = _counted(curve.without_value, "row")
+        notes.append(f"{run.name}: {rows} of {metric} without a finite value left out")
+    return notes
+
+
+def _by_env(groups: Sequence[Group]) -> list[list[Group]]:
+    gathered: dict[str, list[Group]] = {}
+    for group in groups:
+        gathered.setdefault(group.env_id, []).append(group)
+    return list(gathered.values())
+
+
+def _cautions(all_figures: Sequence[Figures]) -> list[str]:
+    fewest = min(score.seeds for figures in all_figures for score in figures.scores)
+    if fewest >= FEW_SEEDS:
+        return []
+    return [
+        f"some figures stand on {_counted(fewest, 'seed')}; intervals of fewer than "
+        f"{FEW_SEEDS} seeds are too narrow, and one seed has none"
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m mbpo.compare",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Group runs that differ in their seed only, and say how the groups do against "
+        "each other:\nmean, interquartile mean (IQM), probability of improvement, steps to a "
+        "threshold.",
+        epilog="example: three seeds of MBPO against SAC on real rows only\n"
+        "  for s in 0 1 2; do\n"
+        "    python -m mbpo.train --preset pendulum --seed $s --runs-root duel\n"
+        "    python -m mbpo.train --preset pendulum --seed $s --runs-root duel --real-ratio 1\n"
+        "  done\n"
+        "  python -m mbpo.compare duel --at 500 --threshold -200 --png duel.png\n\n"
+        "Runs of a group share every setting but seed, log_every and profile; device and threads count as\n"
+        "the run resolved them, and a hand-changed run stands alone. A value holds until the next\n"
+        "evaluation and never past the end of its run.",
+    )  # fmt: skip
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
+    parser.add_argument(
+        "--metric", default=Question.metric, metavar="KEY", help="default eval/return_mean"
+    )
+    parser.add_argument(
+        "--at", metavar="N,N", help="env steps, besides the last that all runs have"
+    )
+    parser.add_argument(
+        "--by", choices=("steps", "time"), default="steps", help="time: also at equal wall time"
+    )
+    parser.add_argument(
+        "--threshold", metavar="X", help="say when runs first reach X, and when they stay there"
+    )
+    parser.add_argument(
+        "--resamples", default="2000", metavar="N", help="of each bootstrap, default 2000"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write the figures, one a line")
+    parser.add_argument("--png", metavar="FILE", help="draw the curves; needs matplotlib")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

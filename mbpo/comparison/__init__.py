@@ -1,0 +1,1 @@
+"""Compare groups of finished or running runs over their seeds: read, group, measure, show."""

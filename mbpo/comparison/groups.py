@@ -1,0 +1,106 @@
+"""Group runs that differ in their seed only, and name each group by what sets it apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mbpo.comparison.runs import Run
+from mbpo.settings import shown
+
+# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times them.
+# device and threads count as what the run resolved them to: rounding is theirs, and wall time.
+IGNORED = frozenset({"seed", "log_every", "profile"})
+RESOLVED = ("device", "threads")
+NAMES_APART = frozenset({"env_id", "preset"})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Hold runs that differ in their seed only, one per seed, in the order of seeds."""
+
+    name: str
+    env_id: str
+    preset: str
+    settings: Mapping[str, Any]  # shared by all, without those in IGNORED
+    runs: tuple[Run, ...]
+
+
+def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
+    """Return the groups in the order of their first run, and notes on runs that were left out.
+
+    A hand-changed run repeats nothing and stands alone. Of runs with the same settings and seed
+    the newest counts, for the others are no further evidence.
+    """
+    gathered: dict[str, list[Run]] = {}
+    for run in runs:
+        key = json.dumps(_settings(run), sort_keys=True, default=str)
+        gathered.setdefault(key, []).append(run)
+    notes: list[str] = []
+    members = [_one_per_seed(same, notes) for same in gathered.values()]
+    settings = [_settings(same[0]) for same in members]
+    names = _names(settings)
+    groups = [
+        Group(name, facts["env_id"], facts["preset"], facts, tuple(same))
+        for name, facts, same in zip(names, settings, members, strict=True)
+    ]
+    return groups, notes + [note for group in groups for note in _mixed_commits(group)]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    settings = {name: value for name, value in run.settings.items() if name not in IGNORED}
+    for name in RESOLVED:
+        settings[name] = run.manifest.get(name, settings[name])
+    if run.status.interactive:
+        settings["interactive"] = run.paths.run_id
+    return settings
+
+
+def _one_per_seed(runs: Sequence[Run], notes: list[str]) -> list[Run]:
+    newest: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: run.status.started):
+        if run.seed in newest:
+            notes.append(
+                f"{newest[run.seed].name} is left out: {run.name} is newer and has the same "
+                f"settings and seed {run.seed}"
+            )
+        newest[run.seed] = run
+    return [newest[seed] for seed in sorted(newest)]
+
+
+def _names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one name per group: its preset where presets differ, and what sets it apart."""
+    names = []
+    for own in settings:
+        comparable = [other for other in settings if other["env_id"] == own["env_id"]]
+        alike = [other for other in comparable if other["preset"] == own["preset"]]
+        parts = [own["preset"]] if len(alike) < len(comparable) else []
+        parts += [
+            f"{name}={_written(own.get(name))}"
+            for name in dict.fromkeys(name for other in alike for name in other)
+            if name not in NAMES_APART and name != "interactive"
+            and any(other.get(name) != own.get(name) for other in alike)
+        ]  # fmt: skip
+        if "interactive" in own:
+            parts.append(f"interactive={_written(own['interactive'])}")
+        names.append(" ".join(parts) or own["preset"])
+    return names
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(_written, value))
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return shown(value)
+
+
+def _mixed_commits(group: Group) -> list[str]:
+    commits = {shown(str(run.manifest.get("git_commit") or "unknown"))[:7] for run in group.runs}
+    if len(commits) < 2:
+        return []
+    return [f"the runs of {group.name} are of different commits: {', '.join(sorted(commits))}"]

@@ -1,0 +1,103 @@
+"""Draw curves of groups into a PNG. matplotlib is optional and is imported on use only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbpo.comparison.figures import Axis, Figures, Question
+from mbpo.comparison.groups import Group
+from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
+from mbpo.errors import ConfigError
+from mbpo.statistics import iqm_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_POINTS = 200  # of a line; each one of a band costs a bootstrap
+AXIS_LABELS: dict[Axis, str] = {"env_steps": "env steps", "time_s": "wall time [s]"}
+
+
+def check_matplotlib() -> None:
+    """Find out now, before the work, whether there is something to draw with.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "--png needs matplotlib, which is not installed; "
+            "install it with: pip install 'mbpo-workbench[plot]'"
+        ) from None
+
+
+def write_png(path: Path, all_figures: Sequence[Figures], question: Question) -> None:
+    """Draw a row per environment and a column per axis.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = len(all_figures), len(question.axes)
+    figure = Figure(figsize=(7.6 * columns, 4.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for row, figures in enumerate(all_figures):
+        for column, by in enumerate(question.axes):
+            _draw(axes[row, column], figures, by, question)
+    try:
+        figure.savefig(path, format="png", dpi=120)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists"
+        ) from None
+
+
+def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
+    for index, group in enumerate(figures.groups):
+        _draw_group(ax, group, by, question, f"C{index % 10}")
+    if question.threshold is not None:
+        ax.axhline(question.threshold, color="0.4", linestyle="--", linewidth=1)
+    ax.set_title(
+        f"{_literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10
+    )
+    ax.set_xlabel(AXIS_LABELS[by])
+    ax.set_ylabel(question.metric)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+
+
+def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str) -> None:
+    """Draw a line that is solid where every seed of the group is there and dotted elsewhere."""
+    grid = union_grid(group.runs, by)
+    if grid.size > MAX_POINTS:
+        grid = grid[np.linspace(0, grid.size - 1, MAX_POINTS).round().astype(int)]
+    values = aligned(group.runs, by, grid)
+    there = np.isfinite(values)
+    mean = np.nansum(values, axis=0) / there.sum(axis=0)
+    band = np.array([
+        iqm_interval([column[known]], bootstrap_rng(), question.resamples)
+        for column, known in zip(values.T, there.T, strict=True)
+    ])  # fmt: skip
+    seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
+    everyone = np.where(there.all(axis=0), mean, np.nan)
+    label = _literal(f"{group.name} ({seeds})")
+    # Seeds are measured at other times each: a value holds until the next one.
+    held = by == "time_s"
+    style = "steps-post" if held else "default"
+    ax.plot(grid, mean, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
+    ax.plot(grid, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
+    ax.fill_between(
+        grid, band[:, 0], band[:, 1],
+        color=color, alpha=0.2, linewidth=0, step="post" if held else None,
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """Return ``text`` so that matplotlib sees no formula in it."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,118 @@
+"""Print figures as tables, 100 columns wide at most; plain text where there is no terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mbpo.comparison.figures import Axis, Figures, Question
+from mbpo.statistics import Interval
+
+MAX_WIDTH = 100
+
+
+def print_figures(figures: Figures, question: Question) -> None:
+    """Print one environment's tables on stdout."""
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    presets = dict.fromkeys(group.preset for group in figures.groups)
+    title = f"{figures.env_id}, preset {', '.join(presets)}: {question.metric}"
+    console.print(Text(title, style="bold"))
+    console.print(_scores(figures))
+    if figures.pairs:
+        console.print(_pairs(figures, question))
+    if question.threshold is not None:
+        console.print(_reaches(figures, question, question.threshold))
+
+
+def shown_number(value: float) -> str:
+    """Return three significant digits or one decimal, whichever is more; a dash for NaN."""
+    if math.isnan(value):
+        return "—"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def shown_point(by: Axis, at: float) -> str:
+    """Return a point of an axis with its unit."""
+    if math.isinf(at):
+        return "never"
+    return f"{at:,.0f} steps" if by == "env_steps" else f"{shown_number(at)} s"
+
+
+def _scores(figures: Figures) -> Table:
+    rows = [
+        [
+            shown_point(score.by, score.at),
+            score.group,
+            str(score.seeds) if score.seeds == score.of else f"{score.seeds} of {score.of}",
+            f"{shown_number(score.mean)} ± {shown_number(score.std)}",
+            _with_interval(shown_number(score.iqm), score.iqm_interval),
+        ]
+        for score in figures.scores
+    ]
+    return _table(["at", "group", "seeds", "mean ± std", "IQM [95 %]"], rows, names=(1,))
+
+
+def _pairs(figures: Figures, question: Question) -> Table:
+    rows = [
+        [
+            shown_point(pair.by, pair.at),
+            pair.x,
+            pair.y,
+            f"{pair.seeds_x}, {pair.seeds_y}",
+            _with_interval(_share(pair.improvement), pair.improvement_interval, _share),
+            _with_interval(shown_number(pair.difference), pair.difference_interval),
+        ]
+        for pair in figures.pairs
+    ]
+    better = "P(X > Y)" if question.sign > 0 else "P(X < Y)"
+    titles = ["at", "X", "Y", "seeds", f"{better} [95 %]", "X − Y by seed [95 %]"]
+    return _table(titles, rows, names=(1, 2))
+
+
+def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
+    bound = f"{'≥' if question.sign > 0 else '≤'} {threshold:g}"
+    until = {"first": f"first {bound}", "solved": f"solved: stays {bound}"}
+    rows = [
+        [
+            reach.group,
+            until[reach.until],
+            f"{reach.reached} of {reach.of}",
+            shown_point("env_steps", reach.env_steps),
+            shown_point("time_s", reach.time_s),
+        ]
+        for reach in figures.reaches
+    ]
+    titles = ["group", "until", "seeds", "median env steps", "median wall time"]
+    return _table(titles, rows, names=(0, 1))
+
+
+def _share(value: float) -> str:
+    return "—" if math.isnan(value) else f"{value:.2f}"
+
+
+def _with_interval(
+    figure: str, interval: Interval, write: Callable[[float], str] = shown_number
+) -> str:
+    if math.isnan(interval.low):
+        return figure
+    return f"{figure} [{write(interval.low)}, {write(interval.high)}]"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int]) -> Table:
+    """Return a table whose columns in ``names`` wrap; the figures in the others never do."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, title in enumerate(titles):
+        if index in names:
+            table.add_column(title, overflow="fold")
+        else:
+            table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,161 @@
+"""Summarise scores of few seeds with honest intervals: pure functions of numpy arrays.
+
+A score is one seed's value of one metric. N, M count seeds, G grid points, R resamples.
+Source: Agarwal et al. 2021, Deep RL at the Edge of the Statistical Precipice, arXiv:2108.13264.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """Hold both ends of a confidence interval; NaN where too few seeds give none."""
+
+    low: float
+    high: float
+
+
+NO_INTERVAL = Interval(math.nan, math.nan)
+
+
+def iqm(
+    scores: Array,  # [..., N]
+) -> Array:  # [...]
+    """Return the interquartile mean over the last axis: the mean of the middle half.
+
+        IQM = Σᵢ wᵢ x₍ᵢ₎ / Σᵢ wᵢ,  wᵢ = |[i−1, i] ∩ [N/4, 3N/4]|
+
+    x₍₁₎ ≤ … ≤ x₍N₎ are the sorted scores; those on a quartile count in part, so that exactly half
+    of the weight is kept at every N.
+    Source: arXiv:2108.13264, section 4.2.
+    Departs: scipy's ``trim_mean``, which its code calls, drops whole scores, ⌊N/4⌋ at each end; it
+    is the plain mean for three seeds. The two agree where 4 divides N.
+    """
+    n = scores.shape[-1]
+    kept = np.diff(np.clip(np.arange(n + 1), n / 4, 3 * n / 4))  # wᵢ
+    return np.asarray(np.sort(scores, axis=-1) @ kept / kept.sum())
+
+
+def iqm_interval(
+    strata: Sequence[Array],  # one [N] per task
+    rng: np.random.Generator,
+    resamples: int,
+) -> Interval:
+    """Return the 95 % percentile bootstrap interval of the IQM of all scores together.
+
+    Seeds are drawn with replacement within each task, as many as there are. One seed per task
+    gives no interval. Few seeds give one that is too narrow: of normal scores it covers the true
+    value in 75 % of experiments of 3 seeds, 91 % of 5, 93 % of 10 and 94 % of 20 (4,000 each).
+    Source: arXiv:2108.13264, section 4.1, stratified bootstrap.
+    """
+    if max(scores.size for scores in strata) < 2:
+        return NO_INTERVAL
+    drawn = [scores[_drawn(scores.size, rng, resamples)] for scores in strata]
+    return _percentiles(iqm(np.concatenate(drawn, axis=1)))
+
+
+def probability_of_improvement(
+    x: Sequence[Array],  # one [N] per task
+    y: Sequence[Array],  # one [M] per task
+) -> float:
+    """Return the probability that a seed of X scores above a seed of Y; a tie counts half.
+
+        P(X > Y) = mean over tasks of  1/(NM) Σᵢ Σⱼ (1[xᵢ > yⱼ] + ½ 1[xᵢ = yⱼ])
+
+    Source: arXiv:2108.13264, section 4.3 (the Mann-Whitney statistic, per pair).
+    """
+    return float(np.mean([_wins(a, b).mean() for a, b in zip(x, y, strict=True)]))
+
+
+def improvement_interval(
+    x: Sequence[Array],  # one [N] per task
+    y: Sequence[Array],  # one [M] per task
+    rng: np.random.Generator,
+    resamples: int,
+) -> Interval:
+    """Return the 95 % percentile bootstrap interval of :func:`probability_of_improvement`.
+
+    Seeds of X and of Y are drawn apart, within each task; a group of one seed gives no interval.
+    """
+    if min(scores.size for scores in (*x, *y)) < 2:
+        return NO_INTERVAL
+    total = np.zeros(resamples)
+    for a, b in zip(x, y, strict=True):
+        times_a, times_b = (
+            _times_drawn(a.size, rng, resamples),
+            _times_drawn(b.size, rng, resamples),
+        )
+        total += np.sum(times_a @ _wins(a, b) * times_b, axis=1) / (a.size * b.size)
+    return _percentiles(total / len(x))
+
+
+def paired_difference(
+    x: Array,  # [N]
+    y: Array,  # [N], of the same seeds
+    rng: np.random.Generator,
+    resamples: int,
+) -> tuple[float, Interval]:
+    """Return the mean of x − y over seeds, and its 95 % bootstrap interval over the pairs."""
+    difference = x - y
+    if difference.size < 2:
+        return float(difference.mean()), NO_INTERVAL
+    drawn = difference[_drawn(difference.size, rng, resamples)].mean(axis=1)
+    return float(difference.mean()), _percentiles(drawn)
+
+
+def carried_forward(
+    at: Array,  # [N], rising: where the values were measured
+    values: Array,  # [N]
+    end: float,  # where the run ends
+    grid: Array,  # [G]
+) -> Array:  # [G]
+    """Return the newest value at each grid point, NaN before the first value and past ``end``."""
+    newest = np.searchsorted(at, grid, side="right") - 1
+    known = (newest >= 0) & (grid <= end)
+    return np.where(known, values[np.maximum(newest, 0)], np.nan)
+
+
+def first_reached(
+    values: Array,  # [N], in order
+    threshold: float,
+) -> int | None:
+    """Return the index of the first value at or above ``threshold``, None where none is."""
+    reached = np.flatnonzero(values >= threshold)
+    return int(reached[0]) if reached.size else None
+
+
+def solved_from(
+    values: Array,  # [N], in order
+    threshold: float,
+) -> int | None:
+    """Return the first index from which every value is at or above ``threshold``, or None."""
+    below = np.flatnonzero(~(values >= threshold))
+    start = int(below[-1]) + 1 if below.size else 0
+    return start if start < values.size else None
+
+
+def _wins(x: Array, y: Array) -> Array:
+    return np.asarray(0.5 + 0.5 * np.sign(x[:, None] - y[None, :]))  # [N, M]
+
+
+def _drawn(n: int, rng: np.random.Generator, resamples: int) -> NDArray[np.int64]:
+    return rng.integers(n, size=(resamples, n))  # [R, N]
+
+
+def _times_drawn(n: int, rng: np.random.Generator, resamples: int) -> NDArray[np.int64]:
+    return rng.multinomial(n, np.full(n, 1 / n), size=resamples)  # [R, N]
+
+
+def _percentiles(estimates: Array) -> Interval:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return Interval(float(low), float(high))
