@@ -142,9 +142,9 @@ def _parser() -> OneLineParser:
         "    python -m mbpo.train --preset pendulum --seed $s --runs-root duel --real-ratio 1\n"
         "  done\n"
         "  python -m mbpo.compare duel --at 500 --threshold -200 --png duel.png\n\n"
-        "Runs of a group share every setting but seed, log_every and profile; device and threads count as\n"
-        "the run resolved them, and a hand-changed run stands alone. A value holds until the next\n"
-        "evaluation and never past the end of its run.",
+        "Runs of a group share every setting but seed, log_every and profile; device and threads\n"
+        "count as the run resolved them, and a hand-changed run stands alone. A value holds until\n"
+        "the next evaluation and never past the end of its run.",
     )  # fmt: skip
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
     parser.add_argument(

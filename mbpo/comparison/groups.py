@@ -10,8 +10,8 @@ from typing import Any
 from mbpo.comparison.runs import Run
 from mbpo.settings import shown
 
-# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times them.
-# device and threads count as what the run resolved them to: rounding is theirs, and wall time.
+# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the
+# run. device and threads count as what the run resolved them to: rounding is theirs, and wall time.
 IGNORED = frozenset({"seed", "log_every", "profile"})
 RESOLVED = ("device", "threads")
 NAMES_APART = frozenset({"env_id", "preset"})
