@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +25,9 @@ else:
     import tomli as tomllib
 
 MAX_CONFIG_BYTES = 1 << 20
+MAX_SEEDS = 1000
+SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
+JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Launch:
     config: Config
     runs_root: Path
     run_id: str | None
+    seeds: tuple[int, ...] = ()  # a learner for each; none means one learner, by config.seed
+    jobs: int | None = None  # learners at once
 
     @property
     def toml(self) -> str:
@@ -70,6 +77,18 @@ def build_parser() -> OneLineParser:
     launch.add_argument("--config", metavar="FILE", help="TOML file of settings.")
     launch.add_argument("--runs-root", metavar="DIR", default="runs", help="Default: ./runs.")
     launch.add_argument("--run-id", metavar="NAME", help="Default: preset, seed and time.")
+    launch.add_argument(
+        "--seeds",
+        metavar="A:B",
+        help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.",
+    )
+    launch.add_argument(
+        "--jobs",
+        metavar="N",
+        help="With --seeds: learners at once. Default: as many as the cores "
+        "carry, each of one thread unless there are more cores than seeds: the fastest on a small "
+        "machine. On a GPU they share it.",
+    )
     groups: dict[str, Any] = {}
     for setting in SETTINGS.values():
         if setting.group not in groups:
@@ -102,11 +121,65 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
     if not isinstance(preset, str):
         raise ConfigError(f"preset must be text, got {shown(preset)}")
     run_id = given["run_id"]
+    seeds = _seeds(given)
     return Launch(
         config=resolve(values, preset),
         runs_root=Path(given["runs_root"]).absolute(),
         run_id=None if run_id is None else check_run_id(run_id),
+        seeds=seeds,
+        jobs=None if given["jobs"] is None else int(str(JOBS.parse(given["jobs"]))),
     )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds that ``text`` names, in its order: 2, 0,3,7, 0:5 (without 5) or 0:10:2.
+
+    Raises:
+        ConfigError: it names none, one twice, one out of range, or more than 1000.
+    """
+    parts = [_seed_range(part.strip(), text) for part in text.split(",")]
+    if (count := sum(map(len, parts))) > MAX_SEEDS:
+        raise ConfigError(
+            f"--seeds must name at most {MAX_SEEDS} seeds, got {count}: {shown(text)}"
+        )
+    seeds = tuple(itertools.chain.from_iterable(parts))
+    try:
+        SETTINGS["seed"].check(max(seeds))
+    except ConfigError as error:
+        raise ConfigError(f"{error} (from --seeds)") from None
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise ConfigError(f"--seeds must name each seed once, got {twice[0]} twice: {shown(text)}")
+    return seeds
+
+
+def _seed_range(part: str, text: str) -> range:
+    found = SEED_PART.fullmatch(part)
+    if found is None:
+        raise ConfigError(f"--seeds must be like 0:5, 0:10:2 or 0,3,7, got {shown(text)}")
+    first, end, step = (None if number is None else int(number) for number in found.groups())
+    assert first is not None
+    if end is None:
+        return range(first, first + 1)
+    if end <= first or step == 0:
+        raise ConfigError(
+            f"--seeds A:B:STEP must have A < B and STEP ≥ 1, got {shown(part)}: no seed; "
+            "0:5 is 0,1,2,3,4"
+        )
+    return range(first, end, step or 1)
+
+
+def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
+    if given["seeds"] is None:
+        if given["jobs"] is not None:
+            raise ConfigError("--jobs goes with --seeds only; give --seeds 0:5, say")
+        return ()
+    for other in ("seed", "run_id"):
+        if given[other] is not None:
+            flag = "--" + other.replace("_", "-")
+            raise ConfigError(
+                f"--seeds and {flag} exclude each other; each seed has its own, give one"
+            )
+    return parse_seeds(given["seeds"])
 
 
 def read_config(path: Path) -> dict[str, object]:

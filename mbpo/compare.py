@@ -137,10 +137,8 @@ def _parser() -> OneLineParser:
         "each other:\nmean, interquartile mean (IQM), probability of improvement, steps to a "
         "threshold.",
         epilog="example: three seeds of MBPO against SAC on real rows only\n"
-        "  for s in 0 1 2; do\n"
-        "    python -m mbpo.train --preset pendulum --seed $s --runs-root duel\n"
-        "    python -m mbpo.train --preset pendulum --seed $s --runs-root duel --real-ratio 1\n"
-        "  done\n"
+        "  python -m mbpo.train --preset pendulum --seeds 0:3 --runs-root duel\n"
+        "  python -m mbpo.train --preset pendulum --seeds 0:3 --runs-root duel --algo sac\n"
         "  python -m mbpo.compare duel --at 500 --threshold -200 --png duel.png\n\n"
         "Runs of a group share every setting but seed, log_every and profile; device and threads\n"
         "count as the run resolved them, and a hand-changed run stands alone. A value holds until\n"

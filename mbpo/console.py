@@ -24,7 +24,7 @@ class Console:
     ) -> None:
         """Print where the run stands."""
         speed = metrics.get("time/env_steps_per_s") or 0.0
-        left = _duration((self._total - env_steps) / speed) if speed else "?"
+        left = duration((self._total - env_steps) / speed) if speed else "?"
         last = "—" if status.last_return is None else f"{status.last_return:.1f}"
         parts = [
             f"{env_steps:>7,}/{self._total:,}",
@@ -56,7 +56,7 @@ class Console:
 
     def profile(self, figures: Mapping[str, Any]) -> None:
         """Print where the wall time went."""
-        print(f"wall time {_duration(figures['wall_s'])}, of which")
+        print(f"wall time {duration(figures['wall_s'])}, of which")
         for part, share in sorted(figures["share"].items(), key=lambda item: -item[1]):
             each = figures["ms_per_step"][part]
             print(f"  {part:8} {share:6.1%}  {each:8.2f} ms per env step after warm-up")
@@ -78,7 +78,8 @@ def _shown(metrics: Mapping[str, float | None], key: str) -> str:
     return "—" if value is None else f"{value:.3g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return minutes and seconds, and hours where there are any."""
     whole = int(seconds)
     hours, rest = divmod(whole, 3600)
     minutes, seconds_left = divmod(rest, 60)

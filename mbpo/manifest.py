@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -15,16 +14,16 @@ import torch
 
 from mbpo import __version__
 from mbpo.config import Auto, Config
+from mbpo.cores import auto_threads, cores
 from mbpo.ops import build_info
 
 SCHEMA = 1
-MOST_AUTO_THREADS = 4
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "safetensors")
 
 
 def pin_threads(threads: int | Auto) -> int:
     """Fix torch's CPU threads and return their number."""
-    count = min(_cores(), MOST_AUTO_THREADS) if threads == "auto" else threads
+    count = auto_threads() if threads == "auto" else threads
     torch.set_num_threads(count)
     return count
 
@@ -44,7 +43,7 @@ def machine() -> dict[str, Any]:
     """Return what hardware this is."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
-        "platform": platform.platform(), "cpu": _cpu_model(), "cores": _cores(), "gpus": gpus,
+        "platform": platform.platform(), "cpu": _cpu_model(), "cores": cores(), "gpus": gpus,
     }  # fmt: skip
 
 
@@ -62,10 +61,6 @@ def manifest(config: Config, toml: str, device: torch.device, threads: int) -> d
         "preset": config.preset,
         "seed": config.seed,
     }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_model() -> str:

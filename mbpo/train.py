@@ -24,6 +24,7 @@ from mbpo.runs.create import create_run_dir
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
 from mbpo.sac.agent import SACReport
+from mbpo.seeds.pool import run_seeds
 from mbpo.snapshots import Snapshots
 from mbpo.timing import Profile, Stopwatch
 from mbpo.trust import bound_metrics, new_data_error
@@ -208,7 +209,11 @@ def _train(config: Config, learner: Learner, run: RunWriter) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, train, and return the exit code of the contract."""
     try:
-        return start(parse_launch(sys.argv[1:] if arguments is None else arguments))
+        launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
+        if launch.seeds:
+            fill_standard_streams()
+            return run_seeds(launch)
+        return start(launch)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:

@@ -1,0 +1,1 @@
+"""Run one learner process per seed: plan, pool, display, summary. Imports no torch."""

@@ -1,0 +1,125 @@
+"""Plan one learner per seed: how many at once, by how many threads, under which names."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbpo.command_line import Launch
+from mbpo.config import SETTINGS, Auto, Config
+from mbpo.cores import auto_threads, cores
+from mbpo.errors import StorageError
+from mbpo.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold what the learners of all seeds share."""
+
+    config: Config  # but for seed and threads, which each learner is given
+    threads: int  # of each learner
+    seeds: tuple[int, ...]
+    jobs: int  # learners at once
+    runs_root: Path
+    name: str  # what the names of the runs begin with
+    makes_root: bool  # whether there is no runs root yet
+
+    @property
+    def outputs(self) -> Path:
+        """Return the folder of what the learners print; while it exists the name is taken."""
+        return self.runs_root / ".launch" / self.name
+
+    def run_id(self, seed: int) -> str:
+        """Return the name of a seed's run; names sort together, and by seed."""
+        width = len(str(max(self.seeds)))
+        return f"{self.name}-s{seed:0{width}}"
+
+    def command(self, seed: int) -> tuple[str, ...]:
+        """Return the command of a seed's learner: what differs from the preset, as flags.
+
+        A learner that starts hours later thus runs the same settings, though the file given by
+        --config has changed.
+        """
+        config = dataclasses.replace(self.config, seed=seed, threads=self.threads)
+        return (
+            sys.executable, "-m", "mbpo.train", *_flags(config),
+            f"--runs-root={self.runs_root}", f"--run-id={self.run_id(seed)}",
+        )  # fmt: skip
+
+    def claim(self) -> bool:
+        """Take the name; return whether it was free.
+
+        Raises:
+            StorageError: the runs root cannot be written.
+        """
+        try:
+            self.outputs.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self.outputs.mkdir(mode=0o700)  # one process succeeds, whoever else tries
+                if not any((self.runs_root / self.run_id(seed)).exists() for seed in self.seeds):
+                    return True
+                self.outputs.rmdir()
+            return False
+        except OSError as error:
+            raise StorageError(
+                f"cannot write in {self.runs_root}: {error.strerror}; give a writable --runs-root"
+            ) from None
+
+    def release(self) -> None:
+        """Remove the folders made here that hold nothing: without a run there is no trace."""
+        made = (self.outputs.parent, self.runs_root) if self.makes_root else ()
+        for folder in (self.outputs, *made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def make_plan(launch: Launch) -> Plan:
+    """Return the plan for a command line with --seeds, its name claimed.
+
+    Raises:
+        StorageError: the runs root cannot be written.
+    """
+    config, seeds, root = launch.config, launch.seeds, launch.runs_root
+    threads, jobs = share_cores(config.threads, len(seeds), launch.jobs)
+    makes_root = not root.exists()
+    begun = f"{config.preset}-{time.strftime('%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        name = begun if number == 1 else f"{begun}-{number}"
+        plan = Plan(config, threads, seeds, jobs, root, name, makes_root)
+        if plan.claim():
+            break
+    return plan
+
+
+def share_cores(threads: int | Auto, seeds: int, jobs: int | None) -> tuple[int, int]:
+    """Return the threads of each learner, and how many learners run at once.
+
+    Threads follow from the cores and the seeds alone, not from ``jobs``: however many run at once,
+    a seed gives the same metrics.
+    """
+    each = auto_threads(seeds) if threads == "auto" else threads
+    at_once = max(1, cores() // each) if jobs is None else jobs
+    return each, min(at_once, seeds)
+
+
+def _flags(config: Config) -> list[str]:
+    preset = {n: s.default for n, s in SETTINGS.items()} | dict(PRESETS[config.preset].settings)
+    given = [f"--preset={config.preset}"]
+    for name, setting in SETTINGS.items():
+        value = getattr(config, name)
+        if name != "preset" and (value != preset[name] or name in ("seed", "threads")):
+            given.append(f"{setting.flag}={_spelled(value)}")
+    return given
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(repr, value))
+    return str(value)  # a float's is the shortest text that gives the same float back

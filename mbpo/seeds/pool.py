@@ -1,0 +1,118 @@
+"""Run the learners of all seeds, some at once, and hand signals on to them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+from mbpo.command_line import Launch
+from mbpo.runs.layout import RunPaths
+from mbpo.seeds.console import SeedsConsole
+from mbpo.seeds.plan import Plan, make_plan
+from mbpo.seeds.seed_run import STOP_SIGNALS, SeedRun
+
+POLL_S = 0.1
+LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
+
+
+def run_seeds(launch: Launch) -> int:
+    """Run one learner per seed and return the exit code of them all.
+
+    0: every seed finished, or stopped on request. 128 and the number of the signal that ended
+    this process's learners early. Else the code of the first seed, in their order, that failed.
+
+    Raises:
+        StorageError: the runs root cannot be written.
+    """
+    plan = make_plan(launch)
+    runs = [
+        SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed),
+                plan.outputs / f"s{seed}.txt")
+        for seed in plan.seeds
+    ]  # fmt: skip
+    with SeedsConsole(plan) as console:
+        received = Pool(runs, plan, console).run()
+    console.summary(runs, told_to_stop=bool(received))
+    for run in runs:
+        run.forget_output()
+    plan.release()
+    if received and not all(run.finished for run in runs):
+        return 128 + received[0]
+    return next((run.exit_code for run in runs if run.exit_code), 0)
+
+
+class Pool:
+    """Keep ``plan.jobs`` learners running until none is left, or a signal says stop."""
+
+    def __init__(self, runs: Sequence[SeedRun], plan: Plan, console: SeedsConsole) -> None:
+        self._waiting = list(runs)
+        self._running: list[SeedRun] = []
+        self._runs = runs
+        self._jobs = plan.jobs
+        self._console = console
+        self._received: list[signal.Signals] = []
+        self._stopping = False
+        self._kill_at: float | None = None
+
+    def run(self) -> list[signal.Signals]:
+        """Return the signals received when the last learner has ended.
+
+        The first signal is handed on to every learner: each stops at its next env step, networks
+        saved, and none is started any more. A second SIGINT ends them at once.
+        """
+        with self._signals():
+            while True:
+                self._obey()
+                self._reap()
+                if not self._stopping:
+                    self._fill()
+                if not self._running and (self._stopping or not self._waiting):
+                    return self._received
+                self._console.progress(self._runs)
+                time.sleep(POLL_S)
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < self._jobs:
+            run = self._waiting.pop(0)
+            run.start()
+            self._running.append(run)
+
+    def _reap(self) -> None:
+        for run in self._running:
+            unknown = run.status is None
+            run.refresh()
+            if unknown and run.status is not None:
+                self._console.directory(run)
+            if not run.alive:
+                self._console.ended(run)
+        self._running = [run for run in self._running if run.alive]
+
+    def _obey(self) -> None:
+        if self._received and not self._stopping:
+            self._stopping = True
+            self._console.stopping(len(self._running), self._received[0])
+            self._send(self._received[0])
+        if self._received.count(signal.SIGINT) > 1 and self._kill_at is None:
+            self._kill_at = time.monotonic() + LAST_WORDS_S
+            self._send(signal.SIGINT)  # a learner that can, still writes how it ended
+        if self._kill_at is not None and time.monotonic() > self._kill_at:
+            self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        for run in self._running:
+            run.send(number)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        def note(number: int, frame: FrameType | None) -> None:
+            self._received.append(signal.Signals(number))
+
+        before = {number: signal.signal(number, note) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,115 @@
+"""Start, follow and end the learner of one seed."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mbpo.errors import one_line
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.reader import JsonLines, plain_number, read_text_tail
+from mbpo.runs.status import ENDED, RunStatus, read_status
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
+
+
+@dataclass
+class SeedRun:
+    """Hold the learner of one seed: a process of its own, which outlives this one."""
+
+    seed: int
+    paths: RunPaths
+    command: Sequence[str]
+    output: Path  # what it prints
+    status: RunStatus | None = None
+    evaluations: list[float] = field(default_factory=list)  # eval/return_mean, finite ones
+    exit_code: int | None = None  # as a shell sees it: 128 and the signal's number if killed
+    wall_s: float = 0.0
+    trouble: str = ""  # why it could not be started
+
+    def __post_init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._events = JsonLines(self.paths.events)
+        self._started = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Return whether it was started and has not been seen to end."""
+        return self._process is not None and self.exit_code is None
+
+    @property
+    def state(self) -> str:
+        """Return the state of its run, or what stands for one before there is a run."""
+        if self.status is not None:
+            ended = self.exit_code is not None and self.status.state not in ENDED
+            return "lost" if ended else self.status.state
+        if self.exit_code is None:
+            return "starting" if self.alive else "waiting"
+        if self.exit_code == 0:
+            return "finished"
+        return "stopped" if self.exit_code in STOP_CODES else "failed"
+
+    @property
+    def finished(self) -> bool:
+        """Return whether it ran to its end."""
+        return self.state == "finished"
+
+    @property
+    def reason(self) -> str:
+        """Return why it ended with an exit code other than 0, in one line without ``error: ``."""
+        killed = (self.exit_code or 0) - 128
+        if self.trouble:
+            found = self.trouble
+        elif self.status is not None and self.status.reason:
+            found = self.status.reason
+        elif killed > 0 and killed in set(signal.Signals):
+            found = f"ended by {signal.Signals(killed).name}"
+        else:
+            lines = [line for line in read_text_tail(self.output) if line.strip()]
+            found = lines[-1].removeprefix("error: ") if lines else "it printed nothing"
+        return one_line(found).removeprefix("error: ")
+
+    def start(self) -> None:
+        """Start the learner in a session of its own, which the terminal's Ctrl-C does not reach."""
+        self._started = time.monotonic()
+        try:
+            with self.output.open("wb") as output:
+                self._process = subprocess.Popen(
+                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                    start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror}"
+
+    def refresh(self) -> None:
+        """Take in what it wrote since the last call, and its end."""
+        if self._process is None or self.exit_code is not None:
+            return
+        code = self._process.poll()  # first: what it wrote before its end is then all there
+        self.status = read_status(self.paths) or self.status
+        while rows := self._events.poll():
+            values = (row.get("eval/return_mean") for row in rows)
+            self.evaluations += [float(value) for value in values if plain_number(value)]  # type: ignore[arg-type]
+        self.wall_s = time.monotonic() - self._started
+        if code is not None:
+            self.exit_code = code if code >= 0 else 128 - code
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def forget_output(self) -> None:
+        """Remove what it printed where the run's log or the reason holds as much."""
+        explained = self.exit_code in STOP_CODES or any(
+            line.startswith("error: ") for line in read_text_tail(self.output)
+        )
+        if explained or self.paths.log.exists():
+            with contextlib.suppress(OSError):
+                self.output.unlink()
