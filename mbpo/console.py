@@ -66,8 +66,8 @@ class Console:
     def unknown_termination(self) -> str:
         """Print and return the warning about an environment without a termination rule."""
         warning = (
-            f"no termination rule for {self._env_id}: imagined rollouts never end early; "
-            "add one to mbpo/envs/termination.py"
+            f"no termination rule for {self._env_id}: a head learns from real ends when imagined "
+            "rollouts end (model/termination_error); a rule is exact, see mbpo/envs/termination.py"
         )
         print(f"warning: {warning}", flush=True)
         return warning

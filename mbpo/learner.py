@@ -16,11 +16,12 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
+from mbpo.dynamics.termination_head import TerminationHead, TerminationTrainer
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
-from mbpo.envs.termination import never, rule_for
+from mbpo.envs.termination import rule_for
 from mbpo.errors import ConfigError
 from mbpo.graphs import Recorder, Replayed, record_cuda
 from mbpo.planning.cem import CEMPlanner
@@ -116,6 +117,13 @@ def build_trainer(
     )
 
 
+def build_termination(config: Config, env: BoxEnv, device: torch.device) -> TerminationTrainer:
+    """Return what learns when episodes end, for an environment without a rule."""
+    weights = torch_generator(config.seed, "termination")
+    head = TerminationHead(env.obs_dim, env.action_dim, generator=weights).to(device)
+    return TerminationTrainer(head, torch_generator(config.seed, "termination_batches", device))
+
+
 def build_planner(config: Config, fake_env: FakeEnv, actor: Actor) -> CEMPlanner:
     """Return the planner that stands in for the policy where ``algo`` is pets."""
     return CEMPlanner(
@@ -157,12 +165,12 @@ class Learner:
         self._plans = config.algo == "pets"
         self._sac_batch = config.sac_batch
         env = BoxEnv(config.env_id)
-        rule = rule_for(config.env_id)
-        self.knows_termination = rule is not None
+        rule, learned = rule_for(config.env_id), build_termination(config, env, self.device)
+        self.termination = None if rule else learned
         self.agent = build_agent(config, env, self.device)
         self.trainer = build_trainer(config, env, self.device, self._record)
         self.ensemble = self.trainer.ensemble
-        self.fake_env = FakeEnv(self.ensemble, rule or never)
+        self.fake_env = FakeEnv(self.ensemble, rule or learned.head)
         self.planner = build_planner(config, self.fake_env, self.agent.actor)
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
@@ -251,12 +259,14 @@ class Learner:
     def networks(self) -> dict[str, dict[str, Tensor]]:
         """Return the parameters of every network by part, for a checkpoint."""
         agent = self.agent
+        learned = self.termination
         return {
             "actor": dict(agent.actor.state_dict()),
             "critic": dict(agent.critic.state_dict()),
             "critic_target": dict(agent.critic_target.state_dict()),
             "ensemble": dict(self.ensemble.state_dict()),
             "temperature": {"log_alpha": agent.log_alpha},
+            **({"termination": dict(learned.head.state_dict())} if learned else {}),
         }
 
     def close(self) -> None:

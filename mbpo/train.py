@@ -100,7 +100,9 @@ class Training:
             real_buffer.mark_holdout(
                 config.holdout_ratio, config.holdout_max, learner.streams.holdout
             )
-            fit = learner.trainer.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
+            rows = real_buffer.training_rows(), real_buffer.holdout_rows()
+            fit = learner.trainer.fit(*rows)
+            ends = learner.termination.fit(*rows).metrics() if learner.termination else {}
             self.refits += 1
             # Without a policy there is no ε_π, and so no bound.
             bound = bound_metrics(learner, config, length, fresh) if config.algo == "mbpo" else {}
@@ -113,7 +115,7 @@ class Training:
                 )
             )  # fmt: skip
             imagined = learner.imagine(length, config.rollout_batch)
-        metrics = {**fit.metrics(), **bound, **imagined.metrics(), "rollout/length": length}
+        metrics = {**fit.metrics(), **ends, **bound, **imagined.metrics(), "rollout/length": length}
         metrics["rollout/model_buffer_rows"] = len(learner.model_buffer)
         self.run_writer.log(env_steps, metrics)
         self.run_writer.update(phase="train")
@@ -198,7 +200,7 @@ def _train(config: Config, learner: Learner, run: RunWriter) -> None:
     run.event("started", env_steps=0, attempt=run.status.attempt)
     run.update(phase="train")
     run.enter("running")
-    if not learner.knows_termination:
+    if learner.termination and config.algo != "sac":
         run.event("warning", env_steps=0, reason=console.unknown_termination())
     try:
         Training(config, learner, run, console).run()

@@ -94,6 +94,13 @@ class BoxEnv:
             raise DivergedError(f"{self.env_id}: reward is not finite: {reward}")
         return self._flat(obs), float(reward), bool(terminated), bool(truncated)
 
+    @property
+    def time_limit(self) -> int | None:
+        """Return the env steps after which an episode is truncated; None without a limit."""
+        spec = self._env.spec
+        limit: int | None = None if spec is None else spec.max_episode_steps
+        return limit
+
     def close(self) -> None:
         """Free what the environment holds."""
         self._env.close()

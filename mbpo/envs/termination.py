@@ -87,7 +87,11 @@ RULES: dict[str, Rule] = {
 }
 
 
+def rule_name(env_id: str) -> str:
+    """Return ``env_id`` without its module, namespace and version, as :data:`RULES` has it."""
+    return re.sub(r"-v\d+$", "", env_id.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
+
+
 def rule_for(env_id: str) -> Rule | None:
-    """Return the rule of ``env_id`` without its namespace and version, or None for a stranger."""
-    name = re.sub(r"-v\d+$", "", env_id.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
-    return RULES.get(name)
+    """Return the rule of ``env_id``, or None for a stranger."""
+    return RULES.get(rule_name(env_id))

@@ -193,6 +193,23 @@ def test_a_replayed_rollout_uses_the_model_and_policy_of_its_moment(learner: Any
             fit(graphed)
 
 
+def test_a_replayed_rollout_asks_the_termination_head_of_its_moment(learner: Any) -> None:
+    graphed = learner(Recordings(), "Toy-v0")  # whose rule nobody knows
+    real_buffer, shares = graphed.real_buffer, []
+    for ends in (0, 0, 0, 30, 50, 10):  # of 60 rows
+        real = real_buffer.transitions
+        real.terminated[:] = (real.next_obs[:, 0].argsort().argsort() < ends).float()
+        graphed.termination.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
+        draws = graphed.streams.rollout.get_state()
+        rows, counts = (t.clone() for t in graphed._imagined(3, 50))
+        graphed.streams.rollout.set_state(draws)
+        wanted, alive = graphed._imagine(3, 50)
+        assert torch.equal(rows, wanted) and torch.equal(counts, alive)
+        shares.append(float(rows[..., -1].mean()))
+    assert graphed._imagined._replay is not None
+    assert shares[:3] == [0, 0, 0] and len({*shares[3:]} - {0}) == 3
+
+
 class _Ends(FakeEnv):
     """Count up from the start; each row ends when it reaches 3."""
 

@@ -1,0 +1,126 @@
+"""Say what MBPO will trip over in an environment: ``python -m mbpo.check_env Hopper-v5``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from mbpo.command_line import OneLineParser
+from mbpo.config import resolve
+from mbpo.envs.finding import Finding
+from mbpo.envs.make import BoxEnv
+from mbpo.envs.play import play
+from mbpo.envs.report import findings
+from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
+from mbpo.presets import PRESETS
+
+MOST_REPLAYED = 500
+MOST_STEPS = 1_000_000
+TEXT_COLUMNS = 96
+EPILOG = """\
+levels:
+  ok       nothing to do
+  note     MBPO copes; know it when you choose settings or read its metrics
+  problem  MBPO learns something wrong, or nothing, until it is mended
+
+examples:
+  python -m mbpo.check_env Hopper-v5
+  python -m mbpo.check_env my_module:MyEnv-v0 --steps 20000 --json
+
+exit codes: 0 MBPO runs on it, 2 unknown environment or flag, 3 MBPO cannot run on it"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play at random, print the findings and return the exit code."""
+    try:
+        return _check(sys.argv[1:] if arguments is None else arguments)
+    except MBPOError as error:
+        return report(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def check(env_id: str, steps: int, seed: int) -> list[Finding]:
+    """Return what there is to say about ``env_id`` after that many random steps.
+
+    Raises:
+        ConfigError: there is no such environment.
+        EnvironmentFault: it cannot be made, or has no Box spaces with finite action bounds.
+    """
+    env = BoxEnv(env_id)
+    try:
+        played = play(env, steps, seed)
+        again = play(env, min(MOST_REPLAYED, len(played)), seed)
+        return list(findings(played, again))
+    finally:
+        env.close()
+
+
+def _check(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    if not 1 <= given.steps <= MOST_STEPS or given.seed < 0:
+        raise ConfigError(f"--steps must be from 1 to {MOST_STEPS} and --seed at least 0")
+    found = check(given.env_id, given.steps, given.seed)
+    code = EnvironmentFault.exit_code if any(each.fatal for each in found) else 0
+    if given.json:
+        about = {"env_id": given.env_id, "seed": given.seed, "exit_code": code}
+        print(json.dumps({**about, "findings": [each.to_dict() for each in found]}))
+        return code
+    print(f"{given.env_id}, seed {given.seed}")
+    for each in found:
+        print(_shown(each))
+    print(_verdict(given.env_id, found))
+    return code
+
+
+def _shown(finding: Finding) -> str:
+    head = f"{finding.level:<9}{finding.topic:<15}"
+    return textwrap.fill(
+        finding.text, TEXT_COLUMNS, initial_indent=head, subsequent_indent=" " * len(head),
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _verdict(env_id: str, found: Sequence[Finding]) -> str:
+    """Count the levels and say how to start."""
+    if any(each.fatal for each in found):
+        return "MBPO cannot run on this environment as it is."
+    counts = [sum(each.level == level for each in found) for level in ("problem", "note")]
+    problems, notes = (
+        f"{count or 'no'} {word}{'s' * (count != 1)}"
+        for count, word in zip(counts, ("problem", "note"), strict=True)
+    )
+    return f"{problems}, {notes}. To train: python -m mbpo.train {_flags(env_id, found)}"
+
+
+def _flags(env_id: str, found: Sequence[Finding]) -> str:
+    ours = [name for name in PRESETS if resolve({}, name).env_id == env_id and name != "debug"]
+    preset = ours[0] if ours else "walker2d"  # the paper's settings, and imagines single steps
+    flags = f"--preset {preset}" + ("" if ours else f" --env-id {env_id} --target-entropy auto")
+    wanted = any(each.numbers.get("normalize_targets") for each in found)
+    if wanted and not resolve({}, preset).normalize_targets:
+        flags += " --normalize-targets true"
+    return flags
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m mbpo.check_env",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Play random actions in an environment and say what MBPO will trip over:\n"
+        "scales, clipped or constant observations, time limits, termination, determinism.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("env_id", metavar="ENV_ID", help="Name-v0, or module:Name-v0 to import")
+    parser.add_argument("--steps", type=int, default=5000, metavar="N", help="default 5000")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
