@@ -253,3 +253,19 @@ def test_a_killed_learner_is_lost_and_what_it_wrote_is_whole(start_learner: Star
     assert time.monotonic() - start < 2.0
     found = rows(learner.paths.metrics)
     assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "active"}, "None"),
+    ],
+)  # fmt: skip
+def test_threads_wait_shortly_unless_the_user_says_how(given: dict[str, str], wanted: str) -> None:
+    code = "import mbpo, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **given}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert said.stdout.split() == [wanted, "False"]
