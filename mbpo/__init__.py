@@ -8,7 +8,7 @@ import os
 __version__ = "0.1.0"
 
 # Torch's CPU threads (libgomp) wait for each other in a loop, 300,000 turns by default, and beside
-# another busy process that takes the very core they wait for: a SAC update took 32 ms in place of 6.
+# another busy process that takes the very core they wait for: a SAC update took 32 ms, not 6.
 # A thousand turns are as fast on a quiet machine. Read once, when torch is imported.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
