@@ -66,8 +66,8 @@ step "benchmarks"
 
 step "a short Hopper run"
 if "$python" -c 'import gymnasium, mujoco' 2>/dev/null; then
-    "$python" -m mbpo.train --env-id Hopper-v5 --device cuda --total-steps 1500 \
-        --runs-root "$out/runs" </dev/null 2>&1 | tail -5 || failed=1
+    "$python" -m mbpo.train --preset hopper --device cuda --warmup-steps 500 --total-steps 1500 \
+        --profile --runs-root "$out/runs" </dev/null 2>&1 | tail -10 || failed=1
 else
     echo "gymnasium or mujoco is not installed: skipped"
 fi

@@ -33,7 +33,9 @@ EVALUATION_SEED = 0  # the same start states in every run, so that curves differ
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``name`` stands for.
+    """Return the device that ``name`` stands for, and make a numbered GPU the current one.
+
+    Streams and graphs that name no device are the current one's and would record nothing elsewhere.
 
     Raises:
         ConfigError: CUDA is asked for and not there.
@@ -45,6 +47,8 @@ def resolve_device(name: str) -> torch.device:
         found = torch.cuda.device_count()
         if (device.index or 0) >= found:
             raise ConfigError(f"device {name} is not there: {found} CUDA devices; use --device cpu")
+        if device.index is not None:
+            torch.cuda.set_device(device)
     return device
 
 
@@ -184,11 +188,10 @@ class Learner:
                 for name in ("act", "holdout", "rollout", "mix", "bound", "plan", "plan_eval")
             },
         )
+        self._prepare_loops()
 
-        self._repeat()
-
-    def _repeat(self) -> None:
-        """Prepare what is recorded where there is a recorder."""
+    def _prepare_loops(self) -> None:
+        """Make the two loops that a recorder, where there is one, records."""
         streams = self.streams
         self._updates = Replayed(
             self._take_updates, [streams.mix, self.agent.generator], self._record,

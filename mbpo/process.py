@@ -17,9 +17,9 @@ import torch
 
 from mbpo.errors import DivergedError, MBPOError, StorageError, one_line
 from mbpo.runs.writer import RunWriter
+from mbpo.signals import handled
 
 OUT_OF_MEMORY = 8
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def fill_standard_streams() -> None:
@@ -87,20 +87,14 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-@contextlib.contextmanager
-def _signals(run: RunWriter, received: list[int]) -> Iterator[None]:
+def _signals(run: RunWriter, received: list[int]) -> contextlib.AbstractContextManager[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and signal.SIGINT in received:
             raise KeyboardInterrupt
         received.append(number)
         run.control.request_stop()
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled(stop)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,9 @@ class Training:
         self.console = console
         waits = config.profile and learner.device.type == "cuda"
         self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
-        self.profile = Profile(run.paths.profile, self.clock, config.warmup_steps)
+        self.profile = (
+            Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
+        )
         self.snapshots = Snapshots(run.paths.checkpoints)
         self.refits = 0
         self.updates = 0
@@ -75,12 +77,13 @@ class Training:
                 self.log_interval(env_steps, order.settings)
             if env_steps % config.eval_every == 0:
                 self.evaluate(env_steps)
-            self.profile.step()
+            if self.profile:
+                self.profile.step()
         self.run_writer.update(env_steps=env_steps)
         if self._evaluated_at != env_steps and env_steps > config.warmup_steps:
             self.evaluate(env_steps)
         self.snapshots.save(self.learner, env_steps, "final")
-        if config.profile:
+        if self.profile:
             self.console.profile(self.profile.write())
 
     def refit_and_imagine(self, env_steps: int, settings: Mapping[str, Any]) -> None:
@@ -95,8 +98,9 @@ class Training:
         length = self.rollout_length(env_steps, settings)
         self.run_writer.update(phase="refit")
         with self.clock("model"):
+            bounded = config.algo == "mbpo"  # without a policy there is no ε_π, and so no bound
             unseen = real_buffer.unseen()
-            fresh = new_data_error(learner, unseen, config) if self.refits else None
+            fresh = new_data_error(learner, unseen, config) if self.refits and bounded else None
             real_buffer.mark_holdout(
                 config.holdout_ratio, config.holdout_max, learner.streams.holdout
             )
@@ -104,8 +108,7 @@ class Training:
             fit = learner.trainer.fit(*rows)
             ends = learner.termination.fit(*rows).metrics() if learner.termination else {}
             self.refits += 1
-            # Without a policy there is no ε_π, and so no bound.
-            bound = bound_metrics(learner, config, length, fresh) if config.algo == "mbpo" else {}
+            bound = bound_metrics(learner, config, length, fresh) if bounded else {}
         self.run_writer.update(phase="rollout")
         with self.clock("rollout"):
             learner.model_buffer.resize(

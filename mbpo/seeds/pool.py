@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from mbpo.command_line import Launch
 from mbpo.runs.layout import RunPaths
 from mbpo.seeds.console import SeedsConsole
 from mbpo.seeds.plan import Plan, make_plan
-from mbpo.seeds.seed_run import STOP_SIGNALS, SeedRun
+from mbpo.seeds.seed_run import SeedRun
+from mbpo.signals import handled
 
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
@@ -105,14 +106,8 @@ class Pool:
         for run in self._running:
             run.send(number)
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self) -> contextlib.AbstractContextManager[None]:
         def note(number: int, frame: FrameType | None) -> None:
             self._received.append(signal.Signals(number))
 
-        before = {number: signal.signal(number, note) for number in STOP_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return handled(note)

@@ -14,8 +14,8 @@ from mbpo.errors import one_line
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines, plain_number, read_text_tail
 from mbpo.runs.status import ENDED, RunStatus, read_status
+from mbpo.signals import STOP_SIGNALS
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
 
 

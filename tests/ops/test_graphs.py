@@ -16,9 +16,9 @@ from mbpo.data.replay import ReplayBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine, store_imagined
-from mbpo.errors import DivergedError
+from mbpo.errors import ConfigError, DivergedError
 from mbpo.graphs import Replayed
-from mbpo.learner import Learner
+from mbpo.learner import Learner, resolve_device
 from mbpo.ops import native
 
 SMALL = {
@@ -242,3 +242,14 @@ def test_only_rows_that_count_must_be_finite() -> None:
     with pytest.raises(DivergedError, match="imagined step 2 of 2"):
         store_imagined(rows, counts, buffer)
     assert isinstance(buffer.transitions, Transitions) and len(buffer) == 5
+
+
+def test_a_numbered_gpu_is_made_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name in ("cpu", "cuda", "cuda:1"):
+        assert resolve_device(name) == torch.device(name)
+    assert chosen == [torch.device("cuda:1")]
+    with pytest.raises(ConfigError, match="cuda:2 is not there"):
+        resolve_device("cuda:2")
