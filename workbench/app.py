@@ -25,6 +25,7 @@ from workbench.launcher import Launch, Launcher
 from workbench.messages import CommandSent, ReaderFault, RunRow, SnapshotReady
 from workbench.screens.bench import Bench
 from workbench.steering import Promise
+from workbench.terminal import end_with_terminal
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -232,6 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; return its exit status."""
     options = parse_arguments(arguments)
     app = Workbench(options.runs_root, readonly=options.readonly, start=options.start)
+    end_with_terminal()
     app.run()
     if active := sum(row.active for row in app.rows):
         shown = shlex.join(["mbpo-workbench", "--runs-root", str(options.runs_root)])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from fake_run import make_run, status_of
@@ -50,3 +54,31 @@ def test_the_app_shows_its_runs_soon_and_without_torch(tmp_path: Path) -> None:
         imports.append(float(output(TEXTUAL)))
     print(f"on screen after {min(shown):.2f} s of CPU, textual alone {min(imports):.2f} s")
     assert min(shown) < MOST * min(imports)
+
+
+def test_the_app_quits_when_its_terminal_is_closed_without_a_signal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    # As under make, which gets the hang-up alone and waits for the app.
+    app = subprocess.Popen(
+        [sys.executable, "-m", "workbench.app", "--runs-root", str(tmp_path)],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    os.close(theirs)
+    shown = threading.Event()
+
+    def read() -> None:
+        while not shown.is_set() and os.read(ours, 4096):
+            if app.poll() is None:
+                shown.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        assert shown.wait(30)
+        reader.join()
+        os.close(ours)
+        assert app.wait(20) == 128 + signal.SIGHUP
+    finally:
+        app.kill()
+        app.wait()
