@@ -158,6 +158,10 @@ class Config:
     )
 
     gamma: float = _setting(0.99, "Discount γ.", "sac", low=0, high=0.99999)
+    reward_scale: float = _setting(
+        1.0, "Critics and α see rewards times this; smaller where rewards are large.", "sac",
+        low=0, high=1e6, open_low=True,
+    )  # fmt: skip
     tau: float = _setting(
         0.005, "Step τ of the target critics toward the critics.", "sac",
         low=0, high=1, open_low=True,

@@ -168,6 +168,7 @@ class Learner:
         self._warmup_hold = config.warmup_hold
         self._plans = config.algo == "pets"
         self._sac_batch = config.sac_batch
+        self._reward_scale = config.reward_scale
         env = BoxEnv(config.env_id)
         rule, learned = rule_for(config.env_id), build_termination(config, env, self.device)
         self.termination = None if rule else learned
@@ -285,12 +286,12 @@ class Learner:
         return imagine(self.fake_env, self.sample_policy, start_obs, length, draws)
 
     def _take_updates(self, real_rows: int, updates: int) -> Tensor:
-        return self.agent.update_each(
-            sample_mixed(
-                self.real_buffer, self.model_buffer, self._sac_batch, real_rows,
-                self.streams.mix, updates,
-            )
+        batches = sample_mixed(
+            self.real_buffer, self.model_buffer, self._sac_batch, real_rows,
+            self.streams.mix, updates,
         )  # fmt: skip
+        batches.reward.mul_(self._reward_scale)  # the rows are copies
+        return self.agent.update_each(batches)
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -155,6 +155,7 @@ class Training:
         if self._interval_updates:
             means = (self._sac_sum / self._interval_updates).tolist()
             metrics |= dict(zip(SACReport.KEYS, means, strict=True))
+            metrics["sac/q_mean"] = means[-1] / self.config.reward_scale
             if not all(map(math.isfinite, means)):
                 raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {means}")
             self.updates += self._interval_updates

@@ -53,6 +53,21 @@ def test_sac_is_mbpo_with_real_rows_only(tmp_path: Path) -> None:
     assert {row["rollout/length"] for row in sac if "rollout/length" in row} == {0}
 
 
+def test_sac_on_rewards_8_times_as_large_and_scaled_back_is_the_same_sac(tmp_path: Path) -> None:
+    plain = train(tmp_path, "toy", "--algo", "sac", "--env-id", "toy_envs:Toy-v0")
+    loud = ("--algo", "sac", "--env-id", "toy_envs:Loud-v0")
+    scaled = train(tmp_path, "scaled", *loud, "--reward-scale", "0.125")
+    unscaled = train(tmp_path, "loud", *loud)
+
+    def series(metrics: list[dict[str, Any]], key: str) -> list[float]:
+        return [row[key] for row in metrics if key in row]
+
+    for key in ("sac/alpha", "sac/critic_loss", "sac/entropy"):
+        assert series(scaled, key) == series(plain, key) != series(unscaled, key)
+    for key in ("eval/return_mean", "sac/q_mean"):  # in the environment's own rewards
+        assert series(scaled, key) == [8 * value for value in series(plain, key)]
+
+
 def test_pets_plans_and_learns_no_policy(tmp_path: Path) -> None:
     metrics = train(tmp_path, "pets", "--algo", "pets", "--eval-episodes", "1", *QUICK_PLANS)
     assert has(metrics, "model/") and has(metrics, "eval/")

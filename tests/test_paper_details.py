@@ -356,6 +356,18 @@ def test_13_inputs_are_normalised_by_training_rows_and_targets_on_request() -> N
         torch.testing.assert_close(model.outputs.mean, wanted, atol=1e-6, rtol=1e-5)
 
 
+def test_13_a_target_that_is_all_rounding_is_not_scaled_up() -> None:
+    rows = transitions(200)
+    clock = 0.05 * torch.arange(200)  # float32: its steps of 0.05 differ by some 1e-6
+    rows.obs[:, 0], rows.next_obs[:, 0] = clock, clock + 0.05
+    rows.next_obs[:, 1] = rows.obs[:, 1] + 1e-4 * torch.randn(200, generator=generator())
+    assert 0 < targets(rows)[:, 1].std() < 1e-5
+    model = ensemble()
+    model.fit_normalizers(rows, normalize_targets=True)
+    assert model.outputs.std[1] == 1.0
+    assert 5e-5 < model.outputs.std[2] < 2e-4  # small, and a signal
+
+
 def test_14_log_prob_is_that_of_a_scaled_tanh_gaussian_summed_over_dims() -> None:
     z = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     correction = squash_correction(z, torch.ones(1)) + math.log(2)

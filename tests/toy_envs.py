@@ -74,6 +74,13 @@ class Cells(Toy):
     observation_space = Discrete(5)
 
 
+class Loud(Toy):
+    """Give 8 times the reward."""
+
+    def reward(self) -> float:
+        return 8.0 * super().reward()
+
+
 class NanReward(Toy):
     """Give a reward that is not a number from the 30th step on."""
 
@@ -114,6 +121,6 @@ class Stuck(Toy):
 
 
 for toy in (
-    Toy, Grid, Endless, Choice, Cells, NanReward, InfiniteObs, Broken, Unmakeable, Stuck,
+    Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Unmakeable, Stuck,
 ):  # fmt: skip
     gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)

@@ -19,6 +19,12 @@ def targets(transitions: Transitions) -> Tensor:  # [N, 1 + O]
     return torch.cat((transitions.reward[:, None], delta), dim=1)
 
 
+def largest_parts(transitions: Transitions) -> Tensor:  # [1 + O]
+    """Return the largest number that each target was computed from, which sets its rounding."""
+    sides = torch.maximum(transitions.obs.abs(), transitions.next_obs.abs())
+    return torch.cat((transitions.reward.abs()[:, None], sides), dim=1).amax(dim=0)
+
+
 class DynamicsEnsemble(nn.Module):
     """Map (obs, action) to a Gaussian over [reward, next_obs − obs] for each of E members.
 
@@ -74,11 +80,19 @@ class DynamicsEnsemble(nn.Module):
         mean, logvar = self.net(inputs, member, (self.min_logvar, self.max_logvar))
         return mean, logvar
 
-    def fit_scale(self, labels: Tensor) -> None:
-        """Take the standard deviations of targets [N, 1 + O], for :meth:`standardized`."""
+    def fit_normalizers(self, training: Transitions, normalize_targets: bool) -> Tensor:
+        """Take means and standard deviations of inputs and, on request, targets.
+
+        Returns the targets [N, 1 + O] in output units, whose spread :meth:`standardized` takes.
+        """
+        labels, largest = targets(training), largest_parts(training)
         measured = Normalizer(labels.shape[1]).to(labels.device)
-        measured.fit(self.outputs.normalize(labels))
-        self.scale.copy_(measured.std)
+        measured.fit(labels, largest)
+        self.inputs.fit(training.obs_action)
+        if normalize_targets:
+            self.outputs.load_state_dict(measured.state_dict())
+        self.scale.copy_(measured.std / self.outputs.std)
+        return self.outputs.normalize(labels)
 
     @torch.no_grad()
     def standardized(self, transitions: Transitions) -> tuple[Tensor, Tensor, Tensor]:

@@ -140,12 +140,8 @@ class EnsembleTrainer:
 
     def _prepare(self, training: Transitions) -> tuple[Tensor, Tensor]:
         """Fit the normalisers and return normalised inputs [N, O+A] and targets [N, 1+O]."""
-        model, labels = self.ensemble, targets(training)
-        model.inputs.fit(training.obs_action)
-        if self._normalize_targets:
-            model.outputs.fit(labels)
-        model.fit_scale(labels)
-        return model.inputs.normalize(training.obs_action), model.outputs.normalize(labels)
+        labels = self.ensemble.fit_normalizers(training, self._normalize_targets)
+        return self.ensemble.inputs.normalize(training.obs_action), labels
 
     def _bootstrap(self, rows: int) -> Tensor:  # [E, N] int64
         shape = (self.ensemble.members, rows)
