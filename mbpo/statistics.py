@@ -144,7 +144,8 @@ def solved_from(
 
 
 def _wins(x: Array, y: Array) -> Array:
-    return np.asarray(0.5 + 0.5 * np.sign(x[:, None] - y[None, :]))  # [N, M]
+    above, below = x[:, None] > y[None, :], x[:, None] < y[None, :]
+    return np.asarray(0.5 + 0.5 * above - 0.5 * below)  # [N, M]; two infinities are a tie
 
 
 def _drawn(n: int, rng: np.random.Generator, resamples: int) -> NDArray[np.int64]:

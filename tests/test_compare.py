@@ -105,6 +105,18 @@ def test_a_duel_by_hand(tmp_path: Path, compare: Compare) -> None:
     assert (mbpo["env_steps"], mbpo["time_s"]) == (300, 3)
     sac = reaches["real_ratio=1", "solved"]
     assert (sac["reached"], sac["of"], sac["env_steps"], sac["time_s"]) == (1, 3, None, None)
+    lead = found["leads"][0]
+    assert (lead["x"], lead["until"], lead["sooner"]) == ("real_ratio=0.5", "first", 1)
+    assert lead["saved"] == 100  # 300 against 400, once reached and twice the end of the run
+    assert found["leads"][1]["until"] == "solved"
+
+
+def test_two_groups_that_never_get_there_are_a_tie(tmp_path: Path, compare: Compare) -> None:
+    for seed in range(2):
+        make_run(tmp_path, f"a-{seed}", [-900, -800], seed=seed)
+        make_run(tmp_path, f"b-{seed}", [-900, -800], seed=seed, real_ratio=1.0)
+    lead = figures(compare(tmp_path, "--json", "--threshold", "-200"))["leads"][0]
+    assert (lead["sooner"], lead["saved"]) == (0.5, 0)
 
 
 def test_the_last_common_step_is_where_every_run_has_a_value(
@@ -364,7 +376,7 @@ def test_the_csv_holds_every_figure(tmp_path: Path, compare: Compare) -> None:
     assert compare(duel, "--threshold", "-200", "--csv", file).code == 0
     rows = list(csv.DictReader(io.StringIO(file.read_text())))
     found = {(r["group"], r["by"], r["figure"]): r for r in rows}
-    assert len(found) == len(rows) == 2 * 3 + 2 + 2 * 6
+    assert len(found) == len(rows) == 2 * 3 + 2 + 2 * 6 + 2 * 2
     assert float(found["real_ratio=0.5", "env_steps", "mean"]["value"]) == -141
     assert found["real_ratio=0.5", "env_steps", "probability_of_improvement"]["low"] == "1.0"
     assert found["real_ratio=1", "", "reached_solved"]["value"] == "1"

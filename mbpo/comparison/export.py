@@ -63,6 +63,11 @@ def _lines(figures: Figures) -> Iterator[tuple[Any, ...]]:
         yield (env_id, r.group, "", "", "", f"reached_{r.until}", r.of, "", r.reached, "", "")
         for by, median in (("env_steps", r.env_steps), ("time_s", r.time_s)):
             yield (env_id, r.group, "", by, "", f"median_{r.until}", r.of, "", median, "", "")
+    for lead in figures.leads:
+        two = (env_id, lead.x, lead.y, "env_steps", "")
+        seeds, sooner = (lead.seeds_x, lead.seeds_y), (lead.sooner, *lead.sooner_interval)
+        yield (*two, f"probability_of_sooner_{lead.until}", *seeds, *sooner)
+        yield (*two, f"paired_saved_{lead.until}", *seeds, lead.saved, *lead.saved_interval)
 
 
 def _cells(line: tuple[Any, ...]) -> list[Any]:
@@ -91,6 +96,7 @@ def _environment(figures: Figures) -> dict[str, Any]:
         "scores": [_fields(score) for score in figures.scores],
         "pairs": [_fields(pair) for pair in figures.pairs],
         "reaches": [_fields(reach) for reach in figures.reaches],
+        "leads": [_fields(lead) for lead in figures.leads],
     }  # fmt: skip
 
 

@@ -73,6 +73,24 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """Hold how much sooner the seeds of group X get to the threshold than those of Y, in env steps.
+
+    Two seeds that never do are a tie; in the difference "never" counts as the end of the run.
+    """
+
+    x: str
+    y: str
+    until: Until
+    seeds_x: int
+    seeds_y: int
+    sooner: float  # P(X sooner)
+    sooner_interval: Interval
+    saved: float  # mean of Y's steps − X's where both have the same seeds, else NaN
+    saved_interval: Interval
+
+
+@dataclass(frozen=True)
 class Figures:
     """Hold all that is said of one environment."""
 
@@ -81,3 +99,4 @@ class Figures:
     scores: tuple[Score, ...]
     pairs: tuple[Pair, ...]
     reaches: tuple[Reach, ...]
+    leads: tuple[Lead, ...]

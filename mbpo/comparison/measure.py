@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mbpo.comparison.figures import Axis, Figures, Pair, Question, Reach, Score, Until
+from mbpo.comparison.figures import Axis, Figures, Lead, Pair, Question, Reach, Score, Until
 from mbpo.comparison.groups import Group
 from mbpo.comparison.runs import Run
 from mbpo.errors import ConfigError
 from mbpo.statistics import (
     NO_INTERVAL,
     Array,
+    Interval,
     carried_forward,
     first_reached,
     improvement_interval,
@@ -26,6 +27,7 @@ from mbpo.statistics import (
 )
 
 BOOTSTRAP_SEED = 0
+AXES: tuple[Axis, Axis] = ("env_steps", "time_s")
 UNTIL: Mapping[Until, Callable[[Array, float], int | None]] = {
     "first": first_reached,
     "solved": solved_from,
@@ -45,10 +47,15 @@ def measure(groups: Sequence[Group], question: Question) -> Figures:
             scores += [_score(group, by, at, question) for group in groups]
             pairs += [_pair(x, y, by, at, question) for x, y in itertools.combinations(groups, 2)]
     reaches: list[Reach] = []
+    leads: list[Lead] = []
     if question.threshold is not None:
         for group in groups:
-            reaches += _reaches(group, question.threshold, question)
-    return Figures(groups[0].env_id, tuple(groups), tuple(scores), tuple(pairs), tuple(reaches))
+            reaches += [_reach(group, until, question.threshold, question) for until in UNTIL]
+        for x, y in itertools.combinations(groups, 2):
+            leads += [_lead(x, y, until, question.threshold, question) for until in UNTIL]
+    return Figures(
+        groups[0].env_id, tuple(groups), tuple(scores), tuple(pairs), tuple(reaches), tuple(leads)
+    )
 
 
 def union_grid(runs: Sequence[Run], by: Axis) -> Array:  # [G], rising
@@ -116,36 +123,65 @@ def _score(group: Group, by: Axis, at: float, question: Question) -> Score:
 
 def _pair(x: Group, y: Group, by: Axis, at: float, question: Question) -> Pair:
     of_x, of_y = _at_point(x, by, at), _at_point(y, by, at)
-    scores_x = question.sign * np.array(list(of_x.values()))
-    scores_y = question.sign * np.array(list(of_y.values()))
-    improvement, interval = math.nan, NO_INTERVAL
-    if of_x and of_y:
-        improvement = probability_of_improvement([scores_x], [scores_y])
-        interval = improvement_interval([scores_x], [scores_y], bootstrap_rng(), question.resamples)
-    difference, difference_interval = math.nan, NO_INTERVAL
-    if of_x and of_x.keys() == of_y.keys():
-        difference, difference_interval = paired_difference(
-            np.array(list(of_x.values())), np.array(list(of_y.values())),
-            bootstrap_rng(), question.resamples,
-        )  # fmt: skip
+    better_x = {seed: question.sign * value for seed, value in of_x.items()}
+    better_y = {seed: question.sign * value for seed, value in of_y.items()}
     return Pair(
         x.name, y.name, by, at, len(of_x), len(of_y),
-        improvement, interval, difference, difference_interval,
+        *_improvement(better_x, better_y, question), *_difference(of_x, of_y, question),
     )  # fmt: skip
 
 
-def _reaches(group: Group, threshold: float, question: Question) -> list[Reach]:
-    curves = [run.curve for run in group.runs]
-    reaches = []
-    for until, find in UNTIL.items():
-        found = [find(question.sign * c.values, question.sign * threshold) for c in curves]
-        steps = [_position(c.env_steps, index) for c, index in zip(curves, found, strict=True)]
-        times = [_position(c.time_s, index) for c, index in zip(curves, found, strict=True)]
-        reached = sum(index is not None for index in found)
-        medians = float(np.median(steps)), float(np.median(times))
-        reaches.append(Reach(group.name, until, reached, len(curves), *medians))
-    return reaches
+def _reach(group: Group, until: Until, threshold: float, question: Question) -> Reach:
+    steps, times = (_reached(group, by, until, threshold, question) for by in AXES)
+    return Reach(
+        group.name, until, sum(map(math.isfinite, steps.values())), len(steps),
+        float(np.median(list(steps.values()))), float(np.median(list(times.values()))),
+    )  # fmt: skip
 
 
-def _position(along: Array, index: int | None) -> float:
-    return math.inf if index is None else float(along[index])
+def _lead(x: Group, y: Group, until: Until, threshold: float, question: Question) -> Lead:
+    of_x, of_y = (_reached(group, "env_steps", until, threshold, question) for group in (x, y))
+    early_x = {seed: -steps for seed, steps in of_x.items()}
+    early_y = {seed: -steps for seed, steps in of_y.items()}
+    saved = _difference(_within(y, of_y), _within(x, of_x), question)
+    return Lead(
+        x.name, y.name, until, len(of_x), len(of_y),
+        *_improvement(early_x, early_y, question), *saved,
+    )  # fmt: skip
+
+
+def _reached(
+    group: Group, by: Axis, until: Until, threshold: float, question: Question
+) -> dict[int, float]:
+    """Return where each seed gets to the threshold, infinity for "never"."""
+    reached = {}
+    for run in group.runs:
+        index = UNTIL[until](question.sign * run.curve.values, question.sign * threshold)
+        reached[run.seed] = math.inf if index is None else float(run.curve.along(by)[0][index])
+    return reached
+
+
+def _within(group: Group, steps: Mapping[int, float]) -> dict[int, float]:
+    """Return the steps, the end of its run for a seed that never gets there."""
+    return {run.seed: min(steps[run.seed], run.curve.end_env_steps) for run in group.runs}
+
+
+def _improvement(
+    x: Mapping[int, float], y: Mapping[int, float], question: Question
+) -> tuple[float, Interval]:
+    """Return P(X > Y) over seeds and its interval, NaN where a group has none."""
+    if not x or not y:
+        return math.nan, NO_INTERVAL
+    strata = [np.array(list(x.values()))], [np.array(list(y.values()))]
+    interval = improvement_interval(*strata, bootstrap_rng(), question.resamples)
+    return probability_of_improvement(*strata), interval
+
+
+def _difference(
+    x: Mapping[int, float], y: Mapping[int, float], question: Question
+) -> tuple[float, Interval]:
+    """Return the mean of x − y by seed and its interval, NaN where the seeds differ."""
+    if not x or x.keys() != y.keys():
+        return math.nan, NO_INTERVAL
+    values = np.array([x[seed] for seed in x]), np.array([y[seed] for seed in x])
+    return paired_difference(*values, bootstrap_rng(), question.resamples)

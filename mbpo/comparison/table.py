@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mbpo.comparison.figures import Axis, Figures, Question
+from mbpo.comparison.figures import Axis, Figures, Question, Until
 from mbpo.statistics import Interval
 
 MAX_WIDTH = 100
@@ -29,6 +29,8 @@ def print_figures(figures: Figures, question: Question) -> None:
         console.print(_pairs(figures, question))
     if question.threshold is not None:
         console.print(_reaches(figures, question, question.threshold))
+        if figures.leads:
+            console.print(_leads(figures, question, question.threshold))
 
 
 def shown_number(value: float) -> str:
@@ -77,8 +79,7 @@ def _pairs(figures: Figures, question: Question) -> Table:
 
 
 def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
-    bound = f"{'≥' if question.sign > 0 else '≤'} {threshold:g}"
-    until = {"first": f"first {bound}", "solved": f"solved: stays {bound}"}
+    until = _until(question, threshold)
     rows = [
         [
             reach.group,
@@ -91,6 +92,28 @@ def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
     ]
     titles = ["group", "until", "seeds", "median env steps", "median wall time"]
     return _table(titles, rows, names=(0, 1))
+
+
+def _leads(figures: Figures, question: Question, threshold: float) -> Table:
+    until = _until(question, threshold)
+    rows = [
+        [
+            until[lead.until],
+            lead.x,
+            lead.y,
+            f"{lead.seeds_x}, {lead.seeds_y}",
+            _with_interval(_share(lead.sooner), lead.sooner_interval, _share),
+            _with_interval(shown_number(lead.saved), lead.saved_interval),
+        ]
+        for lead in figures.leads
+    ]
+    titles = ["until", "X", "Y", "seeds", "P(X sooner) [95 %]", "steps saved by seed [95 %]"]
+    return _table(titles, rows, names=(0, 1, 2))
+
+
+def _until(question: Question, threshold: float) -> dict[Until, str]:
+    bound = f"{'≥' if question.sign > 0 else '≤'} {threshold:g}"
+    return {"first": f"first {bound}", "solved": f"solved: stays {bound}"}
 
 
 def _share(value: float) -> str:
