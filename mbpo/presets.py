@@ -26,14 +26,15 @@ PRESETS: Mapping[str, Preset] = {
             "Swing up a pendulum in about a minute on a laptop.",
             "tuned here; see docs/results.md",
             {
-                "env_id": "Pendulum-v1", "total_steps": 1200, "threads": 1, "warmup_steps": 250,
+                "env_id": "Pendulum-v1", "total_steps": 1200, "threads": 1, "warmup_steps": 300,
                 "warmup_hold": 16, "epoch_length": 100, "model_train_freq": 50,
                 "updates_per_step": 20, "rollout_batch": 4000, "rollout_length": 5,
                 "real_ratio": 0.5, "gamma": 0.98, "ensemble_size": 5, "elites": 4,
                 "model_hidden": 64, "model_layers": 3, "model_batch": 64, "model_max_epochs": 60,
                 "model_patience": 10, "normalize_targets": True, "sac_hidden": 64,
-                "sac_batch": 256, "actor_lr": 1e-3, "critic_lr": 1e-3, "alpha_lr": 1e-3,
-                "target_entropy": -1.2, "init_alpha": 0.2, "eval_every": 100, "r_max": 16.2736,
+                "sac_batch": 256, "actor_lr": 1e-3, "critic_lr": 3e-3, "alpha_lr": 1e-3,
+                "tau": 0.01, "reward_scale": 0.125, "target_entropy": -0.5, "init_alpha": 0.1,
+                "eval_every": 100, "r_max": 16.2736,
             },
         ),
         Preset(
