@@ -153,11 +153,12 @@ class Training:
             **self.clock.metrics(env_steps),
         }
         if self._interval_updates:
-            means = (self._sac_sum / self._interval_updates).tolist()
-            metrics |= dict(zip(SACReport.KEYS, means, strict=True))
-            metrics["sac/q_mean"] = means[-1] / self.config.reward_scale
-            if not all(map(math.isfinite, means)):
-                raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {means}")
+            values = (self._sac_sum / self._interval_updates).tolist()
+            if not all(map(math.isfinite, values)):
+                raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {values}")
+            means = dict(zip(SACReport.KEYS, values, strict=True))
+            means["sac/q_mean"] /= self.config.reward_scale
+            metrics |= means
             self.updates += self._interval_updates
             metrics["sac/updates"] = self.updates
             metrics["mix/real_ratio_measured"] = self._real_rows / self._sampled_rows
