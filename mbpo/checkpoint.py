@@ -1,4 +1,8 @@
-"""Save named tensors so that a crash, or a flipped bit, never passes for a checkpoint."""
+"""Save named tensors so that a crash, or a flipped bit, never passes for a checkpoint.
+
+A checkpoint is a folder: ``NAME.safetensors`` for each part, ``NAME.json`` for each note, and
+``manifest.json``, written last, with the hash of every file and its own.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,40 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from mbpo.errors import CheckpointError, StorageError
+from mbpo.runs.layout import sync_directory
 
-SCHEMA = 1
+SCHEMA = 2
+MANIFEST = "manifest.json"
+SEAL = "manifest_sha256"
+
+Parts = Mapping[str, Mapping[str, Tensor]]
+Notes = Mapping[str, Mapping[str, Any]]
 
 
-def save_checkpoint(
-    folder: Path, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]
-) -> None:
-    """Write each part as ``NAME.safetensors``, then the manifest with their hashes, then the name.
+def pack(parts: Parts, notes: Notes | None = None) -> dict[str, bytes]:
+    """Return the files of a checkpoint by name: what is changed later does not change them."""
+    packed = {f"{name}.safetensors": pack_tensors(part) for name, part in parts.items()}
+    for name, note in (notes or {}).items():
+        packed[f"{name}.json"] = json.dumps(note, indent=1, allow_nan=False).encode()
+    return packed
 
-    The folder appears whole: it is written beside its place and renamed.
+
+def pack_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors of any device as the bytes of a safetensors file."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def save_checkpoint(folder: Path, parts: Parts, facts: Mapping[str, Any]) -> None:
+    """Write each part, then the manifest of ``facts`` and hashes.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    write_checkpoint(folder, pack(parts), facts)
+
+
+def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Write what :func:`pack` returned. The folder appears whole: it is renamed to its place.
 
     Raises:
         StorageError: the disk refuses.
@@ -34,17 +62,43 @@ def save_checkpoint(
         shutil.rmtree(building, ignore_errors=True)
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         building.mkdir(mode=0o700)
-        payloads = {f"{name}.safetensors": save(_plain(part)) for name, part in parts.items()}
-        for name, data in payloads.items():
-            _write_durably(building / name, data)
-        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in payloads.items()}
+        for name, data in packed.items():
+            write_durably(building / name, data)
+        hashes = {name: digest(data) for name, data in packed.items()}
         manifest = {"schema": SCHEMA, **facts, "sha256": hashes}
-        _write_durably(building / "manifest.json", json.dumps(manifest, indent=1).encode())
+        manifest[SEAL] = _seal(manifest)
+        write_durably(building / MANIFEST, json.dumps(manifest, indent=1).encode())
+        sync_directory(building)
+        former = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(former)
         building.rename(folder)
+        sync_directory(folder.parent)
+        shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
         raise StorageError(f"cannot save {folder}: {error.strerror}") from None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a checkpoint.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        seal = manifest.pop(SEAL)
+        if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
+            raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} lacks {MANIFEST}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{folder / MANIFEST}: unreadable manifest ({error!r:.80})") from None
+    if _seal(manifest) != seal:
+        raise CheckpointError(f"{folder / MANIFEST} is damaged: its hash is not its own")
+    found: dict[str, Any] = manifest
+    return found
 
 
 def load_checkpoint(folder: Path, part: str) -> dict[str, Tensor]:
@@ -54,29 +108,80 @@ def load_checkpoint(folder: Path, part: str) -> dict[str, Tensor]:
         CheckpointError: the checkpoint is missing or damaged, or has no such part.
     """
     name = f"{part}.safetensors"
+    hashes = read_manifest(folder)["sha256"]
+    if name not in hashes:
+        raise CheckpointError(f"{folder} lacks {name}")
+    return unpack_tensors(folder / name, read_verified(folder / name, hashes[name]))
+
+
+def load_note(folder: Path, note: str) -> dict[str, Any]:
+    """Return ``note`` after checking its hash.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged, or has no such note.
+    """
+    name = f"{note}.json"
+    hashes = read_manifest(folder)["sha256"]
+    if name not in hashes:
+        raise CheckpointError(f"{folder} lacks {name}")
+    found: dict[str, Any] = json.loads(read_verified(folder / name, hashes[name]))
+    return found
+
+
+def verify_checkpoint(folder: Path) -> dict[str, Any]:
+    """Check the hash of every file and return the manifest.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    manifest = read_manifest(folder)
+    for name, expected in manifest["sha256"].items():
+        read_verified(folder / name, expected)
+    return manifest
+
+
+def read_verified(path: Path, expected: str) -> bytes:
+    """Return the bytes of a file whose SHA-256 is ``expected``.
+
+    Raises:
+        CheckpointError: it is missing, or its hash is another.
+    """
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
-        expected = manifest["sha256"][name]
-        data = (folder / name).read_bytes()
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder} lacks {Path(error.filename).name}") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{folder}: unreadable manifest ({error!r:.80})") from None
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise CheckpointError(f"{folder / name} is damaged: its hash is not the manifest's")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent} lacks {path.name}") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if digest(data) != expected:
+        raise CheckpointError(f"{path} is damaged: its hash is not the manifest's")
+    return data
+
+
+def unpack_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    """Return the tensors in the bytes of the safetensors file ``path``.
+
+    Raises:
+        CheckpointError: they are no such file's.
+    """
     try:
         return load(data)
     except SafetensorError as error:
-        raise CheckpointError(f"{folder / name} is damaged: {error}") from None
+        raise CheckpointError(f"{path} is damaged: {error}") from None
 
 
-def _plain(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in part.items()}
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a new file and wait until the disk has its contents."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return digest(json.dumps(manifest, sort_keys=True).encode())

@@ -26,6 +26,7 @@ else:
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SEEDS = 1000
+NOT_OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
 
@@ -39,6 +40,7 @@ class Launch:
     run_id: str | None
     seeds: tuple[int, ...] = ()  # a learner for each; none means one learner, by config.seed
     jobs: int | None = None  # learners at once
+    resume: bool = False  # the run run_id under runs_root, which has this config
 
     @property
     def toml(self) -> str:
@@ -83,6 +85,12 @@ def build_parser() -> OneLineParser:
         help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.",
     )
     launch.add_argument(
+        "--resume",
+        metavar="RUN_DIR",
+        help="Go on with a run that was cut off or stopped, from its newest checkpoint, to the "
+        "same results; alone, without other flags.",
+    )
+    launch.add_argument(
         "--jobs",
         metavar="N",
         help="With --seeds: learners at once. Default: as many as the cores "
@@ -108,6 +116,8 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
         SystemExit: after ``--help``.
     """
     given = vars(build_parser().parse_args(arguments))
+    if given["resume"] is not None:
+        return _resume(given)
     file = read_config(Path(given["config"])) if given["config"] is not None else {}
     flags = {name: text for name, text in given.items() if name in SETTINGS and text is not None}
     values: dict[str, object] = {**file}
@@ -180,6 +190,17 @@ def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
                 f"--seeds and {flag} exclude each other; each seed has its own, give one"
             )
     return parse_seeds(given["seeds"])
+
+
+def _resume(given: Mapping[str, str | None]) -> Launch:
+    others = [name for name, v in given.items() if v is not None and name not in NOT_OF_A_RESUME]
+    if others:
+        flag = "--" + others[0].replace("_", "-")
+        raise ConfigError(f"--resume goes alone, without {flag}: the run has its own settings")
+    root = Path(str(given["resume"])).absolute()
+    values = read_config(root / "config.toml")
+    preset = str(values.pop("preset", "pendulum"))
+    return Launch(resolve(values, preset), root.parent, check_run_id(root.name), resume=True)
 
 
 def read_config(path: Path) -> dict[str, object]:

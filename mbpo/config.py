@@ -117,6 +117,10 @@ class Config:
     updates_per_step: int = _setting(
         20, "SAC updates after each env step.", "loop", unit="updates", low=0, high=1000
     )
+    checkpoint_every: int = _setting(
+        5000, "Interval between checkpoints, from which a run can be resumed.", "run",
+        unit="env steps", low=1, high=10**9,
+    )  # fmt: skip
     real_buffer_capacity: int = _setting(
         1_000_000, "Real transitions kept.", "loop", unit="rows", low=1, high=10**8
     )

@@ -16,7 +16,7 @@ from mbpo.config import Config, resolve
 from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
-from mbpo.learner import build_actor
+from mbpo.parts import build_actor
 from mbpo.runs.layout import RunPaths
 from mbpo.sac.networks import Actor
 from mbpo.snapshots import find_snapshot

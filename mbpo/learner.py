@@ -1,145 +1,35 @@
-"""Build the learner's parts from a config: buffers, ensemble, agent, environments."""
+"""Hold every part of MBPO for one environment, act in it, and be saved and restored whole."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbpo.config import Config
 from mbpo.data.real_buffer import Behaviour, RealBuffer
 from mbpo.data.replay import ReplayBuffer, real_rows_in, sample_mixed
 from mbpo.data.transitions import Transitions
-from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
-from mbpo.dynamics.termination_head import TerminationHead, TerminationTrainer
-from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.termination import rule_for
-from mbpo.errors import ConfigError
 from mbpo.graphs import Recorder, Replayed, record_cuda
-from mbpo.planning.cem import CEMPlanner
-from mbpo.sac.agent import SACAgent
-from mbpo.sac.networks import Actor, Sampled, TwinCritic
+from mbpo.ops.adam import AdamState
+from mbpo.parts import build_agent, build_planner, build_termination, build_trainer, resolve_device
+from mbpo.sac.networks import Sampled
 from mbpo.seeding import numpy_rng, torch_generator
 
+STREAMS = ("act", "holdout", "rollout", "mix", "bound", "plan", "plan_eval")
 EVALUATION_SEED = 0  # the same start states in every run, so that curves differ by policy only
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device that ``name`` stands for, and make a numbered GPU the current one.
-
-    Streams and graphs that name no device are the current one's and would record nothing elsewhere.
-
-    Raises:
-        ConfigError: CUDA is asked for and not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda":
-        found = torch.cuda.device_count()
-        if (device.index or 0) >= found:
-            raise ConfigError(f"device {name} is not there: {found} CUDA devices; use --device cpu")
-        if device.index is not None:
-            torch.cuda.set_device(device)
-    return device
-
-
-def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
-    """Return the policy network with its first weights."""
-    return Actor(
-        env.obs_dim,
-        torch.from_numpy(env.action_low),
-        torch.from_numpy(env.action_high),
-        hidden=config.sac_hidden,
-        layers=config.sac_layers,
-        generator=torch_generator(config.seed, "actor"),
-    ).to(device)
-
-
-def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
-    """Return the SAC agent with its first weights.
-
-    The config's target entropy is that of actions scaled to [−1, 1]; densities here are in the
-    environment's units, so Σ log scale is added.
-
-    Source: softlearning's GymAdapter, under the released MBPO code, rescales actions by default.
-    """
-    actor = build_actor(config, env, device)
-    scaled = config.target_entropy
-    target_entropy = -env.action_dim if scaled == "auto" else float(scaled)
-    critic = TwinCritic(
-        env.obs_dim,
-        env.action_dim,
-        hidden=config.sac_hidden,
-        layers=config.sac_layers,
-        generator=torch_generator(config.seed, "critic"),
-    )
-    return SACAgent(
-        actor,
-        critic.to(device),
-        gamma=config.gamma,
-        tau=config.tau,
-        actor_lr=config.actor_lr,
-        critic_lr=config.critic_lr,
-        alpha_lr=config.alpha_lr,
-        init_alpha=config.init_alpha,
-        target_entropy=target_entropy + float(actor.scale.log().sum()),
-        generator=torch_generator(config.seed, "sac", device),
-    )
-
-
-def build_trainer(
-    config: Config, env: BoxEnv, device: torch.device, record: Recorder | None
-) -> EnsembleTrainer:
-    """Return the dynamics ensemble, with its first weights, inside its trainer."""
-    ensemble = DynamicsEnsemble(
-        env.obs_dim,
-        env.action_dim,
-        members=config.ensemble_size,
-        hidden=config.model_hidden,
-        layers=config.model_layers,
-        generator=torch_generator(config.seed, "ensemble"),
-    )
-    return EnsembleTrainer(
-        ensemble.to(device),
-        lr=config.model_lr,
-        batch_size=config.model_batch,
-        max_epochs=config.model_max_epochs,
-        patience=config.model_patience,
-        elites=config.elites,
-        normalize_targets=config.normalize_targets,
-        generator=torch_generator(config.seed, "trainer", device),
-        record=record,
-    )
-
-
-def build_termination(config: Config, env: BoxEnv, device: torch.device) -> TerminationTrainer:
-    """Return what learns when episodes end, for an environment without a rule."""
-    weights = torch_generator(config.seed, "termination")
-    head = TerminationHead(env.obs_dim, env.action_dim, generator=weights).to(device)
-    return TerminationTrainer(head, torch_generator(config.seed, "termination_batches", device))
-
-
-def build_planner(config: Config, fake_env: FakeEnv, actor: Actor) -> CEMPlanner:
-    """Return the planner that stands in for the policy where ``algo`` is pets."""
-    return CEMPlanner(
-        fake_env.propagate,
-        actor.center - actor.scale,
-        actor.center + actor.scale,
-        horizon=config.plan_horizon,
-        candidates=config.plan_candidates,
-        elites=config.plan_elites,
-        iterations=config.plan_iterations,
-        particles=config.plan_particles,
-    )
 
 
 @dataclass(frozen=True)
@@ -181,13 +71,11 @@ class Learner:
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)
         self.collector = Collector(env, config.seed)
+        self._held_action = np.zeros(env.action_dim)  # of warm-up
         self.evaluator = Evaluator(config.env_id, config.eval_episodes, EVALUATION_SEED)
         self.streams = Streams(
             warmup=numpy_rng(config.seed, "warmup"),
-            **{
-                name: torch_generator(config.seed, name, self.device)
-                for name in ("act", "holdout", "rollout", "mix", "bound", "plan", "plan_eval")
-            },
+            **{name: torch_generator(config.seed, name, self.device) for name in STREAMS},
         )
         self._prepare_loops()
 
@@ -262,21 +150,89 @@ class Learner:
 
     def networks(self) -> dict[str, dict[str, Tensor]]:
         """Return the parameters of every network by part, for a checkpoint."""
-        agent = self.agent
-        learned = self.termination
+        networks = {name: dict(part.state_dict()) for name, part in self._modules().items()}
+        return {**networks, "temperature": {"log_alpha": self.agent.log_alpha}}
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return all that the learner's future depends on, in named parts, to be saved.
+
+        Of the real buffer only the marks: :meth:`RealBuffer.recorded` has the rows.
+        """
+        episode = self.collector.state_dict()
         return {
-            "actor": dict(agent.actor.state_dict()),
-            "critic": dict(agent.critic.state_dict()),
-            "critic_target": dict(agent.critic_target.state_dict()),
-            "ensemble": dict(self.ensemble.state_dict()),
-            "temperature": {"log_alpha": agent.log_alpha},
-            **({"termination": dict(learned.head.state_dict())} if learned else {}),
+            **self.networks(),
+            **{f"adam_{name}": state.state_dict() for name, state in self._adam_states().items()},
+            "streams": {
+                **{name: g.get_state() for name, g in self._generators().items()},
+                "warmup": _to_bytes(self.streams.warmup.bit_generator.state),
+            },
+            "episode": {
+                **{name: torch.from_numpy(value) for name, value in episode.items()},
+                "held_action": torch.from_numpy(self._held_action),
+            },
+            "real": self.real_buffer.state_dict(),
+            "imagined": self.model_buffer.state_dict(),
         }
+
+    def load_state_dict(self, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Become the learner that :meth:`state_dict` described, its episode played again.
+
+        ``saved["real"]`` has the real buffer's rows besides its marks. Parts that are absent stay
+        as they are: without "streams" the luck is new, without "imagined" nothing is imagined yet.
+
+        Raises:
+            EnvironmentFault: the episode does not repeat.
+            RuntimeError, ShapeError: tensors are of other shapes.
+        """
+        for name, part in self._modules().items():
+            part.load_state_dict(saved[name])
+        with torch.no_grad():
+            self.agent.log_alpha.copy_(saved["temperature"]["log_alpha"])
+        for name, state in self._adam_states().items():
+            state.load_state_dict(saved[f"adam_{name}"])
+        if "streams" in saved:
+            for name, generator in self._generators().items():
+                generator.set_state(saved["streams"][name])
+            self.streams.warmup.bit_generator.state = _from_bytes(saved["streams"]["warmup"])
+        self.real_buffer.load_state_dict(saved["real"])
+        if "imagined" in saved:
+            self.model_buffer.load_state_dict(saved["imagined"])
+        episode = {name: tensor.numpy() for name, tensor in saved["episode"].items()}
+        self._held_action = episode.pop("held_action")
+        self.collector.load_state_dict(episode)
 
     def close(self) -> None:
         """Free the environments."""
         self.collector.env.close()
         self.evaluator.close()
+
+    def _modules(self) -> dict[str, nn.Module]:
+        agent, learned = self.agent, self.termination
+        return {
+            "actor": agent.actor,
+            "critic": agent.critic,
+            "critic_target": agent.critic_target,
+            "ensemble": self.ensemble,
+            **({"termination": learned.head} if learned else {}),
+        }
+
+    def _adam_states(self) -> dict[str, AdamState]:
+        learned = self.termination
+        return {
+            **self.agent.adam_states(),
+            "ensemble": self.trainer.step.adam_state,
+            **({"termination": learned.adam_state} if learned else {}),
+        }
+
+    def _generators(self) -> dict[str, torch.Generator]:
+        learned = self.termination
+        own = {name: getattr(self.streams, name) for name in STREAMS}
+        return {
+            **own,
+            "sac": self.agent.generator,
+            "trainer": self.trainer.generator,
+            **({"termination": learned.generator} if learned else {}),
+        }
 
     def _start(self, rows: int) -> Tensor:  # [N, O]
         return self.real_buffer.sample_rows(rows, self.streams.rollout).obs
@@ -305,3 +261,13 @@ class Learner:
     def _unknown_behaviour(self, log_prob: float) -> Behaviour:
         nothing = torch.full((1, self.real_buffer.action_dim), math.nan, device=self.device)
         return Behaviour(nothing, nothing, torch.full((1,), log_prob, device=self.device))
+
+
+def _to_bytes(state: Mapping[str, Any]) -> Tensor:  # uint8
+    """Return the state of a numpy generator, which has numbers of 128 bits."""
+    return torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)
+
+
+def _from_bytes(saved: Tensor) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(bytes(saved.tolist()))
+    return state

@@ -1,4 +1,4 @@
-"""Keep the best and the final networks of a run, for ``python -m mbpo.evaluate``."""
+"""Keep checkpoints of a run: the last few, the final one, those asked for, and the best policy."""
 
 from __future__ import annotations
 
@@ -6,70 +6,218 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbpo.checkpoint import save_checkpoint
+from torch import Tensor
+
+from mbpo.checkpoint import load_checkpoint, load_note, pack, read_manifest, verify_checkpoint
+from mbpo.checkpoint import write_checkpoint as write
 from mbpo.errors import CheckpointError
 from mbpo.learner import Learner
 from mbpo.runs.layout import write_json
+from mbpo.segments import Segments, segments_in
 
-INDEX = "index.json"  # {"best": "step-000001000", "final": …, "requested": …}
-
+INDEX = "index.json"  # {"best": "policy-000001000", "final": …, "requested": …, "last": […]}
+KEEP_LAST = 3
+MOST_IMAGINED_BYTES = 256 << 20  # a larger model buffer is imagined anew after a resume
 
 MOST_DIGITS = 18
-SNAPSHOT = re.compile(r"step-[0-9]{9,18}\Z")
+SNAPSHOT = re.compile(r"(step|policy)-[0-9]{9,18}\Z")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Hold a checkpoint that was found whole."""
+
+    name: str
+    parts: dict[str, dict[str, Tensor]]  # for Learner.load_state_dict
+    loop: dict[str, Any]  # what else the loop counts
+    segments: dict[str, str]  # hashes of the files with older rows, by name
 
 
 class Snapshots:
-    """Save networks under ``checkpoints/step-…``; the index says which is best and final."""
+    """Save under ``checkpoints/``: ``step-…`` to go on from, ``policy-…`` to evaluate.
 
-    def __init__(self, folder: Path) -> None:
+    What is saved is copied at once and written by a thread of its own, so that the learner does
+    not wait for the disk. Nothing is removed before what takes its place was read back.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        before: Callable[[], None] = lambda: None,  # makes durable what comes before a checkpoint
+        saved: Callable[[str, int], None] = lambda *_: None,  # told its name and env steps
+    ) -> None:
         self._folder = folder
-        self._index: dict[str, str] = {}
-        self._best_return = -math.inf
+        self._before, self._saved = before, saved
+        self._segments = Segments(folder / "rows")
+        self._index: dict[str, Any] = _read_index(folder)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+        self.best_return = -math.inf
 
     def is_best(self, eval_return: float) -> bool:
         """Return whether ``eval_return`` is the highest so far, and remember it."""
-        best = eval_return >= self._best_return
-        self._best_return = max(self._best_return, eval_return)
+        best = eval_return >= self.best_return
+        self.best_return = max(self.best_return, eval_return)
         return best
 
-    def save(
-        self, learner: Learner, env_steps: int, label: str, facts: Mapping[str, Any] | None = None
-    ) -> None:
-        """Save every network, then point ``label`` at it, then drop what no label points at.
+    def save(self, learner: Learner, env_steps: int, label: str, loop: Mapping[str, Any]) -> None:
+        """Save all that a resume needs as last, final or requested.
 
         Raises:
-            StorageError: the disk refuses.
+            StorageError: the disk refuses this, or refused the one before.
         """
         name = f"step-{env_steps:09d}"
-        if name not in self._index.values():
-            about = {"env_steps": env_steps, **(facts or {})}
-            save_checkpoint(self._folder / name, learner.networks(), about)
-        before = self._index.get(label)
-        self._index[label] = name
+        parts = learner.state_dict()
+        if _bytes(parts["imagined"]) > MOST_IMAGINED_BYTES:
+            del parts["imagined"]
+        hashes, new, parts["tail"] = self._segments.split(learner.real_buffer)
+        facts = {"env_steps": env_steps, "segments": hashes, "imagined": "imagined" in parts}
+        packed = pack(parts, {"loop": loop})
+
+        def work() -> None:
+            self._before()
+            self._segments.write(new)
+            self._put(name, packed, facts, label)
+            self._saved(name, env_steps)
+
+        self._submit(work)
+
+    def save_policy(self, learner: Learner, env_steps: int, facts: Mapping[str, Any]) -> None:
+        """Save the networks, to be evaluated, as the best.
+
+        Raises:
+            StorageError: the disk refused the one before.
+        """
+        packed = pack(learner.networks())
+        about = {"env_steps": env_steps, **facts}
+        self._submit(lambda: self._put(f"policy-{env_steps:09d}", packed, about, "best"))
+
+    def go_on_from(self, saved: Saved) -> None:
+        """Remember what was saved before ``saved``, which stays as it is."""
+        self._segments.adopt(saved.segments)
+        if saved.loop["best_return"] is not None:
+            self.best_return = saved.loop["best_return"]
+
+    def settle(self) -> None:
+        """Wait until the disk has what was saved.
+
+        Raises:
+            StorageError: it refused.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def close(self) -> None:
+        """Let the writing thread end."""
+        self._writer.shutdown()
+
+    def load(self, name: str) -> Saved:
+        """Return the checkpoint ``name`` after checking every file of it.
+
+        Raises:
+            CheckpointError: it is damaged, or holds a policy only.
+        """
+        folder = self._folder / name
+        manifest = read_manifest(folder)
+        loop = load_note(folder, "loop")
+        names = [n.removesuffix(".safetensors") for n in manifest["sha256"] if n[-5:] != ".json"]
+        parts = {name: load_checkpoint(folder, name) for name in names}
+        segments = segments_in(manifest)
+        parts["real"] |= self._segments.load(segments, parts.pop("tail"))
+        return Saved(name, parts, loop, segments)
+
+    def load_newest(self) -> tuple[Saved | None, list[str]]:
+        """Return the newest checkpoint that is whole, and what is wrong with newer ones."""
+        wrong: list[str] = []
+        for folder in sorted(self._folder.glob("step-*"), reverse=True):
+            if SNAPSHOT.match(folder.name):
+                try:
+                    return self.load(folder.name), wrong
+                except CheckpointError as error:
+                    wrong.append(str(error))
+        return None, wrong
+
+    def _submit(self, work: Callable[[], None]) -> None:
+        self.settle()
+        self._writing = self._writer.submit(work)
+
+    def _put(
+        self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str
+    ) -> None:
+        if not self._whole(name):
+            write(self._folder / name, packed, facts)
+            verify_checkpoint(self._folder / name)
+        self._point(label, name)
+
+    def _whole(self, name: str) -> bool:
+        try:
+            return bool(verify_checkpoint(self._folder / name))
+        except CheckpointError:
+            return False
+
+    def _point(self, label: str, name: str) -> None:
+        """Point ``label`` at a checkpoint, then drop what no label points at any more."""
+        before = self._names(label)
+        if label == "last":
+            self._index[label] = [*(n for n in before if n != name), name][-KEEP_LAST:]
+        else:
+            self._index[label] = name
         write_json(self._folder / INDEX, self._index)
-        if before is not None and before not in self._index.values() and label != "requested":
-            shutil.rmtree(self._folder / before, ignore_errors=True)
+        kept = {n for label in self._index for n in self._names(label)}
+        dropped = [n for n in before if n not in kept and label != "requested"]
+        for former in dropped:
+            shutil.rmtree(self._folder / former, ignore_errors=True)
+        if dropped and label != "best":
+            self._segments.forget_all_but(self._listed())
+
+    def _names(self, label: str) -> list[str]:
+        value = self._index.get(label, [])
+        names = value if isinstance(value, list) else [value]
+        return [n for n in names if isinstance(n, str) and SNAPSHOT.match(n)]
+
+    def _listed(self) -> set[str]:
+        found: set[str] = set()
+        for folder in self._folder.glob("step-*"):
+            try:
+                found |= set(segments_in(read_manifest(folder)))
+            except CheckpointError:
+                continue
+        return found
 
 
 def find_snapshot(folder: Path, label: str) -> Path:
-    """Return the folder that ``label`` names: best, final, requested or a step number.
+    """Return the folder that ``label`` names: best, final, requested, last or a step number.
 
     Raises:
         CheckpointError: there is none.
     """
+    index = _read_index(folder)
+    if label.isdecimal() and len(label) <= MOST_DIGITS:
+        names: list[Any] = [f"{kind}-{int(label):09d}" for kind in ("step", "policy")]
+    else:
+        named: Any = index.get(label)
+        names = named[::-1] if isinstance(named, list) else [named]
+    for name in names:
+        if isinstance(name, str) and SNAPSHOT.match(name) and (folder / name).is_dir():
+            return folder / name
+    there = sorted(index) or "none"
+    raise CheckpointError(f"{folder} has no snapshot {label[:40]!a}; there are: {there}")
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads((folder / INDEX).read_bytes())
     except (OSError, ValueError, RecursionError):
-        index = {}
-    number = label.isdecimal() and len(label) <= MOST_DIGITS
-    name = index.get(label) if isinstance(index, dict) else None
-    name = f"step-{int(label):09d}" if number else name
-    found = folder / name if isinstance(name, str) and SNAPSHOT.match(name) else None
-    if found is None or not found.is_dir():
-        there = sorted(index) if isinstance(index, dict) and index else "none"
-        raise CheckpointError(f"{folder} has no snapshot {label[:40]!a}; there are: {there}")
-    return found
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

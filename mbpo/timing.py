@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ class Stopwatch:
         finally:
             self._settle()
             self._sums[part] += time.perf_counter() - start
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count in what an earlier attempt took, as :meth:`split` returned it."""
+        for part in self.PARTS:
+            self._sums[part] += seconds[part]
+        self._start -= sum(seconds.values())
 
     def split(self) -> dict[str, float]:
         """Return the seconds of each part, and of "other": all else since the start, pauses too."""

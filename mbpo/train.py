@@ -12,20 +12,20 @@ from typing import Any
 
 import torch
 
+from mbpo.attempt import CHECKS, find_attempt, live_settings, new_status
 from mbpo.command_line import Launch, parse_launch
-from mbpo.config import LIVE_SETTINGS, Config
+from mbpo.config import Config
 from mbpo.console import Console
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import DivergedError, MBPOError, report
+from mbpo.errors import CheckpointError, DivergedError, MBPOError, ShapeError, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
 from mbpo.process import fill_standard_streams, learner_process
 from mbpo.runs.create import create_run_dir
-from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
 from mbpo.sac.agent import SACReport
 from mbpo.seeds.pool import run_seeds
-from mbpo.snapshots import Snapshots
+from mbpo.snapshots import Saved, Snapshots
 from mbpo.timing import Profile, Stopwatch
 from mbpo.trust import bound_metrics, new_data_error
 
@@ -33,32 +33,52 @@ from mbpo.trust import bound_metrics, new_data_error
 class Training:
     """Hold one run's learner, its writer and what was counted since the last row of metrics."""
 
-    def __init__(self, config: Config, learner: Learner, run: RunWriter, console: Console) -> None:
+    COUNTERS = (
+        "refits", "updates", "_interval_updates", "_real_rows", "_sampled_rows", "_evaluated_at",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: Config,
+        learner: Learner,
+        run: RunWriter,
+        console: Console,
+        saved: Saved | None = None,  # where to go on from
+    ) -> None:
         self.config = config
         self.learner = learner
         self.run_writer = run
         self.console = console
         waits = config.profile and learner.device.type == "cuda"
         self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
+        self.env_steps = 0
         self.profile = (
             Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
         )
-        self.snapshots = Snapshots(run.paths.checkpoints)
+        self.snapshots = Snapshots(
+            run.paths.checkpoints,
+            before=run.sync,
+            saved=lambda name, at: run.event("checkpoint", env_steps=at, checkpoint=name),
+        )
+        self.settings: Mapping[str, Any] = {}
         self.refits = 0
         self.updates = 0
         self._sac_sum = torch.zeros(len(SACReport.KEYS), device=learner.device)
         self._interval_updates = 0
         self._real_rows, self._sampled_rows = 0, 0
         self._evaluated_at = -1
+        if saved is not None:
+            self.restore(saved)
 
     def run(self) -> None:
         """Interleave real steps, refits, imagined rollouts and SAC updates until told to stop."""
         config = self.config
-        env_steps = 0
+        env_steps = self.env_steps
         while env_steps < config.total_steps:
             order = self.run_writer.at_boundary(env_steps)
+            self.settings = order.settings
             if order.checkpoint:
-                self.snapshots.save(self.learner, env_steps, "requested")
+                self.save(env_steps, "requested")
                 continue  # and ask again: a paused run stays paused
             if order.stop:
                 break
@@ -77,12 +97,15 @@ class Training:
                 self.log_interval(env_steps, order.settings)
             if env_steps % config.eval_every == 0:
                 self.evaluate(env_steps)
+            if env_steps % config.checkpoint_every == 0:
+                self.save(env_steps, "last")
             if self.profile:
                 self.profile.step()
         self.run_writer.update(env_steps=env_steps)
         if self._evaluated_at != env_steps and env_steps > config.warmup_steps:
             self.evaluate(env_steps)
-        self.snapshots.save(self.learner, env_steps, "final")
+        self.save(env_steps, "final")
+        self.snapshots.settle()
         if self.profile:
             self.console.profile(self.profile.write())
 
@@ -179,7 +202,45 @@ class Training:
         self.run_writer.update(phase="train")
         self.console.evaluation(env_steps, metrics)
         if self.snapshots.is_best(metrics["eval/return_mean"]):
-            self.snapshots.save(self.learner, env_steps, "best", metrics)
+            self.snapshots.save_policy(self.learner, env_steps, metrics)
+
+    def save(self, env_steps: int, label: str) -> None:
+        """Save all that a resume needs, as it is between two env steps."""
+        best = self.snapshots.best_return
+        loop = {
+            "env_steps": env_steps,
+            "settings": dict(self.settings),
+            "best_return": best if math.isfinite(best) else None,
+            "sac_sum": self._sac_sum.tolist(),
+            "imagined_capacity": self.learner.model_buffer.capacity,
+            "seconds": self.clock.split(),
+            **{name: getattr(self, name) for name in self.COUNTERS},
+            **self.run_writer.position,
+        }
+        self.snapshots.save(self.learner, env_steps, label, loop)
+
+    def restore(self, saved: Saved) -> None:
+        """Go on from a checkpoint, which :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: it is of another shape.
+            EnvironmentFault: the environment does not repeat the episode under way.
+        """
+        loop, learner = saved.loop, self.learner
+        try:
+            learner.load_state_dict(saved.parts)
+        except (RuntimeError, KeyError, ShapeError) as error:
+            raise CheckpointError(f"{saved.name} is of another shape: {error!s:.100}") from None
+        self.env_steps = loop["env_steps"]
+        self._sac_sum.copy_(torch.tensor(loop["sac_sum"]))
+        for name in self.COUNTERS:
+            setattr(self, name, loop[name])
+        self.snapshots.go_on_from(saved)
+        self.clock.add(loop["seconds"])
+        if "imagined" not in saved.parts and loop["imagined_capacity"]:
+            learner.model_buffer.resize(loop["imagined_capacity"])
+            length = self.rollout_length(self.env_steps - 1, loop["settings"])
+            learner.imagine(length, self.config.rollout_batch)
 
 
 def start(launch: Launch) -> int:
@@ -190,26 +251,42 @@ def start(launch: Launch) -> int:
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     paths = create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     print(paths.root, flush=True)
-    status = RunStatus(
-        env_id=config.env_id, preset=config.preset, seed=config.seed, total_steps=config.total_steps
-    )
-    checks = {name: setting.check for name, setting in LIVE_SETTINGS.items()}
-    controls = {name: getattr(config, name) for name in LIVE_SETTINGS}
-    with RunWriter(paths, status, checks, controls) as run:
+    with RunWriter(paths, new_status(config), CHECKS, live_settings(config)) as run:
         run.write_config(launch.toml, manifest(config, launch.toml, learner.device, threads))
         return learner_process(run, lambda: _train(config, learner, run))
 
 
-def _train(config: Config, learner: Learner, run: RunWriter) -> None:
+def resume(launch: Launch) -> int:
+    """Go on with a run that was cut off or stopped, and return the exit code."""
+    fill_standard_streams()
+    attempt = find_attempt(launch)
+    config = launch.config
+    threads = pin_threads(attempt.threads)
+    learner = Learner(config)
+    print(attempt.paths.root, flush=True)
+    with RunWriter(
+        attempt.paths, new_status(config), CHECKS, attempt.settings, attempt.history
+    ) as run:
+        facts = manifest(config, launch.toml, learner.device, threads)
+        run.event("resumed", attempt=run.status.attempt, **attempt.facts(facts))
+        for line in attempt.report(facts):
+            print(line, flush=True)
+        return learner_process(run, lambda: _train(config, learner, run, attempt.saved))
+
+
+def _train(config: Config, learner: Learner, run: RunWriter, saved: Saved | None = None) -> None:
     console = Console(config)
-    run.event("started", env_steps=0, attempt=run.status.attempt)
-    run.update(phase="train")
+    training = Training(config, learner, run, console, saved)
+    if saved is None:
+        run.event("started", env_steps=0, attempt=run.status.attempt)
+    run.update(phase="train", env_steps=training.env_steps)
     run.enter("running")
     if learner.termination and config.algo != "sac":
         run.event("warning", env_steps=0, reason=console.unknown_termination())
     try:
-        Training(config, learner, run, console).run()
+        training.run()
     finally:
+        training.snapshots.close()
         learner.close()
 
 
@@ -217,6 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, train, and return the exit code of the contract."""
     try:
         launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
+        if launch.resume:
+            return resume(launch)
         if launch.seeds:
             fill_standard_streams()
             return run_seeds(launch)

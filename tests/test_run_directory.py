@@ -19,8 +19,9 @@ from learners import DEBUG, Outcome, answers_in, rows
 from safetensors.torch import load_file
 
 from mbpo.checkpoint import load_checkpoint, save_checkpoint
-from mbpo.config import LIVE_SETTINGS, SETTINGS
+from mbpo.config import LIVE_SETTINGS, SETTINGS, resolve
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
+from mbpo.learner import Learner
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import (
     AppendFile,
@@ -32,6 +33,7 @@ from mbpo.runs.layout import (
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
 from mbpo.runs.status import STATES, RunStatus, read_status, this_process, write_status
 from mbpo.runs.writer import RunWriter
+from mbpo.segments import Segments
 from mbpo.snapshots import Snapshots, find_snapshot
 from mbpo.train import main
 
@@ -169,9 +171,11 @@ def test_refits_and_rollouts_come_when_they_are_due(finished_run: RunPaths) -> N
 
 def test_events_tell_the_story(finished_run: RunPaths) -> None:
     events = rows(finished_run.events)
-    assert [e["event"] for e in events] == ["started", "evaluation", "evaluation", "finished"]
+    assert [e["event"] for e in events] == [
+        "started", "evaluation", "evaluation", "checkpoint", "finished",
+    ]  # fmt: skip
     assert (events[0]["env_steps"], events[0]["attempt"]) == (0, 1)
-    assert [e["env_steps"] for e in events[1:]] == [200, 400, 400]
+    assert [e["env_steps"] for e in events[1:]] == [200, 400, 400, 400]
     assert (events[-1]["exit_code"], events[-1]["reason"]) == (0, "")
     times = [e["time"] for e in events]
     assert times == sorted(times)
@@ -209,42 +213,108 @@ def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunP
         manifest = json.loads((folder / "manifest.json").read_text())
         payloads = {p.name for p in folder.iterdir()} - {"manifest.json"}
         assert payloads == set(manifest["sha256"])
-        assert payloads == {
-            f"{part}.safetensors"
-            for part in ("actor", "critic", "critic_target", "ensemble", "temperature")
-        }
-        assert folder.name == f"step-{manifest['env_steps']:09d}"
+        names = {"actor", "critic", "critic_target", "ensemble", "temperature"}
+        to_go_on = {"adam_actor", "adam_critic", "adam_ensemble", "streams", "episode", "real",
+                    "tail", "imagined"}  # fmt: skip
+        kind, number = folder.name.split("-")
+        names |= to_go_on if kind == "step" else set()
+        assert payloads - {"loop.json"} == {f"{name}.safetensors" for name in names}
+        assert ("loop.json" in payloads) == (kind == "step")
+        assert int(number) == manifest["env_steps"]
         for name, digest in manifest["sha256"].items():
             data = (folder / name).read_bytes()
             assert hashlib.sha256(data).hexdigest() == digest
-            assert load_file(folder / name)  # read by safetensors, which executes nothing
+            assert json.loads(data) if name == "loop.json" else load_file(folder / name)
 
 
 def test_the_best_snapshot_is_of_the_best_evaluation(finished_run: RunPaths) -> None:
     index = json.loads((finished_run.checkpoints / "index.json").read_text())
     logged = [row for row in rows(finished_run.metrics) if "eval/return_mean" in row]
     best = max(logged, key=lambda row: row["eval/return_mean"])
-    assert index["best"] == f"step-{best['env_steps']:09d}"
+    assert index["best"] == f"policy-{best['env_steps']:09d}"
     assert index["final"] == "step-000000400"
 
 
-class Networks:
-    """Stand in for a learner where only its networks are asked for."""
-
-    def networks(self) -> dict[str, dict[str, torch.Tensor]]:
-        return {"actor": {"w": torch.ones(2)}}
+LOOP = {"best_return": None}
 
 
-def test_the_best_and_the_final_networks_are_kept_and_no_others(tmp_path: Path) -> None:
-    snapshots, networks = Snapshots(tmp_path / "checkpoints"), Networks()
+@pytest.fixture
+def learner() -> Iterator[Learner]:
+    """Lend a learner with 40 real rows."""
+    learner = Learner(resolve({"total_steps": 100}, "debug"))
+    for _ in range(40):
+        learner.explore(uniform=True)
+    yield learner
+    learner.close()
+
+
+def folders(snapshots: Path) -> set[str]:
+    return {path.name for path in snapshots.iterdir() if path.is_dir()}
+
+
+def test_the_best_policy_is_kept_and_no_other(learner: Learner, tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "checkpoints")
     for step, eval_return in enumerate([-10.0, -20.0, -5.0, -7.0], start=1):
         if snapshots.is_best(eval_return):
-            snapshots.save(networks, step, "best")  # type: ignore[arg-type]
-    snapshots.save(networks, 4, "final")  # type: ignore[arg-type]
-    folders = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.is_dir()}
-    assert folders == {"step-000000003", "step-000000004"}
-    assert find_snapshot(tmp_path / "checkpoints", "best").name == "step-000000003"
+            snapshots.save_policy(learner, step, {})
+    snapshots.save(learner, 4, "final", LOOP)
+    snapshots.settle()
+    assert folders(tmp_path / "checkpoints") == {"policy-000000003", "step-000000004"}
+    assert find_snapshot(tmp_path / "checkpoints", "best").name == "policy-000000003"
+    assert find_snapshot(tmp_path / "checkpoints", "3").name == "policy-000000003"
     assert find_snapshot(tmp_path / "checkpoints", "4").name == "step-000000004"
+
+
+def test_the_last_three_checkpoints_and_those_asked_for_are_kept(
+    learner: Learner, tmp_path: Path
+) -> None:
+    told: list[tuple[str, int]] = []
+    snapshots = Snapshots(tmp_path / "checkpoints", saved=lambda name, at: told.append((name, at)))
+    for step, label in enumerate(["last", "requested", "last", "requested", "last", "last"], 1):
+        snapshots.save(learner, step, label, LOOP)
+    snapshots.settle()
+    assert folders(tmp_path / "checkpoints") == {f"step-00000000{i}" for i in (2, 3, 4, 5, 6)}
+    assert find_snapshot(tmp_path / "checkpoints", "last").name == "step-000000006"
+    assert find_snapshot(tmp_path / "checkpoints", "requested").name == "step-000000004"
+    assert told == [(f"step-00000000{i}", i) for i in range(1, 7)]
+
+
+def test_a_checkpoint_that_could_not_be_verified_replaces_nothing(
+    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = Snapshots(tmp_path / "checkpoints")
+    for step in (1, 2, 3):
+        snapshots.save(learner, step, "last", LOOP)
+    snapshots.settle()
+
+    def refuse(folder: Path) -> None:
+        raise CheckpointError(f"{folder} is damaged")
+
+    monkeypatch.setattr("mbpo.snapshots.verify_checkpoint", refuse)
+    snapshots.save(learner, 4, "last", LOOP)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        snapshots.settle()
+    monkeypatch.undo()
+    assert folders(tmp_path / "checkpoints") >= {f"step-00000000{i}" for i in (1, 2, 3)}
+    index = json.loads((tmp_path / "checkpoints" / "index.json").read_text())
+    assert index["last"] == [f"step-00000000{i}" for i in (1, 2, 3)]
+
+
+def test_rows_are_written_once_and_come_back_in_their_order(
+    learner: Learner, tmp_path: Path
+) -> None:
+    real = learner.real_buffer
+    segments = Segments(tmp_path / "rows", rows=16)
+    hashes, new, rest = segments.split(real)
+    segments.write(new)
+    assert sorted(int(name.split("-")[0]) for name in hashes) == [0, 16]
+    assert set(new) == set(hashes)
+    assert len(rest["rows"]) == 8
+    assert segments.split(real)[1] == {}
+    found = Segments(tmp_path / "rows").load(hashes, rest)
+    assert torch.equal(found["rows"], real.transitions.rows)
+    segments.forget_all_but([])
+    assert list((tmp_path / "rows").iterdir()) == []
 
 
 def test_metrics_repeat_bit_for_bit_with_the_seed(
@@ -368,7 +438,7 @@ def writer(tmp_path: Path) -> Iterator[RunWriter]:
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
     run = RunWriter(paths, RunStatus(env_id="Toy-v0"), checks, controls)
     yield run
-    for file in (run._metrics, run._events, run._progress, run._returns):
+    for file in (run._metrics, run._events, run._tables):
         file.close()
 
 

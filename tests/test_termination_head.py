@@ -132,11 +132,11 @@ def test_without_an_end_the_head_says_never_and_draws_nothing() -> None:
     fitting = trainer(going)
     with torch.no_grad():
         fitting.head.net.biases[-1].fill_(50.0)  # whatever the network says
-    before = fitting._generator.get_state(), fitting.head.net.flat.clone()
+    before = fitting.generator.get_state(), fitting.head.net.flat.clone()
     report = fitting.fit(going, some(going, slice(100)))
     assert not fitting.head(going.obs, going.action, going.next_obs).any()
     assert report == TerminationReport(error=0.0, false_alarms=0.0, terminal_rows=0)
-    assert torch.equal(fitting._generator.get_state(), before[0])
+    assert torch.equal(fitting.generator.get_state(), before[0])
     assert torch.equal(fitting.head.net.flat, before[1])
     report = fitting.fit(going, rows)  # an end that was held out is missed, and counted
     assert report == TerminationReport(error=0.5, false_alarms=0.0, terminal_rows=0)

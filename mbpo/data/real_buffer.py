@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,46 @@ class RealBuffer(ReplayBuffer):
         self._behaviour[index] = behaviour.packed[len(batch) - len(index) :]
         self._held_out[index] = False
         self._unseen += len(batch)
+
+    def recorded(self, first: int, end: int) -> dict[str, Tensor]:
+        """Return rows ``first`` to ``end`` − 1, counted from 0 since the run began, to be saved.
+
+        They are never changed again; only their holdout marks are, by :meth:`mark_holdout`.
+        """
+        index = torch.arange(first, end, device=self._rows.device) % self.capacity
+        return {"rows": self._rows[index], "behaviour": self._behaviour[index]}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what :meth:`recorded` leaves out, to be saved."""
+        index = self.newest(len(self))
+        numbers = torch.tensor([self.added, self._unseen])
+        return {"held_out": self._held_out[index], "numbers": numbers}
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Hold again what :meth:`recorded` and :meth:`state_dict` returned, oldest row first.
+
+        With the capacity of then each row is in the place where it was; with a smaller one the
+        oldest rows are left out.
+
+        Raises:
+            ShapeError: the rows are of another width.
+        """
+        kept = min(self.capacity, len(saved["held_out"]))
+        newest = {k: v[len(v) - kept :] for k, v in saved.items() if k != "numbers"}
+        Transitions(newest["rows"], self.obs_dim, self.action_dim)
+        self.added, self._unseen = saved["numbers"].tolist()
+        self._head = self.added % self.capacity
+        self._size = 0
+        self._reserve(kept)
+        device, allocated = self._rows.device, self._allocated
+        width = self._behaviour.shape[1]
+        self._behaviour = torch.zeros(allocated, width, device=device)
+        self._held_out = torch.zeros(allocated, dtype=torch.bool, device=device)
+        index = torch.arange(self.added - kept, self.added, device=device) % self.capacity
+        self._rows[index] = newest["rows"].to(device)
+        self._behaviour[index] = newest["behaviour"].to(device)
+        self._held_out[index] = newest["held_out"].to(device)
+        self._hold(kept)
 
     def unseen(self) -> Transitions:
         """Return the rows added since the last :meth:`mark_holdout`."""

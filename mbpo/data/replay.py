@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -69,6 +71,22 @@ class ReplayBuffer:
         self._rows = kept
         self._hold(int(kept.shape[0]))
         self._head = self._size % capacity if capacity else 0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return everything held and where the next row goes, to be saved."""
+        numbers = torch.tensor([self.capacity, self.added, self._head])
+        return {"rows": self._rows[: self._size], "numbers": numbers}
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Hold again what :meth:`state_dict` returned, each row in the place where it was.
+
+        Raises:
+            ShapeError: the rows are of another width.
+        """
+        rows = Transitions(saved["rows"], self.obs_dim, self.action_dim).rows
+        self.capacity, self.added, self._head = saved["numbers"].tolist()
+        self._rows = rows.to(self._rows.device, copy=True)
+        self._hold(len(rows))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return ``count`` rows [count, W], drawn uniformly with replacement.

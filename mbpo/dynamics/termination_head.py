@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.normalizer import Normalizer
 from mbpo.ops import EnsembleMLP
+from mbpo.ops.adam import AdamState
 
 HIDDEN, LAYERS = 64, 2
 LEARNING_RATE = 1e-3
@@ -88,9 +89,14 @@ class TerminationTrainer:
         steps: int = STEPS_PER_FIT,
     ) -> None:
         self.head = head
-        self._generator = generator
+        self.generator = generator
         self._steps = steps
         self._adam = torch.optim.Adam(head.parameters(), lr=LEARNING_RATE, fused=True)
+
+    @property
+    def adam_state(self) -> AdamState:
+        """Return what Adam knows of the head's parameters."""
+        return AdamState.of(self._adam, list(self.head.parameters()))
 
     def fit(self, training: Transitions, holdout: Transitions) -> TerminationReport:
         """Take a fixed number of gradient steps and judge the held-out rows.
@@ -112,7 +118,7 @@ class TerminationTrainer:
 
     def _draw(self, rows: Tensor, count: int) -> Tensor:  # [count] int64
         device = rows.device
-        return rows[torch.randint(len(rows), (count,), generator=self._generator, device=device)]
+        return rows[torch.randint(len(rows), (count,), generator=self.generator, device=device)]
 
     def _step(self, x: Tensor, ended: Tensor) -> None:
         loss = F.binary_cross_entropy_with_logits(self.head.logit(x), ended)

@@ -68,8 +68,13 @@ class TrainStep:
         """Update the ensemble and return each member's loss ℓ_e before the step."""
         return (self._compiled if self._fused else self._autograd)(inputs, labels, index)
 
+    @property
+    def adam_state(self) -> AdamState:
+        """Return what Adam knows of the ensemble's parameters."""
+        return AdamState.of(self.adam, self._parameters)
+
     def _compiled(self, inputs: Tensor, labels: Tensor, index: Tensor) -> Tensor:
-        net, state = self.ensemble.net, AdamState.of(self.adam, self._parameters)
+        net, state = self.ensemble.net, self.adam_state
         losses: Tensor = compiled.train_step(
             inputs, labels, index.contiguous(), state,
             net.sizes, compiled.CODES[net.activation], self.decay, LOGVAR_BOUND_PENALTY,

@@ -90,7 +90,7 @@ class EnsembleTrainer:
         self._max_epochs = max_epochs
         self._patience = patience
         self._normalize_targets = normalize_targets
-        self._generator = generator
+        self.generator = generator
         self._record = record
         self.step = TrainStep(ensemble, lr)
 
@@ -117,7 +117,7 @@ class EnsembleTrainer:
             loss = self._epoch(inputs, labels, bootstrap)
             return torch.stack((loss, best.offer(self.errors(held)[0]).to(loss.dtype)))
 
-        one_epoch = Replayed(train_and_offer, [self._generator], self._record)
+        one_epoch = Replayed(train_and_offer, [self.generator], self._record)
         while epoch < self._max_epochs and stale <= self._patience:
             epoch += 1
             train_nll, improved = one_epoch().tolist()  # to know when to stop
@@ -146,11 +146,11 @@ class EnsembleTrainer:
     def _bootstrap(self, rows: int) -> Tensor:  # [E, N] int64
         shape = (self.ensemble.members, rows)
         return torch.randint(
-            rows, shape, generator=self._generator, device=self.ensemble.elites.device
+            rows, shape, generator=self.generator, device=self.ensemble.elites.device
         )
 
     def _batches(self, bootstrap: Tensor) -> Iterator[Tensor]:  # [E, B]
-        noise = torch.rand(bootstrap.shape, generator=self._generator, device=bootstrap.device)
+        noise = torch.rand(bootstrap.shape, generator=self.generator, device=bootstrap.device)
         shuffled = bootstrap.gather(1, noise.argsort(dim=1))
         yield from torch.split(shuffled, self._batch_size, dim=1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +51,17 @@ class AdamState:
             between(self.second_moments, other.second_moments),
             between(self.steps, other.steps),
         )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the state without the parameters, to be saved."""
+        kinds = {"moment": self.moments, "second_moment": self.second_moments, "step": self.steps}
+        return {f"{kind}.{i}": t for kind, tensors in kinds.items() for i, t in enumerate(tensors)}
+
+    @torch.no_grad()
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`state_dict` returned, tensor by tensor."""
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(saved[name])
 
     def next_step(self) -> int:
         """Count one step more and return its number, 1 for the first."""

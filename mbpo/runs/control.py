@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,25 @@ class LiveControl:
         checks: Mapping[str, Check],
         initial: Mapping[str, Any],
         answer: Callable[[Answer], None],
+        changes: Sequence[tuple[int, Mapping[str, Any]]] = (),
+        answered: Iterable[str] = (),
+        revision: int = 0,
     ) -> None:
+        """Begin with ``initial``; the rest is what an earlier attempt answered.
+
+        ``changes`` come into force at the env steps they name, unless a new command to the same
+        setting comes before.
+        """
         self._checks = checks
         self._settings = dict(initial)  # as of the newest answer
         self._answer = answer
         self._changed = threading.Condition()
         self._next_boundary = 0
-        self._answered: set[str] = set()
+        self._answered = set(answered)
+        self._changes = list(changes)
         self._checkpoint = False
         self._closed = ""
-        self.revision = 0
+        self.revision = revision
         self.paused = False
         self.stopping = False
 
@@ -82,6 +91,8 @@ class LiveControl:
                 self._changed.wait(timeout=0.2)  # signals are handled between waits
             if waited and not self.paused:
                 on_pause(False)
+            while self._changes and self._changes[0][0] <= env_steps:
+                self._settings.update(self._changes.pop(0)[1])
             checkpoint, self._checkpoint = self._checkpoint, False
             self._next_boundary = env_steps + (0 if checkpoint else 1)
             return InForce(dict(self._settings), self.stopping, checkpoint)
@@ -134,6 +145,10 @@ class LiveControl:
         self._write(command.id, "applied", command, old=old, new=new, revision=revision)
         self.revision = revision
         self._settings.update(command.settings)
+        self._changes = [
+            (at, {k: v for k, v in new.items() if k not in command.settings})
+            for at, new in self._changes
+        ]
         self.paused = {"pause": True, "resume": False}.get(command.action, self.paused)
         self.stopping = self.stopping or command.action == "stop"
         self._checkpoint = self._checkpoint or command.action == "checkpoint"

@@ -101,10 +101,12 @@ class AppendFile:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self.path = path
-        self._descriptor = os.open(path, flags, 0o600)
-        self._torn = False  # whether the file ends in part of a line
+        self.descriptor = os.open(path, flags, 0o600)
+        size = os.fstat(self.descriptor).st_size
+        last = os.pread(self.descriptor, 1, size - 1) if size else b"\n"
+        self._torn = last != b"\n"  # whether the file ends in part of a line
 
     def append(self, line: bytes) -> None:
         """Write ``line`` and its newline.
@@ -114,7 +116,7 @@ class AppendFile:
         """
         data = b"\n" * self._torn + line + b"\n"
         try:
-            written = os.write(self._descriptor, data)
+            written = os.write(self.descriptor, data)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror}") from None
         self._torn = written != len(data)
@@ -123,8 +125,8 @@ class AppendFile:
 
     def sync(self) -> None:
         """Make what was appended durable."""
-        os.fdatasync(self._descriptor)
+        os.fdatasync(self.descriptor)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
+import fcntl
 import json
 import math
 import sys
@@ -14,12 +13,14 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from mbpo.errors import StorageError
+from mbpo.errors import RunInUseError, StorageError
 from mbpo.runs.command import Answer, Check
 from mbpo.runs.control import Inbox, InForce, LiveControl
+from mbpo.runs.history import History, Overlap
 from mbpo.runs.layout import AppendFile, RunPaths, write_atomic, write_json
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
+from mbpo.runs.tables import Tables
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
@@ -39,26 +40,34 @@ class RunWriter:
         status: RunStatus,
         checks: Mapping[str, Check],
         controls: Mapping[str, Any],
+        history: History | None = None,
     ) -> None:
+        history = history or History()
         self.paths = paths
         self._status = dataclasses.replace(
-            status, **this_process(), started=time.time(), controls=dict(controls)
-        )
+            status, **this_process(), started=time.time(), controls=dict(controls),
+            attempt=history.attempts + 1, revision=history.revision,
+            interactive=history.revision > 0,
+        )  # fmt: skip
         self._status_lock = threading.Lock()
-        self._seq = 0
-        self._start = time.perf_counter()
-        self._latest: dict[str, Any] = {}
+        self._seq = history.before[-1]["seq"] if history.before else 0
+        time_s = history.before[-1].get("time_s", 0.0) if history.before else 0.0
+        self._start = time.perf_counter() - time_s
+        self._overlap = Overlap(history.after)
         self._ended = threading.Event()
         try:
             self._metrics = AppendFile(paths.metrics)
+            self._claim()
             self._events = AppendFile(paths.events)
-            self._progress = AppendFile(paths.progress)
-            self._returns = AppendFile(paths.returns_csv(status.env_id))
+            self._tables = Tables(paths, status.env_id)
         except OSError as error:
             raise StorageError(f"cannot write in {paths.root}: {error.strerror}") from None
-        self._progress.append(_csv_line(["env_steps", "time_s", *METRICS]))
-        self._returns.append(b"Episodes,Returns")
-        self.control = LiveControl(checks, controls, self._append_answer)
+        for row in history.before:
+            self._take_in(row)
+        self.control = LiveControl(
+            checks, controls, self._append_answer, history.changes, history.answered,
+            history.revision,
+        )  # fmt: skip
         self._inbox = Inbox(paths, self.control)
         self._attendant = threading.Thread(target=self._attend, name="attendant", daemon=True)
 
@@ -75,7 +84,7 @@ class RunWriter:
     ) -> None:
         self._ended.set()
         self._attendant.join()
-        for file in (self._metrics, self._events, self._progress, self._returns):
+        for file in (self._metrics, self._events, self._tables):
             file.close()
 
     @property
@@ -108,8 +117,9 @@ class RunWriter:
             "time_s": round(time.perf_counter() - self._start, 4),
             **{key: _finite(value) for key, value in metrics.items()},
         }
-        self._metrics.append(json.dumps(row, allow_nan=False).encode())
-        self._latest.update(row)
+        if not self._repeats(row):
+            self._metrics.append(json.dumps(row, allow_nan=False).encode())
+        self._take_in(row)
 
     def episode(self, env_steps: int, index: int, episode_return: float, length: int) -> None:
         """Record a training episode that ended, here and in the tutorial's CSV."""
@@ -121,18 +131,12 @@ class RunWriter:
                 "episode/index": index,
             },
         )
-        self._returns.append(f"{index - 1},{episode_return!r}".encode())
-        recent = [*self._status.recent_returns, episode_return][-RECENT_RETURNS:]
-        self.update(last_return=episode_return, recent_returns=recent)
 
     def evaluation(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
         """Record an evaluation and make everything up to it durable."""
         self.log(env_steps, metrics)
-        keys = ["env_steps", "time_s", *METRICS]
-        self._progress.append(_csv_line([self._latest.get(key, "") for key in keys]))
         self._metrics.sync()
         self.event("evaluation", env_steps=env_steps, **metrics)
-        self.update(eval_return=_finite(metrics["eval/return_mean"]))
 
     def event(self, name: str, **facts: Any) -> None:
         """Append one event."""
@@ -151,7 +155,20 @@ class RunWriter:
     def at_boundary(self, env_steps: int) -> InForce:
         """Return what the loop obeys from ``env_steps`` on; wait here while paused."""
         self.update(env_steps=env_steps)
-        return self.control.at_boundary(env_steps, self._on_pause)
+        order = self.control.at_boundary(env_steps, self._on_pause)
+        if order.settings != self._status.controls:  # a change that an earlier attempt answered
+            self.update(controls=dict(order.settings))
+        return order
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """Return where the metrics stand, for a checkpoint: a resume begins after that row."""
+        return {"seq": self._seq}
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        self._metrics.sync()
+        self._events.sync()
 
     def end(self, state: str, exit_code: int, reason: str = "") -> None:
         """Write the final status; commands still waiting are rejected with the reason."""
@@ -161,8 +178,7 @@ class RunWriter:
             self._attendant.join()
         self._inbox.poll()
         self.event(state, env_steps=self._status.env_steps, exit_code=exit_code, reason=reason)
-        self._events.sync()
-        self._metrics.sync()
+        self.sync()
         self.update(state=state, phase="ended", exit_code=exit_code, reason=reason)
         self._save_status(sync=True)
 
@@ -183,6 +199,47 @@ class RunWriter:
 
     def _on_pause(self, paused: bool) -> None:
         self.enter("paused" if paused else "running")
+
+    def _claim(self) -> None:
+        """Lock the run against a second learner, where the file system has locks.
+
+        Raises:
+            RunInUseError: there is one.
+        """
+        try:
+            fcntl.flock(self._metrics.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunInUseError(f"{self.paths.root} is in use by another learner") from None
+        except OSError:
+            pass  # no locks here; the status still tells
+
+    def _take_in(self, row: Mapping[str, Any]) -> None:
+        """Bring the tables and what a listing shows up to date with a row of metrics."""
+        self._tables.add(row)
+        if "episode/return" in row:
+            last = row["episode/return"]
+            recent = [*self._status.recent_returns, last][-RECENT_RETURNS:]
+            self.update(last_return=last, recent_returns=recent)
+        if "eval/return_mean" in row:
+            self.update(eval_return=row["eval/return_mean"])
+
+    def _repeats(self, row: Mapping[str, Any]) -> bool:
+        """Return whether an earlier attempt wrote this row; say how a resume compares, once."""
+        if not self._overlap.open:
+            return False
+        repeats, overlap = self._overlap.repeats(row), self._overlap
+        if not overlap.open:
+            counts = f"{overlap.identical} of {overlap.total} records identical"
+            facts = {"env_steps": row["env_steps"], "identical": overlap.identical,
+                     "total": overlap.total}  # fmt: skip
+            if overlap.difference:
+                reason = f"not as before from env step {row['env_steps']} on: {overlap.difference}"
+                self.event("warning", **facts, reason=f"{reason}; {counts}")
+                print(f"warning: resume {reason}; {counts}", flush=True)
+            else:
+                self.event("resume_verified", **facts)
+                print(f"resume verified: {counts}", flush=True)
+        return repeats
 
     def _append_answer(self, answer: Answer) -> None:
         self._append_event(answer)
@@ -206,9 +263,3 @@ class RunWriter:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _csv_line(cells: list[Any]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue().encode()

@@ -91,9 +91,16 @@ class SACAgent:
             total += self.update(batch).values
         return total
 
+    def adam_states(self) -> dict[str, AdamState]:
+        """Return what Adam knows of the actor with log α, and of the critics."""
+        return {
+            "actor": AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha]),
+            "critic": AdamState.of(self._critic_adam, [self.critic.net.flat]),
+        }
+
     def _compiled(self, batch: Transitions, noise: Tensor) -> Tensor:
-        actor = AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha])
-        critic = AdamState.of(self._critic_adam, [self.critic.net.flat])
+        states = self.adam_states()
+        actor, critic = states["actor"], states["critic"]
         of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
         values: Tensor = compiled.sac_update(
             batch.rows, noise, self.actor.center, self.actor.scale,

@@ -18,8 +18,9 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.errors import ConfigError, DivergedError
 from mbpo.graphs import Replayed
-from mbpo.learner import Learner, resolve_device
+from mbpo.learner import Learner
 from mbpo.ops import native
+from mbpo.parts import resolve_device
 
 SMALL = {
     "threads": 1, "seed": 3, "total_steps": 5000, "ensemble_size": 3, "elites": 2,

@@ -1,0 +1,108 @@
+"""Read what a run wrote before it was cut off, and compare it with what a resumed run writes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.reader import JsonLines
+
+Row = dict[str, Any]
+NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt"})
+
+
+@dataclass
+class History:
+    """Hold the earlier attempts of a run.
+
+    ``before`` and ``after`` are the rows of metrics up to and since the checkpoint; ``changes``
+    are the settings that were answered "applied", with the env step from which each holds.
+    """
+
+    attempts: int = 0
+    before: list[Row] = field(default_factory=list)
+    after: list[Row] = field(default_factory=list)
+    changes: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    revision: int = 0
+
+
+def read_history(paths: RunPaths, seq: int) -> History:
+    """Return what the run wrote; ``seq`` is the number of the checkpoint's last row of metrics.
+
+    A row that stands twice was written again by a later attempt, which counts.
+    """
+    history, rows = History(), dict[int, Row]()
+    for row in _rows(JsonLines(paths.metrics)):
+        if type(row.get("seq")) is int and type(row.get("env_steps")) is int:
+            rows[row["seq"]] = row
+            history.attempts = max(history.attempts, _whole(row.get("attempt")))
+    for number in sorted(rows):
+        (history.before if number <= seq else history.after).append(rows[number])
+    for event in _rows(JsonLines(paths.events)):
+        history.attempts = max(history.attempts, _whole(event.get("attempt")))
+        if event.get("event") == "control":
+            _note_answer(history, event)
+    return history
+
+
+def _note_answer(history: History, event: Row) -> None:
+    if isinstance(event.get("id"), str):
+        history.answered.add(event["id"])
+    if event.get("status") == "applied":
+        history.revision = max(history.revision, _whole(event.get("revision")))
+        if "action" not in event and isinstance(event.get("new"), dict):
+            add_change(history.changes, _whole(event.get("at_env_steps")), event["new"])
+
+
+def add_change(
+    changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]
+) -> None:
+    """Add a change from env step ``at`` on; it takes the place of later ones to the same names."""
+    kept = [
+        (then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes
+    ]
+    changes[:] = sorted([*(c for c in kept if c[1]), (at, new)], key=lambda change: change[0])
+
+
+class Overlap:
+    """Compare rows with those that an earlier attempt wrote at the same place."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._expected = deque(rows)
+        self.total = len(rows)
+        self.identical = 0
+        self.difference = ""
+
+    def repeats(self, row: Mapping[str, Any]) -> bool:
+        """Return whether ``row`` stands in the file already, wall time aside."""
+        if not self._expected:
+            return False
+        expected = self._expected.popleft()
+        keys = (set(row) | set(expected)) - NOT_COMPARED
+        wrong = sorted(key for key in keys if row.get(key) != expected.get(key))
+        if not wrong:
+            self.identical += 1
+            return True
+        key = next((k for k in ("seq", "env_steps") if k in wrong), wrong[0])
+        self.difference = f"{key} was {expected.get(key)!r}, is {row.get(key)!r}"
+        self._expected.clear()
+        return False
+
+    @property
+    def open(self) -> bool:
+        """Return whether there are rows left to compare."""
+        return bool(self._expected)
+
+
+def _rows(lines: JsonLines) -> Iterator[Row]:
+    while rows := lines.poll():
+        yield from rows
+
+
+def _whole(value: object) -> int:
+    return value if type(value) is int and 0 <= value < 2**62 else 0

@@ -1,0 +1,52 @@
+"""Write the tables that spreadsheets read; both follow from the rows of ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from mbpo.runs.layout import AppendFile, RunPaths
+from mbpo.runs.metrics import METRICS
+
+COLUMNS = ("env_steps", "time_s", *METRICS)
+
+
+class Tables:
+    """Write ``progress.csv``, a line per evaluation, and the tutorial's returns, per episode."""
+
+    def __init__(self, paths: RunPaths, env_id: str) -> None:
+        """Begin both tables; those of an earlier attempt are written anew from its rows."""
+        returns = paths.returns_csv(env_id)
+        paths.progress.unlink(missing_ok=True)
+        returns.unlink(missing_ok=True)
+        self._progress = AppendFile(paths.progress)
+        self._returns = AppendFile(returns)
+        self._latest: dict[str, Any] = {}
+        self._progress.append(_csv_line(COLUMNS))
+        self._returns.append(b"Episodes,Returns")
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take in a row of metrics.
+
+        Raises:
+            StorageError: the file system refuses.
+        """
+        self._latest.update(row)
+        if "episode/index" in row:
+            line = f"{row['episode/index'] - 1},{row['episode/return']!r}"
+            self._returns.append(line.encode())
+        if "eval/return_mean" in row:
+            self._progress.append(_csv_line([self._latest.get(key, "") for key in COLUMNS]))
+
+    def close(self) -> None:
+        """Close both files."""
+        self._progress.close()
+        self._returns.close()
+
+
+def _csv_line(cells: tuple[str, ...] | list[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue().encode()
