@@ -26,9 +26,19 @@ else:
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SEEDS = 1000
+NOT_OF_A_FORK = ("resume", "config", "seeds", "jobs", "preset", "env_id")
 NOT_OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Say from where a run branches off, and with which settings of its own."""
+
+    parent: Path
+    at: int | None  # env step of a checkpoint; None: the newest
+    changes: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Launch:
     seeds: tuple[int, ...] = ()  # a learner for each; none means one learner, by config.seed
     jobs: int | None = None  # learners at once
     resume: bool = False  # the run run_id under runs_root, which has this config
+    fork: Fork | None = None
 
     @property
     def toml(self) -> str:
@@ -91,6 +102,12 @@ def build_parser() -> OneLineParser:
         "same results; alone, without other flags.",
     )
     launch.add_argument(
+        "--fork",
+        metavar="RUN_DIR[@STEP]",
+        help="Branch a new run off another's newest checkpoint, or that at env step STEP, with "
+        "other settings: --fork runs/RUN@600 --rollout-length 5.",
+    )
+    launch.add_argument(
         "--jobs",
         metavar="N",
         help="With --seeds: learners at once. Default: as many as the cores "
@@ -118,15 +135,10 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
     given = vars(build_parser().parse_args(arguments))
     if given["resume"] is not None:
         return _resume(given)
+    if given["fork"] is not None:
+        return _fork(given)
     file = read_config(Path(given["config"])) if given["config"] is not None else {}
-    flags = {name: text for name, text in given.items() if name in SETTINGS and text is not None}
-    values: dict[str, object] = {**file}
-    for name, text in flags.items():
-        setting = SETTINGS[name]
-        try:
-            values[name] = setting.parse(text)
-        except ConfigError as error:
-            raise ConfigError(f"{error} (from {setting.flag})") from None
+    values: dict[str, object] = {**file, **_flags(given)}
     preset = values.pop("preset", "pendulum")
     if not isinstance(preset, str):
         raise ConfigError(f"preset must be text, got {shown(preset)}")
@@ -190,6 +202,39 @@ def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
                 f"--seeds and {flag} exclude each other; each seed has its own, give one"
             )
     return parse_seeds(given["seeds"])
+
+
+def _flags(given: Mapping[str, str | None]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, text in given.items():
+        if name in SETTINGS and text is not None:
+            try:
+                values[name] = SETTINGS[name].parse(text)
+            except ConfigError as error:
+                raise ConfigError(f"{error} (from {SETTINGS[name].flag})") from None
+    return values
+
+
+def _fork(given: Mapping[str, str | None]) -> Launch:
+    for name in NOT_OF_A_FORK:
+        if given[name] is not None:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"--fork and {flag} exclude each other: a fork goes on with its run")
+    text = str(given["fork"])
+    path, _, step = text.rpartition("@")
+    if path and step.isdecimal() and len(step) < 19 and not Path(text).exists():
+        parent, at = Path(path).absolute(), int(step)
+    else:
+        parent, at = Path(text).absolute(), None
+    values, changes = read_config(parent / "config.toml"), _flags(given)
+    preset = str(values.pop("preset", "pendulum"))
+    run_id = given["run_id"]
+    return Launch(
+        resolve({**values, **changes}, preset),
+        Path(str(given["runs_root"])).absolute(),
+        None if run_id is None else check_run_id(run_id),
+        fork=Fork(parent, at, changes),
+    )
 
 
 def _resume(given: Mapping[str, str | None]) -> Launch:

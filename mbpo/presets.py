@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Preset] = {
                 "model_patience": 10, "normalize_targets": True, "sac_hidden": 64,
                 "sac_batch": 256, "actor_lr": 1e-3, "critic_lr": 3e-3, "alpha_lr": 1e-3,
                 "tau": 0.01, "reward_scale": 0.125, "target_entropy": -0.5, "init_alpha": 0.1,
-                "eval_every": 100, "r_max": 16.2736,
+                "eval_every": 100, "checkpoint_every": 200, "r_max": 16.2736,
             },
         ),
         Preset(
@@ -48,7 +48,8 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_batch": 1000, "ensemble_size": 5, "elites": 5, "model_batch": 64,
                 "holdout_ratio": 0.1, "model_max_epochs": 20, "gamma": 0.98, "actor_lr": 5e-4,
                 "critic_lr": 5e-3, "alpha_lr": 1e-3, "init_alpha": 0.01, "target_entropy": -1.0,
-                "sac_hidden": 128, "sac_batch": 64, "eval_every": 200, "r_max": 16.2736,
+                "sac_hidden": 128, "sac_batch": 64, "eval_every": 200, "checkpoint_every": 500,
+                "r_max": 16.2736,
             },
         ),
         Preset(
@@ -60,7 +61,7 @@ PRESETS: Mapping[str, Preset] = {
                 "epoch_length": 250, "updates_per_step": 10, "rollout_length": "auto",
                 "rollout_schedule": (1.0, 15.0, 1.0, 1.0), "target_entropy": -0.05,
                 "actor_lr": 1e-3, "critic_lr": 1e-3, "alpha_lr": 1e-3, "eval_every": 250,
-                "r_max": 1.0,
+                "checkpoint_every": 500, "r_max": 1.0,
             },
         ),
         Preset(
@@ -71,7 +72,7 @@ PRESETS: Mapping[str, Preset] = {
                 "env_id": "InvertedDoublePendulum-v5", "total_steps": 10_000, "warmup_steps": 500,
                 "epoch_length": 250, "updates_per_step": 20, "rollout_length": "auto",
                 "rollout_schedule": (1.0, 15.0, 1.0, 1.0), "target_entropy": -0.5,
-                "eval_every": 500,
+                "eval_every": 500, "checkpoint_every": 1000,
             },
         ),
         Preset(

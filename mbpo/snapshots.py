@@ -144,6 +144,23 @@ class Snapshots:
                     wrong.append(str(error))
         return None, wrong
 
+    def load_at(self, env_steps: int) -> Saved:
+        """Return the checkpoint at ``env_steps``.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        name = f"step-{env_steps:09d}"
+        if not (self._folder / name).is_dir():
+            there = sorted(
+                int(p.name[5:]) for p in self._folder.glob("step-*") if p.name[5:].isdecimal()
+            )
+            raise CheckpointError(
+                f"{self._folder} has no checkpoint at env step {env_steps}; there are: "
+                f"{', '.join(map(str, there)) or 'none'}"
+            )
+        return self.load(name)
+
     def _submit(self, work: Callable[[], None]) -> None:
         self.settle()
         self._writing = self._writer.submit(work)

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from mbpo.attempt import CHECKS, find_attempt, live_settings, new_status
+from mbpo.attempt import CHECKS, Attempt, find_attempt, new_status
 from mbpo.command_line import Launch, parse_launch
 from mbpo.config import Config
 from mbpo.console import Console
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import CheckpointError, DivergedError, MBPOError, ShapeError, report
+from mbpo.errors import DivergedError, MBPOError, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
 from mbpo.process import fill_standard_streams, learner_process
@@ -220,17 +220,8 @@ class Training:
         self.snapshots.save(self.learner, env_steps, label, loop)
 
     def restore(self, saved: Saved) -> None:
-        """Go on from a checkpoint, which :meth:`save` wrote.
-
-        Raises:
-            CheckpointError: it is of another shape.
-            EnvironmentFault: the environment does not repeat the episode under way.
-        """
-        loop, learner = saved.loop, self.learner
-        try:
-            learner.load_state_dict(saved.parts)
-        except (RuntimeError, KeyError, ShapeError) as error:
-            raise CheckpointError(f"{saved.name} is of another shape: {error!s:.100}") from None
+        """Go on counting from a checkpoint, which the learner has been brought to."""
+        loop = saved.loop
         self.env_steps = loop["env_steps"]
         self._sac_sum.copy_(torch.tensor(loop["sac_sum"]))
         for name in self.COUNTERS:
@@ -238,47 +229,38 @@ class Training:
         self.snapshots.go_on_from(saved)
         self.clock.add(loop["seconds"])
         if "imagined" not in saved.parts and loop["imagined_capacity"]:
-            learner.model_buffer.resize(loop["imagined_capacity"])
+            self.learner.model_buffer.resize(loop["imagined_capacity"])
             length = self.rollout_length(self.env_steps - 1, loop["settings"])
-            learner.imagine(length, self.config.rollout_batch)
+            self.learner.imagine(length, self.config.rollout_batch)
 
 
 def start(launch: Launch) -> int:
-    """Make the run directory, train in it, and return the exit code."""
+    """Train a new run, one that was cut off, or a fork; return the exit code."""
     config = launch.config
-    fill_standard_streams()
-    threads = pin_threads(config.threads)
-    learner = Learner(config)  # before the directory: what cannot be built leaves no trace
-    paths = create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
-    print(paths.root, flush=True)
-    with RunWriter(paths, new_status(config), CHECKS, live_settings(config)) as run:
-        run.write_config(launch.toml, manifest(config, launch.toml, learner.device, threads))
-        return learner_process(run, lambda: _train(config, learner, run))
-
-
-def resume(launch: Launch) -> int:
-    """Go on with a run that was cut off or stopped, and return the exit code."""
     fill_standard_streams()
     attempt = find_attempt(launch)
-    config = launch.config
     threads = pin_threads(attempt.threads)
-    learner = Learner(config)
-    print(attempt.paths.root, flush=True)
-    with RunWriter(
-        attempt.paths, new_status(config), CHECKS, attempt.settings, attempt.history
-    ) as run:
-        facts = manifest(config, launch.toml, learner.device, threads)
-        run.event("resumed", attempt=run.status.attempt, **attempt.facts(facts))
-        for line in attempt.report(facts):
-            print(line, flush=True)
-        return learner_process(run, lambda: _train(config, learner, run, attempt.saved))
+    learner = Learner(config)  # before the directory: what cannot be built leaves no trace
+    attempt.load(learner)
+    facts = manifest(config, launch.toml, learner.device, threads)
+    paths = attempt.paths or create_run_dir(
+        launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed
+    )
+    print(paths.root, flush=True)
+    status = new_status(config, attempt)
+    with RunWriter(paths, status, CHECKS, attempt.settings, attempt.history) as run:
+        if attempt.paths is None:
+            run.write_config(launch.toml, {**facts, **attempt.lineage})
+        attempt.begin(run, facts)
+        return learner_process(run, lambda: _train(config, learner, run, attempt))
 
 
-def _train(config: Config, learner: Learner, run: RunWriter, saved: Saved | None = None) -> None:
+def _train(config: Config, learner: Learner, run: RunWriter, attempt: Attempt) -> None:
     console = Console(config)
-    training = Training(config, learner, run, console, saved)
-    if saved is None:
-        run.event("started", env_steps=0, attempt=run.status.attempt)
+    training = Training(config, learner, run, console, attempt.saved)
+    if attempt.lineage:
+        training.settings = attempt.settings
+        training.save(training.env_steps, "fork")
     run.update(phase="train", env_steps=training.env_steps)
     run.enter("running")
     if learner.termination and config.algo != "sac":
@@ -294,8 +276,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, train, and return the exit code of the contract."""
     try:
         launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
-        if launch.resume:
-            return resume(launch)
         if launch.seeds:
             fill_standard_streams()
             return run_seeds(launch)

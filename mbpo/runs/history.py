@@ -29,6 +29,7 @@ class History:
     changes: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     revision: int = 0
+    interactive: bool = False  # whether settings were changed by hand
 
 
 def read_history(paths: RunPaths, seq: int) -> History:
@@ -56,6 +57,7 @@ def _note_answer(history: History, event: Row) -> None:
     if event.get("status") == "applied":
         history.revision = max(history.revision, _whole(event.get("revision")))
         if "action" not in event and isinstance(event.get("new"), dict):
+            history.interactive = True
             add_change(history.changes, _whole(event.get("at_env_steps")), event["new"])
 
 

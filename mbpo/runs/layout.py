@@ -105,6 +105,7 @@ class AppendFile:
         self.path = path
         self.descriptor = os.open(path, flags, 0o600)
         size = os.fstat(self.descriptor).st_size
+        self.began_with = size  # bytes
         last = os.pread(self.descriptor, 1, size - 1) if size else b"\n"
         self._torn = last != b"\n"  # whether the file ends in part of a line
 

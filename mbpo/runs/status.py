@@ -59,6 +59,7 @@ class RunStatus:
     recent_returns: list[float] = field(default_factory=list)
     revision: int = 0
     interactive: bool = False
+    parent: str = ""  # RUN@STEP that this run is a fork of
     controls: dict[str, Any] = field(default_factory=dict)  # configured values in force
 
     @property

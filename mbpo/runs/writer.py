@@ -47,7 +47,7 @@ class RunWriter:
         self._status = dataclasses.replace(
             status, **this_process(), started=time.time(), controls=dict(controls),
             attempt=history.attempts + 1, revision=history.revision,
-            interactive=history.revision > 0,
+            interactive=history.interactive,
         )  # fmt: skip
         self._status_lock = threading.Lock()
         self._seq = history.before[-1]["seq"] if history.before else 0
@@ -63,6 +63,8 @@ class RunWriter:
         except OSError as error:
             raise StorageError(f"cannot write in {paths.root}: {error.strerror}") from None
         for row in history.before:
+            if not self._metrics.began_with:  # a fork has its parent's
+                self._metrics.append(json.dumps(row, allow_nan=False).encode())
             self._take_in(row)
         self.control = LiveControl(
             checks, controls, self._append_answer, history.changes, history.answered,
