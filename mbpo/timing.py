@@ -38,8 +38,9 @@ class Stopwatch:
             self._settle()
             self._sums[part] += time.perf_counter() - start
 
-    def add(self, seconds: Mapping[str, float]) -> None:
+    def go_on_from(self, env_steps: int, seconds: Mapping[str, float]) -> None:
         """Count in what an earlier attempt took, as :meth:`split` returned it."""
+        self._last = (env_steps, time.perf_counter())
         for part in self.PARTS:
             self._sums[part] += seconds[part]
         self._start -= sum(seconds.values())

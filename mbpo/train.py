@@ -227,7 +227,7 @@ class Training:
         for name in self.COUNTERS:
             setattr(self, name, loop[name])
         self.snapshots.go_on_from(saved)
-        self.clock.add(loop["seconds"])
+        self.clock.go_on_from(self.env_steps, loop["seconds"])
         if "imagined" not in saved.parts and loop["imagined_capacity"]:
             self.learner.model_buffer.resize(loop["imagined_capacity"])
             length = self.rollout_length(self.env_steps - 1, loop["settings"])

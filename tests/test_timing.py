@@ -71,3 +71,14 @@ def test_a_run_writes_its_profile_when_asked(
     assert sum(figures["seconds"].values()) == pytest.approx(figures["wall_s"], abs=0.01)
     assert figures["share"]["other"] < 0.5
     assert "ms per env step after warm-up" in capsys.readouterr().out
+
+
+def test_a_later_attempt_counts_on_and_its_speed_is_its_own() -> None:
+    clock = Stopwatch()
+    earlier = {"env": 1.0, "model": 2.0, "rollout": 3.0, "sac": 4.0, "eval": 5.0, "other": 6.0}
+    clock.go_on_from(1000, earlier)
+    split = clock.split()
+    assert [split[part] for part in clock.PARTS] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert 6.0 <= split["other"] < 7.0
+    time.sleep(0.02)
+    assert 0 < clock.metrics(1001)["time/env_steps_per_s"] <= 50

@@ -15,7 +15,8 @@ from workbench.steering import change_of
 
 MARKS = {
     "evaluation": ("E", "#E69F00"), "control": ("⇄", "#CC79A7"), "warning": ("!", "$warning"),
-    "checkpoint": ("▣", "#56B4E9"), "failed": ("✗", "$error"), "diverged": ("!", "$error"),
+    "checkpoint": ("▣", "#56B4E9"), "resumed": ("↻", "#56B4E9"), "failed": ("✗", "$error"),
+    "diverged": ("!", "$error"),
     "finished": ("✓", "$success"), "started": ("▶", "$success"), "stopped": ("■", MUTED),
 }  # fmt: skip
 SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
@@ -51,10 +52,10 @@ def _facts(event: Mapping[str, Any]) -> str:
             return number(mean) + (f" ± {number(std, 2)}" if isinstance(std, (int, float)) else "")
     facts = []
     for key, value in list(event.items())[:12]:
-        if key in SKIPPED or value is None or value == "":
+        if key in SKIPPED or value is None or value in ("", []):
             continue
         shown = number(value) if isinstance(value, float) else safe_text(value, 80)
-        facts.append(f"{safe_text(key, 24)} {shown}")
+        facts.append(shown if key == event.get("event") else f"{safe_text(key, 24)} {shown}")
     return ", ".join(facts)
 
 
