@@ -108,10 +108,7 @@ def load_checkpoint(folder: Path, part: str) -> dict[str, Tensor]:
         CheckpointError: the checkpoint is missing or damaged, or has no such part.
     """
     name = f"{part}.safetensors"
-    hashes = read_manifest(folder)["sha256"]
-    if name not in hashes:
-        raise CheckpointError(f"{folder} lacks {name}")
-    return unpack_tensors(folder / name, read_verified(folder / name, hashes[name]))
+    return unpack_tensors(folder / name, _read_listed(folder, name))
 
 
 def load_note(folder: Path, note: str) -> dict[str, Any]:
@@ -120,11 +117,7 @@ def load_note(folder: Path, note: str) -> dict[str, Any]:
     Raises:
         CheckpointError: the checkpoint is missing or damaged, or has no such note.
     """
-    name = f"{note}.json"
-    hashes = read_manifest(folder)["sha256"]
-    if name not in hashes:
-        raise CheckpointError(f"{folder} lacks {name}")
-    found: dict[str, Any] = json.loads(read_verified(folder / name, hashes[name]))
+    found: dict[str, Any] = json.loads(_read_listed(folder, f"{note}.json"))
     return found
 
 
@@ -181,6 +174,13 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _read_listed(folder: Path, name: str) -> bytes:
+    hashes = read_manifest(folder)["sha256"]
+    if name not in hashes:
+        raise CheckpointError(f"{folder} lacks {name}")
+    return read_verified(folder / name, hashes[name])
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Snapshots:
         return best
 
     def save(self, learner: Learner, env_steps: int, label: str, loop: Mapping[str, Any]) -> None:
-        """Save all that a resume needs as last, final or requested.
+        """Save all that a resume needs as last, final, requested or fork.
 
         Raises:
             StorageError: the disk refuses this, or refused the one before.

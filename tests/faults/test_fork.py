@@ -18,7 +18,7 @@ from mbpo.runs.status import RunStatus, read_status
 Call = Callable[..., Outcome]
 PARENT = (
     "--total-steps", "330", "--checkpoint-every", "110", "--eval-every", "100", "--seed", "7",
-    "--log-every", "10", "--checkpoint-every", "110",
+    "--log-every", "10",
 )  # fmt: skip
 
 
