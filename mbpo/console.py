@@ -63,15 +63,6 @@ class Console:
         if figures["median_step_ms"] is not None:
             print(f"median env step {figures['median_step_ms']:.2f} ms", flush=True)
 
-    def unknown_termination(self) -> str:
-        """Print and return the warning about an environment without a termination rule."""
-        warning = (
-            f"no termination rule for {self._env_id}: a head learns from real ends when imagined "
-            "rollouts end (model/termination_error); a rule is exact, see mbpo/envs/termination.py"
-        )
-        print(f"warning: {warning}", flush=True)
-        return warning
-
 
 def _shown(metrics: Mapping[str, float | None], key: str) -> str:
     value = metrics.get(key)

@@ -92,7 +92,7 @@ class Learner:
 
     @torch.no_grad()
     def explore(self, uniform: bool) -> Step:
-        """Take one env step, uniformly at random or by the policy, and store it."""
+        """Take one env step, uniformly at random or by the policy, and store it if it is valid."""
         env, obs = self.collector.env, self.collector.obs
         if uniform:
             if self.real_buffer.added % self._warmup_hold == 0:
@@ -108,7 +108,8 @@ class Learner:
             action = sampled.action[0].cpu().numpy()
             behaviour = Behaviour(sampled.mean, sampled.log_std, sampled.log_prob)
         step = self.collector.step(action.astype(np.float32))
-        self.real_buffer.add_real(self._transition(step), behaviour)
+        if step.valid:
+            self.real_buffer.add_real(self._transition(step), behaviour)
         return step
 
     @torch.no_grad()

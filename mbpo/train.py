@@ -29,6 +29,15 @@ from mbpo.snapshots import Saved, Snapshots
 from mbpo.timing import Profile, Stopwatch
 from mbpo.trust import bound_metrics, new_data_error
 
+UNSTABLE = (
+    "MuJoCo found the simulation unstable and put it back to its start: the step was left out and "
+    "the episode ended"
+)
+NO_RULE = (
+    "no termination rule for {}: a head learns from real ends when imagined rollouts end "
+    "(model/termination_error); a rule is exact, see mbpo/envs/termination.py"
+)
+
 
 class Training:
     """Hold one run's learner, its writer and what was counted since the last row of metrics."""
@@ -88,11 +97,13 @@ class Training:
             with self.clock("env"):
                 step = self.learner.explore(uniform=since_warmup < 0)  # line 6
             env_steps += 1
+            if not step.valid:
+                self.run_writer.warn(env_steps, UNSTABLE)
             if step.episode is not None:
                 done = step.episode
                 self.run_writer.episode(env_steps, done.index, done.episode_return, done.length)
             if since_warmup >= 0:
-                self.update_policy(float(order.settings["real_ratio"]))  # lines 10 and 11
+                self.update_policy(env_steps, order.settings)  # lines 10 and 11
             if env_steps % config.log_every == 0:
                 self.log_interval(env_steps, order.settings)
             if env_steps % config.eval_every == 0:
@@ -156,17 +167,36 @@ class Training:
         epoch = max(0, env_steps - self.config.warmup_steps) // self.config.epoch_length
         return scheduled_length(epoch, self.config.rollout_schedule)
 
-    def update_policy(self, real_ratio: float) -> None:
+    def update_policy(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Take this step's SAC updates, each on its own mix of real and imagined rows."""
         config = self.config
         if config.algo == "pets" or not config.updates_per_step:
             return
         with self.clock("sac"):
-            values, real_rows = self.learner.update_policy(real_ratio, config.updates_per_step)
+            values, real_rows = self.learner.update_policy(
+                float(settings["real_ratio"]), config.updates_per_step
+            )
             self._sac_sum += values
         self._interval_updates += config.updates_per_step
         self._real_rows += real_rows * config.updates_per_step
         self._sampled_rows += config.sac_batch * config.updates_per_step
+        if self._sac_sum.device.type == "cpu":  # another device is asked once per row of metrics
+            self.finite_sums(env_steps)
+
+    def finite_sums(self, env_steps: int) -> list[float]:
+        """Return what SAC's reports since the last row of metrics add up to, in their order.
+
+        Raises:
+            DivergedError: one of them is not finite.
+        """
+        sums: list[float] = self._sac_sum.tolist()
+        bad = [key for key, x in zip(SACReport.KEYS, sums, strict=True) if not math.isfinite(x)]
+        if bad:
+            raise DivergedError(
+                f"{', '.join(bad)} not finite at env step {env_steps}; lower --critic-lr, "
+                "--actor-lr or --reward-scale"
+            )
+        return sums
 
     def log_interval(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Write what was counted since the last such row, fetching tensors from the device once."""
@@ -176,10 +206,11 @@ class Training:
             **self.clock.metrics(env_steps),
         }
         if self._interval_updates:
-            values = (self._sac_sum / self._interval_updates).tolist()
-            if not all(map(math.isfinite, values)):
-                raise DivergedError(f"a SAC loss is not finite at env step {env_steps}: {values}")
-            means = dict(zip(SACReport.KEYS, values, strict=True))
+            sums = self.finite_sums(env_steps)
+            means = {
+                key: total / self._interval_updates
+                for key, total in zip(SACReport.KEYS, sums, strict=True)
+            }
             means["sac/q_mean"] /= self.config.reward_scale
             metrics |= means
             self.updates += self._interval_updates
@@ -211,7 +242,7 @@ class Training:
             "env_steps": env_steps,
             "settings": dict(self.settings),
             "best_return": best if math.isfinite(best) else None,
-            "sac_sum": self._sac_sum.tolist(),
+            "sac_sum": self.finite_sums(env_steps),
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
             **{name: getattr(self, name) for name in self.COUNTERS},
@@ -264,7 +295,7 @@ def _train(config: Config, learner: Learner, run: RunWriter, attempt: Attempt) -
     run.update(phase="train", env_steps=training.env_steps)
     run.enter("running")
     if learner.termination and config.algo != "sac":
-        run.event("warning", env_steps=0, reason=console.unknown_termination())
+        run.warn(training.env_steps, NO_RULE.format(config.env_id))
     try:
         training.run()
     finally:

@@ -472,9 +472,9 @@ class Script:
             self._give(training.run_writer, self.during_refit.pop(env_steps, []))
             refit(training, env_steps, order)
 
-        def spied_update(training: Training, real_ratio: float) -> None:
-            self.ratios[training.learner.real_buffer.added - 1] = real_ratio
-            update(training, real_ratio)
+        def spied_update(training: Training, env_steps: int, settings: Any) -> None:
+            self.ratios[env_steps - 1] = settings["real_ratio"]
+            update(training, env_steps, settings)
 
         def spied_boundary(run: RunWriter, env_steps: int) -> InForce:
             self._give(run, self.at.pop(env_steps, []))

@@ -100,6 +100,20 @@ def test_a_non_finite_step_is_divergence(env_id: str, message: str) -> None:
             env.step(np.zeros(1, np.float32))
 
 
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "InvertedPendulum-v5", "HalfCheetah-v5"])
+def test_where_mujoco_puts_its_simulation_back_the_step_is_void_and_the_episode_ends(
+    env_id: str,
+) -> None:
+    collector = Collector(BoxEnv(env_id), seed=3)
+    still = np.zeros(collector.env.action_dim, np.float32)
+    assert collector.step(still).valid
+    collector.env._env.unwrapped.data.qvel[:] = 1e11  # MuJoCo takes over 1e10 for an explosion
+    step = collector.step(still)
+    assert (step.valid, step.terminated, step.truncated) == (False, False, True)
+    assert step.episode is not None and step.episode.length == 2
+    assert collector.step(still).valid
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_non_finite_action_never_reaches_the_environment(bad: float) -> None:
     env = BoxEnv("Grid-v0")

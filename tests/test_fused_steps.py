@@ -166,10 +166,58 @@ def test_threads_change_no_bit(threads: int) -> None:
         assert torch.equal(a, b)
 
 
-def test_nan_reaches_the_report() -> None:
-    batch = batch_of(32, 3, 1, torch.float32, 0)
-    batch.rows[3, 0] = float("nan")
-    assert agent(3, 1, 16, 2, torch.float32, "auto").update(batch).values[:2].isnan().all()
+BAD_NUMBERS = (float("nan"), float("inf"), 1e30)  # the square of the last is no float32
+BACKENDS = ("auto", "torch")
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_update_that_is_not_finite_moves_no_critic(backend: str, bad: float) -> None:
+    of = agent(3, 1, 16, 2, torch.float32, backend)
+    of.update(batch_of(32, 3, 1, torch.float32, 0))
+    moments = [each[key] for each in of._critic_adam.state.values() for key in MOMENTS]
+    state = [of.critic.net.flat, *moments]
+    before = [t.detach().clone() for t in state]
+    batch = batch_of(32, 3, 1, torch.float32, 1)
+    batch.reward[3] = bad
+    assert not of.update(batch).values[0].isfinite()
+    for now, then in zip(state, before, strict=True):
+        assert torch.equal(now.detach(), then)
+    assert all(part.isfinite().all() for part in parts(of))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_observation_that_is_not_finite_moves_nothing(backend: str) -> None:
+    of = agent(3, 1, 16, 2, torch.float32, backend)
+    of.update(batch_of(32, 3, 1, torch.float32, 0))
+    adams = (*of._critic_adam.state.values(), *of._actor_adam.state.values())
+    moments = [each[key] for each in adams for key in MOMENTS]
+    moving = [of.actor.net.flat, of.critic.net.flat, of.log_alpha, *moments]
+    before = [part.detach().clone() for part in moving]
+    batch = batch_of(32, 3, 1, torch.float32, 1)
+    batch.obs[3] = float("nan")
+    values = of.update(batch).values
+    assert not values[0].isfinite() and not values[1].isfinite()
+    for now, then in zip(moving, before, strict=True):
+        assert torch.equal(now.detach(), then)
+    assert all(part.isfinite().all() for part in parts(of))
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_model_step_that_is_not_finite_moves_nothing(backend: str, bad: float) -> None:
+    model = ensemble(3, 1, 20, 2, 3, torch.float32)
+    step = TrainStep(model, 1e-2, backend=backend)
+    g = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(30, 4, generator=g), torch.randn(30, 4, generator=g)
+    index = torch.randint(30, (3, 16), generator=g)
+    step(inputs, labels, index)
+    before = [p.detach().clone() for p in model.parameters()]
+    labels[index[1, 5], 2] = bad
+    assert not step(inputs, labels, index).isfinite().all()
+    for now, then in zip(model.parameters(), before, strict=True):
+        assert torch.equal(now.detach(), then)
 
 
 BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {

@@ -1,7 +1,9 @@
 #include "mbpo/sac_update.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <limits>
 
 namespace mbpo {
 namespace {
@@ -43,13 +45,14 @@ class Update {
     std::fill_n(sums_, count() * kSums, 0.0);
   }
 
+  // Where a loss or gradient is not finite the loss is reported as NaN, if not infinite; what it
+  // would have moved stays as it is.
   SacValues run() {
-    update_critics();
-    update_actor();
-    const double log_prob = total(kLogProb) / rows();
-    update_temperature(log_prob);
-    return {total(kCriticLoss) / rows(), total(kActorLoss) / rows(), static_cast<double>(alpha_),
-            -log_prob, total(kValue) / (kCritics * rows())};
+    const bool critics = update_critics(), actor = critics && update_actor();
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    return {total(kCriticLoss) / rows() + (critics ? 0 : nan),
+            total(kActorLoss) / rows() + (actor ? 0 : nan), static_cast<double>(alpha_),
+            -total(kLogProb) / rows(), total(kValue) / (kCritics * rows())};
   }
 
  private:
@@ -61,6 +64,8 @@ class Update {
     for (int64_t t = 0; t < count(); ++t) sum += sums_[t * kSums + which];
     return sum;
   }
+
+  bool finite(Sum loss) const { return std::isfinite(static_cast<T>(total(loss) / rows())); }
 
   Rows<const T> rows_of(Rows<const T> all, const Tile& tile) const {
     return {all.data + tile.first * all.row_stride, all.row_stride, all.column_stride, nullptr,
@@ -79,7 +84,7 @@ class Update {
             log_prob};
   }
 
-  void update_critics() {
+  bool update_critics() {
     const Network<T>& critic = job_.critic;
     const int64_t all = kCritics * count();
     T* memory = workspace<T>(Slot::shared, all * critic_kept_.size);
@@ -87,15 +92,19 @@ class Update {
         critic, all, workspace<T>(Slot::shared_rows, GradientRows<T>::size(critic, all)));
     const double work = kCritics * flops(critic, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
+    if (!finite(kCriticLoss)) return false;
+    std::atomic<bool> moved = true;
     const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz, {0, count(), all}};
     parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
+        if (!all_finite(gradient, n)) return moved.store(false);
         AdamRange<T> range = job_.critic_state.range(offset, n, gradient, 0.0, job_.critic_adam);
         range.target = job_.target_parameters + offset;
         range.tau = static_cast<T>(job_.tau);
         kernels_.adam(range);
       });
     });
+    return moved;
   }
 
   void differentiate_critics(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
@@ -153,19 +162,24 @@ class Update {
     }
   }
 
-  void update_actor() {
+  bool update_actor() {
     const Network<T>& actor = job_.actor;
     T* memory = workspace<T>(Slot::shared, count() * actor_kept_.size);
     const GradientRows<T> dz = GradientRows<T>::cut(
         actor, count(), workspace<T>(Slot::shared_rows, GradientRows<T>::size(actor, count())));
     const double work = flops(actor, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_actor(t, memory, dz); });
+    if (!finite(kActorLoss)) return false;
+    std::atomic<bool> moved = true;
     const WeightPass<T> pass{kernels_, actor, actor_kept_, memory, dz, {0, count()}};
     parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
+        if (!all_finite(gradient, n)) return moved.store(false);
         kernels_.adam(job_.actor_state.range(offset, n, gradient, 0.0, job_.actor_adam));
       });
     });
+    if (moved) update_temperature(total(kLogProb) / rows());
+    return moved;
   }
 
   void differentiate_actor(int64_t t, T* memory, const GradientRows<T>& dz_rows) {

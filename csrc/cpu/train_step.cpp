@@ -1,6 +1,9 @@
 #include "mbpo/train_step.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
 
 namespace mbpo {
 namespace {
@@ -80,16 +83,21 @@ void train_step(const TrainStep<T>& job, const Kernels<T>& kernels, const Parall
   });
   std::fill_n(losses, network.members, 0.0);
   for (int64_t t = 0; t < count; ++t) losses[tiles[t].member] += *sums.loss(t);
+  const auto finite = [](double loss) { return std::isfinite(static_cast<T>(loss)); };
+  if (!std::all_of(losses, losses + network.members, finite)) return;  // nothing moves
   update_bounds(job, kernels, sums, count);
 
   const WeightPass<T> pass{kernels, network, record,
                            memory,  rows,    tile_offsets(tiles, network.members)};
+  std::atomic<bool> moved = true;
   parallel.over(pass.count(), work, [&](int64_t number) {
     pass.run(number, [&](int64_t layer, int64_t offset, int64_t n, const T* gradient, bool bias) {
+      if (!all_finite(gradient, n)) return moved.store(false);
       const double decay = bias ? 0.0 : job.decay[layer];
       kernels.adam(job.parameters.range(offset, n, gradient, decay, job.adam));
     });
   });
+  if (!moved) losses[0] = std::numeric_limits<double>::quiet_NaN();
 }
 
 template void train_step(const TrainStep<float>&, const Kernels<float>&, const Parallel&, double*);

@@ -26,10 +26,11 @@ struct AdamClock {
   }
 };
 
-// Take the step on one number.
+// Take the step on one number; a gradient that is not finite moves nothing.
 __device__ __forceinline__ void adam(const AdamState& state, const AdamClock& clock, int64_t at,
                                      float gradient, float decay) {
   const float p = state.parameter[at], g = gradient + decay * p;
+  if (!(fabsf(g) < INFINITY)) return;
   const float m = clock.beta1 * state.moment[at] + (1.0f - clock.beta1) * g;
   const float v = clock.beta2 * state.second_moment[at] + (1.0f - clock.beta2) * g * g;
   state.moment[at] = m;

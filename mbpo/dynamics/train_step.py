@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, numbers
+from mbpo.ops.adam import AdamState, numbers, step_if_finite
 
 if native.AVAILABLE:
     from mbpo.ops import compiled
@@ -89,8 +89,9 @@ class TrainStep:
         penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
         half = sum_of_squares(model.net.weights, self.decay)
         self.adam.zero_grad()
-        (nll.sum() + penalty + half).backward()  # type: ignore[no-untyped-call]
-        self.adam.step()
+        loss = nll.sum() + penalty + half
+        loss.backward()  # type: ignore[no-untyped-call]
+        step_if_finite(self.adam, loss)
         return nll.detach()
 
 

@@ -33,6 +33,7 @@ class Step:
     terminated: bool
     truncated: bool
     episode: Episode | None  # set when the episode ended here
+    valid: bool = True  # False: the simulation was put back; reward and next_obs mean nothing
 
 
 class Collector:
@@ -62,15 +63,16 @@ class Collector:
         """
         obs = self.obs
         next_obs, reward, terminated, truncated = self.env.step(action)
+        valid = not self.env.unstable
         self.obs = next_obs
-        self._return += reward
+        self._return += reward if valid else 0.0
         self._actions.append(action)
         episode = None
         if terminated or truncated:
             self._episodes += 1
             episode = Episode(self._episodes, self._return, len(self._actions))
             self._begin()
-        return Step(obs, action, reward, next_obs, terminated, truncated, episode)
+        return Step(obs, action, reward, next_obs, terminated, truncated, episode, valid)
 
     def state_dict(self) -> dict[str, NDArray[np.generic]]:
         """Return the episode under way as its seed, its actions and what they led to."""

@@ -8,7 +8,7 @@ import importlib.util
 import io
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium
@@ -47,11 +47,16 @@ class BoxEnv:
         action_dim: A.
         action_low: [A], finite.
         action_high: [A], finite.
+        unstable: whether MuJoCo put its simulation back to the start in the last step, as it does,
+            without a word in what it returns, where positions or velocities explode. The obs and
+            reward of that step mean nothing.
     """
 
     def __init__(self, env_id: str) -> None:
         self.env_id = env_id
         self._env = _make(env_id)
+        self._was_put_back = _restarts(self._env)
+        self.unstable = False
         observations, actions = self._env.observation_space, self._env.action_space
         for name, space in (("observation", observations), ("action", actions)):
             if not isinstance(space, gymnasium.spaces.Box):
@@ -77,7 +82,7 @@ class BoxEnv:
         return self._flat(obs)
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool]:
-        """Return (next_obs [O], reward, terminated, truncated).
+        """Return (next_obs [O], reward, terminated, truncated); an unstable step truncates.
 
         Raises:
             DivergedError: the action, reward or observation is not finite.
@@ -92,7 +97,9 @@ class BoxEnv:
             )
         if not math.isfinite(float(reward)):
             raise DivergedError(f"{self.env_id}: reward is not finite: {reward}")
-        return self._flat(obs), float(reward), bool(terminated), bool(truncated)
+        self.unstable = self._was_put_back()
+        truncated = bool(truncated) or self.unstable
+        return self._flat(obs), float(reward), bool(terminated) and not self.unstable, truncated
 
     @property
     def time_limit(self) -> int | None:
@@ -110,6 +117,20 @@ class BoxEnv:
         if not np.isfinite(flat).all():
             raise DivergedError(f"{self.env_id}: observation is not finite: {flat[:8]}")
         return flat
+
+
+def _restarts(env: gymnasium.Env[Any, Any]) -> Callable[[], bool]:
+    """Return what says whether MuJoCo has put its simulation back since the episode began."""
+    mujoco: Any = importlib.import_module("mujoco") if importlib.util.find_spec("mujoco") else None
+    data = getattr(env.unwrapped, "data", None)
+    if mujoco is None or not isinstance(data, mujoco.MjData):
+        return lambda: False  # another engine
+    warning = mujoco.mjtWarning
+    kinds = [
+        int(kind)
+        for kind in (warning.mjWARN_BADQPOS, warning.mjWARN_BADQVEL, warning.mjWARN_BADQACC)
+    ]
+    return lambda: bool(data.warning.number[kinds].any())
 
 
 def _make(env_id: str) -> gymnasium.Env[Any, Any]:

@@ -75,3 +75,11 @@ def numbers(group: dict[str, object]) -> list[float]:
     betas = group["betas"]
     assert isinstance(betas, tuple)
     return [float(x) for x in (group["lr"], *betas, group["eps"])]
+
+
+def step_if_finite(adam: torch.optim.Adam, loss: Tensor) -> None:
+    """Take ``adam``'s step unless ``loss`` or a gradient is not finite; the device decides."""
+    gradients = [p.grad for group in adam.param_groups for p in group["params"]]
+    sums = torch.stack([loss.detach(), *(g.sum() for g in gradients if g is not None)])
+    adam.found_inf = (~sums.isfinite().all()).float()  # type: ignore[attr-defined]
+    adam.step()

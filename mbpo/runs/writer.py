@@ -144,6 +144,11 @@ class RunWriter:
         """Append one event."""
         self._append_event({"event": name, **facts})
 
+    def warn(self, env_steps: int, reason: str, **facts: Any) -> None:
+        """Append a warning to the events and print it."""
+        self.event("warning", env_steps=env_steps, **facts, reason=reason)
+        print(f"warning: {reason}", flush=True)
+
     def update(self, **changes: Any) -> None:
         """Change fields of the status; they reach the disk with the next heartbeat."""
         with self._status_lock:
@@ -232,14 +237,13 @@ class RunWriter:
         repeats, overlap = self._overlap.repeats(row), self._overlap
         if not overlap.open:
             counts = f"{overlap.identical} of {overlap.total} records identical"
-            facts = {"env_steps": row["env_steps"], "identical": overlap.identical,
-                     "total": overlap.total}  # fmt: skip
+            at = row["env_steps"]
+            facts = {"identical": overlap.identical, "total": overlap.total}
             if overlap.difference:
-                reason = f"not as before from env step {row['env_steps']} on: {overlap.difference}"
-                self.event("warning", **facts, reason=f"{reason}; {counts}")
-                print(f"warning: resume {reason}; {counts}", flush=True)
+                reason = f"not as before from env step {at} on: {overlap.difference}; {counts}"
+                self.warn(at, f"resume {reason}", **facts)
             else:
-                self.event("resume_verified", **facts)
+                self.event("resume_verified", env_steps=at, **facts)
                 print(f"resume verified: {counts}", flush=True)
         return repeats
 

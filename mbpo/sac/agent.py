@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.data.transitions import Transitions
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, numbers
+from mbpo.ops.adam import AdamState, numbers, step_if_finite
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
 from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, TwinCritic
 
@@ -132,7 +132,7 @@ class SACAgent:
         loss = critic_loss(values, target)
         self._critic_adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._critic_adam.step()
+        step_if_finite(self._critic_adam, loss)
         return values, loss
 
     def _update_actor(
@@ -144,5 +144,5 @@ class SACAgent:
         temperature = alpha_loss(self.log_alpha, chosen.log_prob.detach(), self.target_entropy)
         self._actor_adam.zero_grad()
         (loss + temperature).backward()  # type: ignore[no-untyped-call]
-        self._actor_adam.step()
+        step_if_finite(self._actor_adam, loss + temperature)
         return chosen.log_prob, loss

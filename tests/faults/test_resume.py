@@ -160,13 +160,13 @@ def test_a_chain_of_cuts_ends_as_the_twin(
     run = start_and_cut(monkeypatch, tmp_path, "update_policy", 30)
     whole, cuts = train.Training.update_policy, 0
 
-    def cut(self: train.Training, real_ratio: float) -> None:
+    def cut(self: train.Training, env_steps: int, settings: Any) -> None:
         nonlocal cuts
         if self.run_writer.status.env_steps >= 160 + 40 * cuts and cuts < 6:
             cuts += 1
             self.snapshots.settle()
             raise Cut
-        whole(self, real_ratio)
+        whole(self, env_steps, settings)
 
     monkeypatch.setattr(train.Training, "update_policy", cut)
     for _ in range(6):
@@ -183,8 +183,8 @@ def test_a_stopped_run_resumes_as_its_twin(
 ) -> None:
     whole = train.Training.update_policy
 
-    def stop(self: train.Training, real_ratio: float) -> None:
-        whole(self, real_ratio)
+    def stop(self: train.Training, env_steps: int, settings: Any) -> None:
+        whole(self, env_steps, settings)
         if self.run_writer.status.env_steps == 222:
             self.run_writer.control.request_stop()
 
@@ -215,8 +215,8 @@ def test_a_change_answered_before_the_cut_holds_again_from_where_it_held(
     def steered(root: Path) -> Iterator[None]:
         whole = train.Training.update_policy
 
-        def steer(self: train.Training, real_ratio: float) -> None:
-            whole(self, real_ratio)
+        def steer(self: train.Training, env_steps: int, settings: Any) -> None:
+            whole(self, env_steps, settings)
             control, at = self.run_writer.control, self.run_writer.status.env_steps
             for then, setting in ((250, '"real_ratio": 0.7'), (270, '"rollout_length": 3')):
                 if at == then:

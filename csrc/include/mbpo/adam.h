@@ -2,10 +2,28 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "mbpo/kernels.h"
 
 namespace mbpo {
+
+// Whether no number is NaN or infinite: those have all bits of the exponent set. Of bits, so that
+// the compiler can test several at once.
+template <typename T>
+bool all_finite(const T* numbers, int64_t count) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  constexpr Bits exponent = sizeof(T) == 4 ? Bits(0x7f800000u) : Bits(0x7ff0000000000000u);
+  Bits bad = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, numbers + i, sizeof(T));
+    bad |= (bits & exponent) == exponent;
+  }
+  return bad == 0;
+}
 
 struct AdamSettings {
   double learning_rate, beta1, beta2, epsilon;
