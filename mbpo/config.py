@@ -26,6 +26,13 @@ def _setting(default: Value, doc: str, group: str, **facts: Any) -> Any:
     return dataclasses.field(default=default, metadata={"doc": doc, "group": group, **facts})
 
 
+def _wrong_schedule(schedule: tuple[float, float, float, float]) -> str:
+    start, end, first, last = schedule
+    if end < start:
+        return f"have e0 ≤ e1, got {start:g} > {end:g}: give e0,e1,k0,k1"
+    return "have k0 and k1 in [0, 1000]" if max(first, last) > 1000 else ""
+
+
 @dataclass(frozen=True)
 class Config:
     """Hold the resolved settings of one run.
@@ -85,7 +92,7 @@ class Config:
     )  # fmt: skip
     rollout_schedule: tuple[float, float, float, float] = _setting(
         (20.0, 150.0, 1.0, 1.0), "Epochs e0,e1 and lengths k0,k1: k rises from k0 to k1.", "trust",
-        low=0, high=1_000_000, length=4,
+        low=0, high=1_000_000, length=4, live=True, also=_wrong_schedule,
     )  # fmt: skip
     real_ratio: float = _setting(
         0.05, "Share of real rows in each SAC batch.", "trust", low=0, high=1, live=True
@@ -112,10 +119,11 @@ class Config:
         unit="env steps", low=1, high=10**8,
     )  # fmt: skip
     model_train_freq: int = _setting(
-        250, "Interval between refits of the model.", "loop", unit="env steps", low=1, high=10**8
-    )
+        250, "Interval between refits of the model.", "loop", unit="env steps", low=1, high=10**8,
+        live=True,
+    )  # fmt: skip
     updates_per_step: int = _setting(
-        20, "SAC updates after each env step.", "loop", unit="updates", low=0, high=1000
+        20, "SAC updates after each env step.", "loop", unit="updates", low=0, high=1000, live=True
     )
     checkpoint_every: int = _setting(
         5000, "Interval between checkpoints, from which a run can be resumed.", "run",
@@ -239,13 +247,6 @@ class Config:
             )
         if not DEVICE.match(self.device):
             raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")
-        start, end, _, _ = self.rollout_schedule
-        if end < start:
-            raise ConfigError(
-                f"rollout_schedule must have e0 ≤ e1, got {start:g} > {end:g}: give e0,e1,k0,k1"
-            )
-        if self.rollout_schedule[3] > 1000 or self.rollout_schedule[2] > 1000:
-            raise ConfigError("rollout_schedule must have k0 and k1 in [0, 1000]")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, in the order of declaration."""

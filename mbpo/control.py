@@ -84,6 +84,8 @@ def _assignments(texts: Sequence[str]) -> dict[str, Any]:
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"expected NAME=VALUE, got {text[:40]!a}")
+        if name in LIVE_SETTINGS and LIVE_SETTINGS[name].length:
+            value = f"[{value.strip('[]')}]"
         try:
             values[name] = json.loads(value)
             json.dumps(values[name], allow_nan=False)

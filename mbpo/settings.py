@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mbpo.errors import ConfigError
 
@@ -29,6 +30,7 @@ class Setting:
     live: bool = False  # whether a running learner accepts a change
     choices: tuple[str, ...] = ()
     length: int = 0  # how many numbers a tuple has
+    also: Callable[[Any], str] | None = None  # says what else is wrong with a value, or ""
 
     @property
     def flag(self) -> str:
@@ -65,6 +67,8 @@ class Setting:
         checked = self._convert(value)
         if checked is None:
             raise ConfigError(f"{self.name} must {self.expected}, got {shown(value)}")
+        if self.also is not None and (wrong := self.also(checked)):
+            raise ConfigError(f"{self.name} must {wrong}")
         return checked
 
     def parse(self, text: str) -> Value:

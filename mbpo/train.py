@@ -92,7 +92,7 @@ class Training:
             if order.stop:
                 break
             since_warmup = env_steps - config.warmup_steps
-            if since_warmup >= 0 and since_warmup % config.model_train_freq == 0:
+            if since_warmup >= 0 and since_warmup % order.settings["model_train_freq"] == 0:
                 self.refit_and_imagine(env_steps, order.settings)  # lines 4 to 9
             with self.clock("env"):
                 step = self.learner.explore(uniform=since_warmup < 0)  # line 6
@@ -148,7 +148,7 @@ class Training:
             learner.model_buffer.resize(
                 model_buffer_capacity(
                     length, config.rollout_batch, config.retain_epochs,
-                    config.epoch_length, config.model_train_freq,
+                    config.epoch_length, settings["model_train_freq"],
                 )
             )  # fmt: skip
             imagined = learner.imagine(length, config.rollout_batch)
@@ -165,21 +165,19 @@ class Training:
         if settings["rollout_length"] != "auto":
             return int(settings["rollout_length"])
         epoch = max(0, env_steps - self.config.warmup_steps) // self.config.epoch_length
-        return scheduled_length(epoch, self.config.rollout_schedule)
+        return scheduled_length(epoch, settings["rollout_schedule"])
 
     def update_policy(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Take this step's SAC updates, each on its own mix of real and imagined rows."""
-        config = self.config
-        if config.algo == "pets" or not config.updates_per_step:
+        updates = 0 if self.config.algo == "pets" else int(settings["updates_per_step"])
+        if not updates:
             return
         with self.clock("sac"):
-            values, real_rows = self.learner.update_policy(
-                float(settings["real_ratio"]), config.updates_per_step
-            )
+            values, real_rows = self.learner.update_policy(float(settings["real_ratio"]), updates)
             self._sac_sum += values
-        self._interval_updates += config.updates_per_step
-        self._real_rows += real_rows * config.updates_per_step
-        self._sampled_rows += config.sac_batch * config.updates_per_step
+        self._interval_updates += updates
+        self._real_rows += real_rows * updates
+        self._sampled_rows += self.config.sac_batch * updates
         if self._sac_sum.device.type == "cpu":  # another device is asked once per row of metrics
             self.finite_sums(env_steps)
 

@@ -43,8 +43,10 @@ def test_every_field_is_a_setting_with_a_meaning_and_a_default_it_accepts() -> N
         assert setting.check(setting.default) == setting.default
 
 
-def test_only_k_and_the_mix_are_live() -> None:
-    assert set(LIVE_SETTINGS) == {"rollout_length", "real_ratio"}
+def test_what_says_how_far_to_trust_the_model_is_live() -> None:
+    assert set(LIVE_SETTINGS) == {
+        "rollout_length", "rollout_schedule", "real_ratio", "model_train_freq", "updates_per_step",
+    }  # fmt: skip
 
 
 @by_name(NUMERIC)

@@ -528,6 +528,34 @@ def test_the_loop_obeys_from_the_boundary_that_the_answer_names(
     assert refits == {100: 1, 150: 1}  # at 200 the mix is all real: nothing is imagined
 
 
+def test_the_loop_obeys_new_intervals_updates_and_schedule(
+    script: Script, call: Call, tmp_path: Path
+) -> None:
+    script.at[110] = [
+        {"set": {"model_train_freq": 20, "updates_per_step": 4}},
+        {"set": {"rollout_length": "auto", "rollout_schedule": [0, 0, 3, 3]}},
+    ]
+    flags = ("--total-steps", "200", "--log-every", "10", "--updates-per-step", "1")
+    assert call(train, *DEBUG, *flags, "--runs-root", tmp_path, "--run-id", "r").code == 0
+    paths = RunPaths(tmp_path / "r")
+    assert [a["old"] for a in answers_in(paths)] == [
+        {"model_train_freq": 50, "updates_per_step": 1},
+        {"rollout_length": 1, "rollout_schedule": [20.0, 150.0, 1.0, 1.0]},
+    ]
+    metrics = rows(paths.metrics)
+    refits = {r["env_steps"]: r["rollout/length_measured"] for r in metrics if "model/epochs" in r}
+    assert refits == {100: 1, 120: 3, 140: 3, 160: 3, 180: 3}
+    updates = {r["env_steps"]: r["sac/updates"] for r in metrics if "sac/updates" in r}
+    assert updates == {at: 10 + 4 * (at - 110) for at in range(110, 201, 10)}
+
+
+def test_a_schedule_that_goes_back_in_time_is_refused(desk: Desk) -> None:
+    answer = desk.handle({"id": "a", "set": {"rollout_schedule": [5, 3, 1, 2]}})
+    assert (answer["status"], answer["reason"]) == (
+        "rejected", "rollout_schedule must have e0 ≤ e1, got 5 > 3: give e0,e1,k0,k1",
+    )  # fmt: skip
+
+
 def test_a_paused_run_saves_a_checkpoint_and_stands_still(
     script: Script, call: Call, tmp_path: Path
 ) -> None:
@@ -571,7 +599,7 @@ def test_a_running_learner_answers_within_a_second_and_follows(
         lambda: live_learner.status if live_learner.status.revision >= 2 else None, "the status"
     )
     assert status.interactive
-    assert status.controls == {"rollout_length": 2, "real_ratio": 0.2}
+    assert {**status.controls, "rollout_length": 2, "real_ratio": 0.2} == status.controls
 
 
 def test_a_running_learner_pauses_answers_and_resumes(

@@ -92,7 +92,10 @@ def test_the_status_of_a_finished_run(finished_run: RunPaths) -> None:
     assert (status.env_id, status.preset, status.seed) == ("Pendulum-v1", "debug", 3)
     assert {k: written[k] for k in this_process()} == this_process()
     assert not status.interactive
-    assert status.controls == {"rollout_length": 1, "real_ratio": 0.2}
+    assert status.controls == {
+        "rollout_length": 1, "rollout_schedule": [20, 150, 1, 1], "real_ratio": 0.2,
+        "model_train_freq": 50, "updates_per_step": 1,
+    }  # fmt: skip
     assert status.heartbeat >= status.started > 0
     assert status.last_return == status.recent_returns[-1] == episodes(finished_run)[-1][1]
 

@@ -23,7 +23,10 @@ def status_of(state: str = "running", **changes: Any) -> RunStatus:
         state=state, phase="refit", env_steps=1240, total_steps=4000, env_id="Pendulum-v1",
         preset="pendulum", seed=3, started=1_700_000_000.0, steps_per_s=38.0,
         last_return=-142.0, eval_return=-151.0, heartbeat=time.time(), revision=1,
-        interactive=True, controls={"rollout_length": 3, "real_ratio": 0.1},
+        interactive=True, controls={
+            "rollout_length": 3, "rollout_schedule": [20, 150, 1, 15], "real_ratio": 0.1,
+            "model_train_freq": 250, "updates_per_step": 20,
+        },
         recent_returns=[-1400.0, -1200.0, -900.0, -600.0, -300.0, -142.0],
     )  # fmt: skip
     return dataclasses.replace(status, **{**this_process(), **changes})

@@ -70,17 +70,18 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
     def __init__(self, row: RunRow) -> None:
         super().__init__()
         self._row = row
+        self._names = [name for name in LIVE_SETTINGS if name in row.controls]
 
     def compose(self) -> ComposeResult:
-        """Lay out a field for each live setting, with what it accepts."""
+        """Lay out a field for each setting that the learner takes, with what it accepts."""
         with Vertical(classes="dialog") as box:
             box.border_title = "set values"
             yield Static(Content.styled(fitted(self._row.run_id, 60), "bold"))
-            for name, setting in LIVE_SETTINGS.items():
-                yield Static(Content.assemble((name, "bold"), f"  {setting.doc}"))
-                now = self._row.controls.get(name)
-                value = setting_value(now) if now is not None else ""
-                yield Input(value, id=f"edit-{name}", compact=True)
+            for name in self._names:
+                with Horizontal(classes="field-line"):
+                    yield Static(Content.styled(name, "bold"), classes="field-name")
+                    value = setting_value(self._row.controls[name])
+                    yield Input(value, id=f"edit-{name}", compact=True)
                 yield Static(_accepts(name), id=f"hint-{name}", classes="hint")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("^s apply", id="apply", variant="primary", compact=True)
@@ -105,10 +106,11 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
     def action_apply(self) -> None:
         """Hand back what differs from the values in force."""
         values: dict[str, Any] = {}
-        for name in LIVE_SETTINGS:
+        for name in self._names:
             value = self._parse(name, self.query_one(f"#edit-{name}", Input).value)
             if value is None:
                 return
+            value = list(value) if isinstance(value, tuple) else value
             if value != self._row.controls.get(name):
                 values[name] = value
         self.dismiss({**values, "revision": self._row.revision} if values else None)
@@ -127,5 +129,5 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
 
 def _accepts(name: str) -> Content:
     setting = LIVE_SETTINGS[name]
-    unit = f" ({setting.unit})" if setting.unit else ""
-    return Content.styled(f"must {setting.expected}{unit}", MUTED)
+    unit = f" {setting.unit}" if setting.unit else ""
+    return Content.styled(f"{setting.doc} {setting.range_text}{unit}", MUTED)
