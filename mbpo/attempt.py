@@ -25,6 +25,15 @@ MOVES_RESULTS = ("versions", "machine", "threads", "device", "op")  # of the man
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Say what a replay does besides following the config."""
+
+    of: str  # run_id
+    until: int | None  # env step where the run was stopped or cut off; None: it went to its end
+    evaluations: tuple[int, ...]  # env steps of those that the config does not ask for
+
+
+@dataclass(frozen=True)
 class Attempt:
     """Hold where to go on with a run, and all that is known of what it did before."""
 
@@ -34,7 +43,7 @@ class Attempt:
     history: History
     settings: Mapping[str, Any]  # in force at the checkpoint
     manifest: Mapping[str, Any]  # of the first attempt
-    lineage: Mapping[str, Any] = field(default_factory=dict)  # of a fork
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # of a fork or a replay
 
     @property
     def env_steps(self) -> int:
@@ -52,6 +61,12 @@ class Attempt:
         """Return RUN@STEP that the run is a fork of, or an empty text."""
         facts = self.lineage or self.manifest
         return f"{facts['parent']}@{facts['fork_env_steps']}" if "parent" in facts else ""
+
+    @property
+    def replay(self) -> Replay | None:
+        """Return what is being done again, if this is no run of its own."""
+        facts = (self.lineage or self.manifest).get("replay")
+        return Replay(facts["of"], facts["until"], tuple(facts["evaluations"])) if facts else None
 
     @property
     def regenerated(self) -> bool:
@@ -75,7 +90,7 @@ class Attempt:
 
     def begin(self, run: RunWriter, now: Mapping[str, Any]) -> None:
         """Say in an event, and in lines on stdout, where the run goes on and what to expect."""
-        if self.saved is None and not self.history.attempts:
+        if self.saved is None and not self.history.attempts and not self.lineage:
             run.event("started", env_steps=0, attempt=1)
             return
         name = "started" if self.lineage else "resumed"
@@ -105,6 +120,9 @@ class Attempt:
             yield f"warning: {change}; results may differ from here on"
         if self.regenerated:
             yield "warning: the model buffer was too large to save: its rows are imagined anew"
+        if self.lineage and self.replay:
+            yield f"replay of {self.replay.of}; {len(self.history.after)} records to compare"
+            return
         if self.lineage:
             yield f"forked from {self.lineage['parent']} at env step {self.env_steps:,}"
             return
@@ -122,6 +140,8 @@ def find_attempt(launch: Launch) -> Attempt:
         return _resumed(launch)
     if launch.fork:
         return _forked(launch, launch.fork)
+    if launch.replay:
+        return _replayed(launch, RunPaths(launch.replay))
     config = launch.config
     fresh = {"threads": config.threads}
     return Attempt(None, None, [], History(), live_settings(config), fresh)
@@ -174,10 +194,7 @@ def _resumed(launch: Launch) -> Attempt:
     if status is not None and status.state == "finished":
         raise ConfigError(f"{paths.root} has finished, at {status.env_steps:,} env steps")
     manifest = _read_manifest(paths)
-    if hashlib.sha256(paths.config.read_bytes()).hexdigest() != manifest.get("config_sha256"):
-        raise ConfigError(
-            f"{paths.config} is not the one the run began with: its hash is not manifest.json's"
-        )
+    _check_config(paths, manifest)
     saved, damaged = Snapshots(paths.checkpoints).load_newest()
     history = read_history(paths, saved.loop["seq"] if saved else 0)
     begun = live_settings(launch.config)
@@ -187,6 +204,49 @@ def _resumed(launch: Launch) -> Attempt:
     return Attempt(paths, saved, damaged, history, settings, manifest)
 
 
+def _replayed(launch: Launch, paths: RunPaths) -> Attempt:
+    """Return the beginning of a run, or where it was forked, with all that was then changed live.
+
+    Raises:
+        CheckpointError: it is a fork, and the checkpoint it began from is gone.
+        ConfigError: its config.toml is not the one it began with.
+        StorageError: it is no run directory.
+    """
+    manifest, status = _read_manifest(paths), read_status(paths)
+    _check_config(paths, manifest)
+    forked_at = manifest.get("fork_env_steps")
+    saved = Snapshots(paths.checkpoints).load_at(forked_at) if forked_at is not None else None
+    history = read_history(paths, saved.loop["seq"] if saved else 0)
+    settings = live_settings(launch.config)
+    if saved:
+        saved = dataclasses.replace(saved, segments={})  # the files are the other's
+        saved.loop["best_return"] = None
+        settings |= saved.loop["settings"]
+    last = history.after[-1]["env_steps"] if history.after else 0
+    through = status is not None and status.state in ("finished", "diverged")
+    every = launch.config.eval_every
+    facts = {
+        "of": paths.run_id,
+        "until": None if through else max(last, status.env_steps if status else 0),
+        "evaluations": [
+            row["env_steps"]
+            for row in history.after
+            if "eval/return_mean" in row and row["env_steps"] % every
+        ],
+    }
+    inherited = {k: v for k, v in manifest.items() if k.startswith(("parent", "fork_"))}
+    history = dataclasses.replace(history, attempts=0, of_another=True)
+    lineage = {**inherited, "replay": facts, "replay_dir": str(paths.root)}
+    return Attempt(None, saved, [], history, settings, manifest, lineage)
+
+
+def _check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
+    if hashlib.sha256(paths.config.read_bytes()).hexdigest() != manifest.get("config_sha256"):
+        raise ConfigError(
+            f"{paths.config} is not the one the run began with: its hash is not manifest.json's"
+        )
+
+
 def live_settings(config: Config) -> dict[str, Any]:
     """Return the settings that can change while a run is on, as configured."""
     return {name: getattr(config, name) for name in LIVE_SETTINGS}
@@ -194,10 +254,10 @@ def live_settings(config: Config) -> dict[str, Any]:
 
 def new_status(config: Config, attempt: Attempt) -> RunStatus:
     """Return the status of a learner that begins."""
+    until = attempt.replay.until if attempt.replay else None
     return RunStatus(
         env_id=config.env_id, preset=config.preset, seed=config.seed,
-        total_steps=config.total_steps,
-        parent=attempt.parent,
+        total_steps=until or config.total_steps, parent=attempt.parent,
     )  # fmt: skip
 
 
@@ -207,7 +267,7 @@ def _read_manifest(paths: RunPaths) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict):
-        raise StorageError(f"{paths.root} cannot be resumed: no readable manifest.json")
+        raise StorageError(f"{paths.root} is no run that began: it has no readable manifest.json")
     return manifest
 
 

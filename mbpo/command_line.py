@@ -26,8 +26,9 @@ else:
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_SEEDS = 1000
-NOT_OF_A_FORK = ("resume", "config", "seeds", "jobs", "preset", "env_id")
-NOT_OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
+NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
+OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
+OF_A_REPLAY = ("replay", "runs_root", "run_id")
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
 
@@ -52,6 +53,7 @@ class Launch:
     jobs: int | None = None  # learners at once
     resume: bool = False  # the run run_id under runs_root, which has this config
     fork: Fork | None = None
+    replay: Path | None = None  # the run directory whose config this is
 
     @property
     def toml(self) -> str:
@@ -108,6 +110,12 @@ def build_parser() -> OneLineParser:
         "other settings: --fork runs/RUN@600 --rollout-length 5.",
     )
     launch.add_argument(
+        "--replay",
+        metavar="RUN_DIR",
+        help="Do a run again as a new one, its live changes included, and compare every record; "
+        "with --runs-root and --run-id only.",
+    )
+    launch.add_argument(
         "--jobs",
         metavar="N",
         help="With --seeds: learners at once. Default: as many as the cores "
@@ -135,6 +143,8 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
     given = vars(build_parser().parse_args(arguments))
     if given["resume"] is not None:
         return _resume(given)
+    if given["replay"] is not None:
+        return _replay(given)
     if given["fork"] is not None:
         return _fork(given)
     file = read_config(Path(given["config"])) if given["config"] is not None else {}
@@ -238,14 +248,33 @@ def _fork(given: Mapping[str, str | None]) -> Launch:
 
 
 def _resume(given: Mapping[str, str | None]) -> Launch:
-    others = [name for name, v in given.items() if v is not None and name not in NOT_OF_A_RESUME]
+    root, config = _run_alone("--resume", given, OF_A_RESUME)
+    return Launch(config, root.parent, check_run_id(root.name), resume=True)
+
+
+def _replay(given: Mapping[str, str | None]) -> Launch:
+    root, config = _run_alone("--replay", given, OF_A_REPLAY)
+    run_id = given["run_id"]
+    return Launch(
+        config,
+        Path(str(given["runs_root"])).absolute(),
+        None if run_id is None else check_run_id(run_id),
+        replay=root,
+    )
+
+
+def _run_alone(
+    flag: str, given: Mapping[str, str | None], allowed: Sequence[str]
+) -> tuple[Path, Config]:
+    """Return the run directory that ``flag`` names, and its config, which no other flag changes."""
+    others = [name for name, value in given.items() if value is not None and name not in allowed]
     if others:
-        flag = "--" + others[0].replace("_", "-")
-        raise ConfigError(f"--resume goes alone, without {flag}: the run has its own settings")
-    root = Path(str(given["resume"])).absolute()
+        other = "--" + others[0].replace("_", "-")
+        raise ConfigError(f"{flag} goes alone, without {other}: the run has its own settings")
+    root = Path(str(given[flag[2:]])).absolute()
     values = read_config(root / "config.toml")
     preset = str(values.pop("preset", "pendulum"))
-    return Launch(resolve(values, preset), root.parent, check_run_id(root.name), resume=True)
+    return root, resolve(values, preset)
 
 
 def read_config(path: Path) -> dict[str, object]:

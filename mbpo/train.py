@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mbpo.attempt import CHECKS, Attempt, find_attempt, new_status
+from mbpo.attempt import CHECKS, Attempt, Replay, find_attempt, new_status
 from mbpo.command_line import Launch, parse_launch
 from mbpo.config import Config
 from mbpo.console import Console
@@ -53,6 +53,7 @@ class Training:
         run: RunWriter,
         console: Console,
         saved: Saved | None = None,  # where to go on from
+        replay: Replay | None = None,
     ) -> None:
         self.config = config
         self.learner = learner
@@ -76,6 +77,8 @@ class Training:
         self._interval_updates = 0
         self._real_rows, self._sampled_rows = 0, 0
         self._evaluated_at = -1
+        self._until = replay.until if replay and replay.until else config.total_steps
+        self._evaluations = frozenset(replay.evaluations if replay else ())
         if saved is not None:
             self.restore(saved)
 
@@ -83,7 +86,7 @@ class Training:
         """Interleave real steps, refits, imagined rollouts and SAC updates until told to stop."""
         config = self.config
         env_steps = self.env_steps
-        while env_steps < config.total_steps:
+        while env_steps < self._until:
             order = self.run_writer.at_boundary(env_steps)
             self.settings = order.settings
             if order.checkpoint:
@@ -106,7 +109,7 @@ class Training:
                 self.update_policy(env_steps, order.settings)  # lines 10 and 11
             if env_steps % config.log_every == 0:
                 self.log_interval(env_steps, order.settings)
-            if env_steps % config.eval_every == 0:
+            if env_steps % config.eval_every == 0 or env_steps in self._evaluations:
                 self.evaluate(env_steps)
             if env_steps % config.checkpoint_every == 0:
                 self.save(env_steps, "last")
@@ -286,8 +289,8 @@ def start(launch: Launch) -> int:
 
 def _train(config: Config, learner: Learner, run: RunWriter, attempt: Attempt) -> None:
     console = Console(config)
-    training = Training(config, learner, run, console, attempt.saved)
-    if attempt.lineage:
+    training = Training(config, learner, run, console, attempt.saved, attempt.replay)
+    if attempt.saved and not attempt.paths:
         training.settings = attempt.settings
         training.save(training.env_steps, "fork")
     run.update(phase="train", env_steps=training.env_steps)

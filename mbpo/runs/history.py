@@ -28,8 +28,10 @@ class History:
     after: list[Row] = field(default_factory=list)
     changes: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
+    answers: list[Row] = field(default_factory=list)  # the events of applied changes, as they came
     revision: int = 0
     interactive: bool = False  # whether settings were changed by hand
+    of_another: bool = False  # whether a run that is being replayed wrote all this, elsewhere
 
 
 def read_history(paths: RunPaths, seq: int) -> History:
@@ -58,6 +60,7 @@ def _note_answer(history: History, event: Row) -> None:
         history.revision = max(history.revision, _whole(event.get("revision")))
         if "action" not in event and isinstance(event.get("new"), dict):
             history.interactive = True
+            history.answers.append(event)
             add_change(history.changes, _whole(event.get("at_env_steps")), event["new"])
 
 

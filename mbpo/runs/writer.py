@@ -54,6 +54,7 @@ class RunWriter:
         time_s = history.before[-1].get("time_s", 0.0) if history.before else 0.0
         self._start = time.perf_counter() - time_s
         self._overlap = Overlap(history.after)
+        self._replays = history.of_another
         self._ended = threading.Event()
         try:
             self._metrics = AppendFile(paths.metrics)
@@ -63,9 +64,11 @@ class RunWriter:
         except OSError as error:
             raise StorageError(f"cannot write in {paths.root}: {error.strerror}") from None
         for row in history.before:
-            if not self._metrics.began_with:  # a fork has its parent's
+            if not self._metrics.began_with:  # a fork or a replay has another's
                 self._metrics.append(json.dumps(row, allow_nan=False).encode())
             self._take_in(row)
+        for answer in history.answers if history.of_another else ():
+            self._events.append(json.dumps(answer, allow_nan=False).encode())
         self.control = LiveControl(
             checks, controls, self._append_answer, history.changes, history.answered,
             history.revision,
@@ -119,7 +122,7 @@ class RunWriter:
             "time_s": round(time.perf_counter() - self._start, 4),
             **{key: _finite(value) for key, value in metrics.items()},
         }
-        if not self._repeats(row):
+        if not self._repeats(row) or self._replays:
             self._metrics.append(json.dumps(row, allow_nan=False).encode())
         self._take_in(row)
 
@@ -237,14 +240,14 @@ class RunWriter:
         repeats, overlap = self._overlap.repeats(row), self._overlap
         if not overlap.open:
             counts = f"{overlap.identical} of {overlap.total} records identical"
-            at = row["env_steps"]
+            at, what = row["env_steps"], "replay" if self._replays else "resume"
             facts = {"identical": overlap.identical, "total": overlap.total}
             if overlap.difference:
                 reason = f"not as before from env step {at} on: {overlap.difference}; {counts}"
-                self.warn(at, f"resume {reason}", **facts)
+                self.warn(at, f"{what} {reason}", **facts)
             else:
-                self.event("resume_verified", env_steps=at, **facts)
-                print(f"resume verified: {counts}", flush=True)
+                self.event(f"{what}_verified", env_steps=at, **facts)
+                print(f"{what} verified: {counts}", flush=True)
         return repeats
 
     def _append_answer(self, answer: Answer) -> None:

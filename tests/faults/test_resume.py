@@ -75,7 +75,12 @@ def assert_same_end(one: RunPaths, other: RunPaths) -> None:
 
 
 def start_and_cut(
-    monkeypatch: pytest.MonkeyPatch, root: Path, method: str, calls: int, *flags: str
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    method: str,
+    calls: int,
+    *flags: str,
+    launch: tuple[str, ...] = (*DEBUG, *TWIN),
 ) -> RunPaths:
     """Start a run that is cut off in the given call of a method of Training."""
     counted = 0
@@ -92,7 +97,7 @@ def start_and_cut(
     with monkeypatch.context() as patch:
         patch.setattr(train.Training, method, cut)
         with pytest.raises(Cut):
-            train.main([*DEBUG, *TWIN, "--runs-root", str(root), "--run-id", "cut", *flags])
+            train.main([*launch, "--runs-root", str(root), "--run-id", "cut", *flags])
     run = RunPaths(root / "cut")
     forget_process(run)
     return run
