@@ -98,6 +98,21 @@ class Snapshots:
         about = {"env_steps": env_steps, **facts}
         self._submit(lambda: self._put(f"policy-{env_steps:09d}", packed, about, "best"))
 
+    def keep_before(self, env_steps: int, label: str) -> str:
+        """Keep under ``label`` the newest of the last checkpoints from before ``env_steps``.
+
+        Where all are later, the oldest. Returns its name, or nothing where there is none.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self.settle()
+        names = self._names("last")
+        name = next((n for n in reversed(names) if int(n[5:]) <= env_steps), (names or [""])[0])
+        if name:
+            self._point(label, name)
+        return name
+
     def go_on_from(self, saved: Saved) -> None:
         """Remember what was saved before ``saved``, which stays as it is."""
         self._segments.adopt(saved.segments)

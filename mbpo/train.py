@@ -17,13 +17,13 @@ from mbpo.command_line import Launch, parse_launch
 from mbpo.config import Config
 from mbpo.console import Console
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import DivergedError, MBPOError, report
+from mbpo.errors import CheckpointError, MBPOError, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
 from mbpo.process import fill_standard_streams, learner_process
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.writer import RunWriter
-from mbpo.sac.agent import SACReport
+from mbpo.sac.interval import Interval, LossWatch
 from mbpo.seeds.pool import run_seeds
 from mbpo.snapshots import Saved, Snapshots
 from mbpo.timing import Profile, Stopwatch
@@ -42,9 +42,7 @@ NO_RULE = (
 class Training:
     """Hold one run's learner, its writer and what was counted since the last row of metrics."""
 
-    COUNTERS = (
-        "refits", "updates", "_interval_updates", "_real_rows", "_sampled_rows", "_evaluated_at",
-    )  # fmt: skip
+    COUNTERS = ("refits", "_evaluated_at")
 
     def __init__(
         self,
@@ -72,10 +70,8 @@ class Training:
         )
         self.settings: Mapping[str, Any] = {}
         self.refits = 0
-        self.updates = 0
-        self._sac_sum = torch.zeros(len(SACReport.KEYS), device=learner.device)
-        self._interval_updates = 0
-        self._real_rows, self._sampled_rows = 0, 0
+        self.interval = Interval(learner.device)
+        self.watch = LossWatch()
         self._evaluated_at = -1
         self._until = replay.until if replay and replay.until else config.total_steps
         self._evaluations = frozenset(replay.evaluations if replay else ())
@@ -177,27 +173,7 @@ class Training:
             return
         with self.clock("sac"):
             values, real_rows = self.learner.update_policy(float(settings["real_ratio"]), updates)
-            self._sac_sum += values
-        self._interval_updates += updates
-        self._real_rows += real_rows * updates
-        self._sampled_rows += self.config.sac_batch * updates
-        if self._sac_sum.device.type == "cpu":  # another device is asked once per row of metrics
-            self.finite_sums(env_steps)
-
-    def finite_sums(self, env_steps: int) -> list[float]:
-        """Return what SAC's reports since the last row of metrics add up to, in their order.
-
-        Raises:
-            DivergedError: one of them is not finite.
-        """
-        sums: list[float] = self._sac_sum.tolist()
-        bad = [key for key, x in zip(SACReport.KEYS, sums, strict=True) if not math.isfinite(x)]
-        if bad:
-            raise DivergedError(
-                f"{', '.join(bad)} not finite at env step {env_steps}; lower --critic-lr, "
-                "--actor-lr or --reward-scale"
-            )
-        return sums
+        self.interval.add(env_steps, values, updates, real_rows, self.config.sac_batch)
 
     def log_interval(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Write what was counted since the last such row, fetching tensors from the device once."""
@@ -206,22 +182,24 @@ class Training:
             "mix/real_ratio": settings["real_ratio"],
             **self.clock.metrics(env_steps),
         }
-        if self._interval_updates:
-            sums = self.finite_sums(env_steps)
-            means = {
-                key: total / self._interval_updates
-                for key, total in zip(SACReport.KEYS, sums, strict=True)
-            }
-            means["sac/q_mean"] /= self.config.reward_scale
-            metrics |= means
-            self.updates += self._interval_updates
-            metrics["sac/updates"] = self.updates
-            metrics["mix/real_ratio_measured"] = self._real_rows / self._sampled_rows
-            self._sac_sum.zero_()
-            self._interval_updates = self._real_rows = self._sampled_rows = 0
+        metrics |= self.interval.metrics(env_steps, self.config.reward_scale)
         self.run_writer.log(env_steps, metrics)
         self.run_writer.update(steps_per_s=metrics["time/env_steps_per_s"])
         self.console.interval(env_steps, metrics, self.run_writer.status)
+        self.watch_loss(env_steps, metrics.get("sac/critic_loss"))
+
+    def watch_loss(self, env_steps: int, loss: float | None) -> None:
+        """Warn where the critics begin to diverge, and keep a checkpoint from before."""
+        scale, largest = self.config.reward_scale, self.learner.real_buffer.largest_reward
+        times = loss and self.watch.alarm(env_steps, loss, lambda: scale * largest())
+        if times:
+            kept = self.snapshots.keep_before(self.watch.healthy_at, "before_divergence")
+            mend = f"--fork RUN_DIR@{int(kept[5:])}" if kept else "begin again"
+            self.run_writer.warn(
+                env_steps,
+                f"diverging: the critics' loss is {times:,.0f} times what was usual; "
+                f"{mend} with a lower --critic-lr",
+            )
 
     def evaluate(self, env_steps: int) -> None:
         """Measure tanh(mean) actions, keep the best networks, write the figures."""
@@ -243,7 +221,8 @@ class Training:
             "env_steps": env_steps,
             "settings": dict(self.settings),
             "best_return": best if math.isfinite(best) else None,
-            "sac_sum": self.finite_sums(env_steps),
+            "sac": self.interval.state_dict(env_steps),
+            "watch": self.watch.state_dict(),
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
             **{name: getattr(self, name) for name in self.COUNTERS},
@@ -254,8 +233,14 @@ class Training:
     def restore(self, saved: Saved) -> None:
         """Go on counting from a checkpoint, which the learner has been brought to."""
         loop = saved.loop
+        if missing := {"sac", "watch", *self.COUNTERS} - loop.keys():
+            raise CheckpointError(
+                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume "
+                "the run with that"
+            )
         self.env_steps = loop["env_steps"]
-        self._sac_sum.copy_(torch.tensor(loop["sac_sum"]))
+        self.interval.load_state_dict(loop["sac"])
+        self.watch.load_state_dict(loop["watch"])
         for name in self.COUNTERS:
             setattr(self, name, loop[name])
         self.snapshots.go_on_from(saved)

@@ -49,7 +49,7 @@ def bound_metrics(
     rows = held if len(held) else learner.real_buffer.training_rows()
     eps_m = float(model_error(*learner.ensemble.standardized(rows), config.bound_resolution))
     eps_pi, eps_pi_p95 = _policy_shift(learner)
-    largest_reward = float(learner.real_buffer.transitions.reward.abs().max())
+    largest_reward = learner.real_buffer.largest_reward()
     r_max = max(largest_reward, 1e-9) if config.r_max == "auto" else float(config.r_max)
     metrics: dict[str, float | None] = {
         "bound/eps_m": eps_m,

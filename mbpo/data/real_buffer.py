@@ -44,6 +44,10 @@ class RealBuffer(ReplayBuffer):
         self._held_out = torch.empty(0, dtype=torch.bool, device=device)
         self._unseen = 0  # rows since the last call of mark_holdout
 
+    def largest_reward(self) -> float:
+        """Return the largest |reward| held, or 0."""
+        return float(self.transitions.reward.abs().max()) if len(self) else 0.0
+
     def add_real(self, batch: Transitions, behaviour: Behaviour) -> None:
         """Append transitions and how they were chosen; unmarked."""
         self.add(batch)
