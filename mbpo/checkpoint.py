@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mbpo.errors import CheckpointError, StorageError
+from mbpo.errors import CheckpointError, refused
 from mbpo.runs.layout import sync_directory
 
 SCHEMA = 2
@@ -77,7 +77,7 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
         shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        raise StorageError(f"cannot save {folder}: {error.strerror}") from None
+        raise refused(f"cannot save {folder}", error) from None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from torch import Tensor
 
 from mbpo.checkpoint import load_checkpoint, load_note, pack, read_manifest, verify_checkpoint
 from mbpo.checkpoint import write_checkpoint as write
-from mbpo.errors import CheckpointError
+from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
-from mbpo.runs.layout import write_json
+from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
 from mbpo.segments import Segments, segments_in
 
 INDEX = "index.json"  # {"best": "policy-000001000", "final": …, "requested": …, "last": […]}
@@ -51,9 +52,10 @@ class Snapshots:
         folder: Path,
         before: Callable[[], None] = lambda: None,  # makes durable what comes before a checkpoint
         saved: Callable[[str, int], None] = lambda *_: None,  # told its name and env steps
+        put_off: Callable[[OSError], None] | None = None,  # told that the disk is full
     ) -> None:
         self._folder = folder
-        self._before, self._saved = before, saved
+        self._before, self._saved, self._put_off = before, saved, put_off
         self._segments = Segments(folder / "rows")
         self._index: dict[str, Any] = _read_index(folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
@@ -69,9 +71,12 @@ class Snapshots:
     def save(self, learner: Learner, env_steps: int, label: str, loop: Mapping[str, Any]) -> None:
         """Save all that a resume needs as last, final, requested or fork.
 
+        On a full disk the former checkpoints stay and the next is tried; the final one insists.
+
         Raises:
             StorageError: the disk refuses this, or refused the one before.
         """
+        self.settle()
         name = f"step-{env_steps:09d}"
         parts = learner.state_dict()
         if _bytes(parts["imagined"]) > MOST_IMAGINED_BYTES:
@@ -86,7 +91,7 @@ class Snapshots:
             self._put(name, packed, facts, label)
             self._saved(name, env_steps)
 
-        self._submit(work)
+        self._submit(work, insist=label in ("final", "fork"))
 
     def save_policy(self, learner: Learner, env_steps: int, facts: Mapping[str, Any]) -> None:
         """Save the networks, to be evaluated, as the best.
@@ -176,9 +181,19 @@ class Snapshots:
             )
         return self.load(name)
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, work: Callable[[], None], insist: bool = False) -> None:
+        def attempt() -> None:
+            try:
+                work()
+            except OSError as error:
+                if self._put_off is None or not is_full(error):
+                    raise
+                self._put_off(error)
+                if insist:
+                    _patiently(work)
+
         self.settle()
-        self._writing = self._writer.submit(work)
+        self._writing = self._writer.submit(attempt)
 
     def _put(
         self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str
@@ -222,6 +237,18 @@ class Snapshots:
             except CheckpointError:
                 continue
         return found
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Do ``work`` as soon as there is space on the disk, if that is soon."""
+    deadline = time.monotonic() + FULL_DISK_PATIENCE_S
+    while True:
+        time.sleep(0.5)
+        try:
+            return work()
+        except OSError as error:
+            if not is_full(error) or time.monotonic() > deadline:
+                raise
 
 
 def find_snapshot(folder: Path, label: str) -> Path:
