@@ -88,6 +88,14 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_durably(folder: Path, mode: int = 0o777) -> None:
+    """Make ``folder``, and its parents, where they are not there, so that a power cut keeps them."""
+    if not folder.is_dir():
+        make_durably(folder.parent)
+        folder.mkdir(mode, exist_ok=True)
+        sync_directory(folder.parent)
+
+
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
