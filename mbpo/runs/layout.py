@@ -90,7 +90,7 @@ def sync_directory(path: Path) -> None:
 
 def make_durably(folder: Path, mode: int = 0o777) -> None:
     """Make ``folder``, and its parents, where they are not there, so that a power cut keeps them."""
-    if not folder.is_dir():
+    if not folder.exists():
         make_durably(folder.parent)
         folder.mkdir(mode, exist_ok=True)
         sync_directory(folder.parent)
