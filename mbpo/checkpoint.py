@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from mbpo.errors import CheckpointError, refused
-from mbpo.runs.layout import sync_directory
+from mbpo.runs.layout import make_durably, sync_directory
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -60,7 +60,7 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
     building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         shutil.rmtree(building, ignore_errors=True)
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        make_durably(folder.parent, 0o700)
         building.mkdir(mode=0o700)
         for name, data in packed.items():
             write_durably(building / name, data)

@@ -12,7 +12,7 @@ from torch import Tensor
 from mbpo.checkpoint import digest, pack_tensors, read_verified, unpack_tensors, write_durably
 from mbpo.data.real_buffer import RealBuffer
 from mbpo.errors import refused
-from mbpo.runs.layout import sync_directory
+from mbpo.runs.layout import make_durably, sync_directory
 
 ROWS = 10_000  # of a segment
 
@@ -52,7 +52,7 @@ class Segments:
         building = self._folder / ".tmp"
         try:
             if new:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_durably(self._folder, 0o700)
             for name, data in new.items():
                 building = self._folder / f".{name}.tmp"
                 building.unlink(missing_ok=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,9 @@ class Snapshots:
     def go_on_from(self, saved: Saved) -> None:
         """Remember what was saved before ``saved``, which stays as it is."""
         self._segments.adopt(saved.segments)
+        here = (self._folder / saved.name).is_dir()  # and not the parent's, of a fork
+        if here and saved.name not in self._all_names():  # killed before the index had it
+            self._index["last"] = [*self._names("last"), saved.name]
         if saved.loop["best_return"] is not None:
             self.best_return = saved.loop["best_return"]
 
@@ -198,6 +202,7 @@ class Snapshots:
     def _put(
         self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str
     ) -> None:
+        self._sweep()
         if not self._whole(name):
             write(self._folder / name, packed, facts)
             verify_checkpoint(self._folder / name)
@@ -210,19 +215,41 @@ class Snapshots:
             return False
 
     def _point(self, label: str, name: str) -> None:
-        """Point ``label`` at a checkpoint, then drop what no label points at any more."""
+        """Point ``label`` at a checkpoint and drop what no label points at any more.
+
+        What is dropped is hidden before it is removed: no kill leaves it in part. Of the last few,
+        from which readers take what is there, it is hidden before the index forgets it.
+        """
         before = self._names(label)
         if label == "last":
             self._index[label] = [*(n for n in before if n != name), name][-KEEP_LAST:]
         else:
             self._index[label] = name
-        write_json(self._folder / INDEX, self._index)
-        kept = {n for label in self._index for n in self._names(label)}
+        kept = self._all_names()
         dropped = [n for n in before if n not in kept and label != "requested"]
-        for former in dropped:
-            shutil.rmtree(self._folder / former, ignore_errors=True)
+        if label == "last":
+            self._hide(dropped)
+        write_json(self._folder / INDEX, self._index)
+        self._hide(dropped)
+        self._sweep()
         if dropped and label != "best":
             self._segments.forget_all_but(self._listed())
+
+    def _hide(self, names: Iterable[str]) -> None:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                (self._folder / name).rename(self._folder / f".{name}.dropped.tmp")
+
+    def _sweep(self) -> None:
+        """Remove what was dropped, and what a killed learner was writing."""
+        for left in self._folder.glob(".*.tmp"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+    def _all_names(self) -> set[str]:
+        return {name for label in self._index for name in self._names(label)}
 
     def _names(self, label: str) -> list[str]:
         value = self._index.get(label, [])

@@ -93,6 +93,14 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_durably(folder: Path, mode: int = 0o777) -> None:
+    """Make ``folder`` and its parents, where they are not there; a power cut keeps them."""
+    if not folder.exists():
+        make_durably(folder.parent)
+        folder.mkdir(mode, exist_ok=True)
+        sync_directory(folder.parent)
+
+
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
