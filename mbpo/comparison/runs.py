@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mbpo.command_line import read_config
 from mbpo.config import SETTINGS
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.reader import JsonLines, plain_number
+from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings import shown
 from mbpo.statistics import Array
@@ -102,23 +103,26 @@ def read_run(paths: RunPaths, metric: str) -> Run:
 
 
 def read_curve(paths: RunPaths, metric: str) -> Curve:
-    """Return where and what ``metric`` was in every complete row of metrics.jsonl so far."""
-    points: list[tuple[float, float, float]] = []
+    """Return where and what ``metric`` was in every row of metrics.jsonl that counts so far."""
+    kept = Kept[tuple[float, float, float]]()
     end = end_time = 0.0
-    without_value = 0
-    for row in _rows(paths.metrics):
+    for row in rows_in(JsonLines(paths.metrics)):
+        kept.take_in(row)
         env_steps, time_s = row.get("env_steps"), row.get("time_s")
         if not (plain_number(env_steps) and plain_number(time_s)):
             continue
         end, end_time = float(env_steps), float(time_s)  # type: ignore[arg-type]
-        if metric not in row:
+        if metric in row:
+            value = float(row[metric]) if plain_number(row[metric]) else math.nan
+            kept.append((end, end_time, value))
+    points: list[tuple[float, float, float]] = []
+    for point in kept.items:
+        if math.isnan(point[2]):
             continue
-        if not plain_number(row[metric]):
-            without_value += 1
-            continue
-        while points and points[-1][0] >= end:  # the newest row of an env step counts
+        while points and points[-1][0] >= point[0]:  # the newest row of an env step counts
             points.pop()
-        points.append((end, end_time, float(row[metric])))
+        points.append(point)
+    without_value = sum(math.isnan(value) for _, _, value in kept.items)
     columns = np.array(points, dtype=np.float64).reshape(-1, 3).T
     return Curve(columns[0], columns[1], columns[2], end, end_time, without_value)
 
@@ -154,13 +158,6 @@ def _runs_in(folder: Path) -> list[RunPaths]:
 
 def _short(path: str) -> str:
     return path if len(path) <= 60 else "..." + path[-57:]
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    lines, before = JsonLines(path), -1
-    while lines.offset != before:
-        before = lines.offset
-        yield from lines.poll()
 
 
 def _manifest(paths: RunPaths) -> dict[str, Any]:
