@@ -1,23 +1,18 @@
-"""Find run directories and read from each what a comparison needs: settings, seed and a curve."""
+"""Read from a run directory what a comparison needs: settings, seed and a curve."""
 
 from __future__ import annotations
 
-import glob
 import json
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mbpo.command_line import read_config
-from mbpo.config import SETTINGS
-from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
+from mbpo.runs.settings import read_settings
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings import shown
 from mbpo.statistics import Array
@@ -64,40 +59,13 @@ class Run:
         return int(self.settings["seed"])
 
 
-def find_runs(patterns: Sequence[str]) -> list[RunPaths]:
-    """Return each run that ``patterns`` name, once: run directories, folders of them, globs.
-
-    Raises:
-        ConfigError: a pattern names no directory, or one that is no run and holds none.
-    """
-    found: dict[Path, RunPaths] = {}
-    for pattern in patterns:
-        for folder in _folders(pattern):
-            for paths in _runs_in(folder):
-                found.setdefault(paths.root, paths)
-    return list(found.values())
-
-
 def read_run(paths: RunPaths, metric: str) -> Run:
     """Return the run with its curve of ``metric``, which may still be empty.
 
     Raises:
         ConfigError: its config.toml cannot be used.
     """
-    try:
-        given = read_config(paths.config)
-        if missing := sorted({"env_id", "preset", "seed"} - set(given)):
-            raise ConfigError(
-                f"config.toml must name env_id, preset and seed, but has no {missing[0]}; "
-                "give a folder that python -m mbpo.train made"
-            )
-        defaults = {name: setting.default for name, setting in SETTINGS.items()}
-        settings = {
-            name: SETTINGS[name].check(value) if name in SETTINGS else value
-            for name, value in {**defaults, **given}.items()
-        }
-    except ConfigError as error:
-        raise ConfigError(f"run {shown(paths.run_id)}: {error}") from None
+    settings = read_settings(paths)
     status = read_status(paths) or RunStatus(state="finished")
     return Run(paths, settings, _manifest(paths), status, read_curve(paths, metric))
 
@@ -125,39 +93,6 @@ def read_curve(paths: RunPaths, metric: str) -> Curve:
     without_value = sum(math.isnan(value) for _, _, value in kept.items)
     columns = np.array(points, dtype=np.float64).reshape(-1, 3).T
     return Curve(columns[0], columns[1], columns[2], end, end_time, without_value)
-
-
-def _folders(pattern: str) -> list[Path]:
-    if Path(pattern).is_dir():
-        return [Path(pattern)]
-    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path takes no absolute one
-    folders = [Path(name) for name in names if Path(name).is_dir()]
-    if not folders:
-        what = "is a file" if Path(pattern).exists() else "does not exist"
-        raise ConfigError(
-            f"expected a run directory or a folder of runs, but {_short(pattern)} {what}; "
-            "python -m mbpo.train prints where its run is"
-        )
-    return folders
-
-
-def _runs_in(folder: Path) -> list[RunPaths]:
-    runs = []
-    for root, below, files in os.walk(folder):
-        below.sort()
-        if {"config.toml", "metrics.jsonl"} <= set(files):
-            runs.append(RunPaths(Path(root).resolve()))
-            below.clear()  # a run holds no runs
-    if not runs:
-        raise ConfigError(
-            f"{_short(str(folder))} is not a run and holds none: expected config.toml and "
-            "metrics.jsonl; give a folder that python -m mbpo.train made"
-        )
-    return runs
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 60 else "..." + path[-57:]
 
 
 def _manifest(paths: RunPaths) -> dict[str, Any]:

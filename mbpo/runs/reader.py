@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mbpo.runs.frame import load_runs
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import (
     MAX_LINE_BYTES,
@@ -21,7 +22,7 @@ from mbpo.runs.rows import (
 from mbpo.runs.status import RunStatus, read_status
 
 __all__ = [
-    "MAX_LINE_BYTES", "JsonLines", "RunReader", "Series", "list_runs", "plain_number",
+    "MAX_LINE_BYTES", "JsonLines", "RunReader", "Series", "list_runs", "load_runs", "plain_number",
     "read_text_tail",
 ]  # fmt: skip
 
