@@ -12,6 +12,7 @@ from typing import Any
 
 from mbpo.errors import ConfigError, StorageError
 
+SCHEMA = 1  # of manifest.json
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
