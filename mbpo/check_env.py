@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 
 from mbpo.command_line import OneLineParser
 from mbpo.config import resolve
-from mbpo.envs.finding import Finding
 from mbpo.envs.make import BoxEnv
 from mbpo.envs.play import play
 from mbpo.envs.report import findings
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
+from mbpo.finding import Finding, as_text, counted
 from mbpo.presets import PRESETS
 
 MOST_REPLAYED = 500
 MOST_STEPS = 1_000_000
-TEXT_COLUMNS = 96
 EPILOG = """\
 levels:
   ok       nothing to do
@@ -71,29 +69,16 @@ def _check(arguments: Sequence[str]) -> int:
         return code
     print(f"{given.env_id}, seed {given.seed}")
     for each in found:
-        print(_shown(each))
+        print(as_text(each))
     print(_verdict(given.env_id, found))
     return code
-
-
-def _shown(finding: Finding) -> str:
-    head = f"{finding.level:<9}{finding.topic:<15}"
-    return textwrap.fill(
-        finding.text, TEXT_COLUMNS, initial_indent=head, subsequent_indent=" " * len(head),
-        break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def _verdict(env_id: str, found: Sequence[Finding]) -> str:
     """Count the levels and say how to start."""
     if any(each.fatal for each in found):
         return "MBPO cannot run on this environment as it is."
-    counts = [sum(each.level == level for each in found) for level in ("problem", "note")]
-    problems, notes = (
-        f"{count or 'no'} {word}{'s' * (count != 1)}"
-        for count, word in zip(counts, ("problem", "note"), strict=True)
-    )
-    return f"{problems}, {notes}. To train: python -m mbpo.train {_flags(env_id, found)}"
+    return f"{counted(found)}. To train: python -m mbpo.train {_flags(env_id, found)}"
 
 
 def _flags(env_id: str, found: Sequence[Finding]) -> str:

@@ -6,7 +6,6 @@ A checkpoint is a folder: ``NAME.safetensors`` for each part, ``NAME.json`` for 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,10 +19,7 @@ from torch import Tensor
 
 from mbpo.errors import CheckpointError, refused
 from mbpo.runs.layout import make_durably, sync_directory
-
-SCHEMA = 2
-MANIFEST = "manifest.json"
-SEAL = "manifest_sha256"
+from mbpo.runs.sealed import MANIFEST, SCHEMA, SEAL, digest, read_manifest, read_verified, seal_of
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 Notes = Mapping[str, Mapping[str, Any]]
@@ -66,7 +62,7 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
             write_durably(building / name, data)
         hashes = {name: digest(data) for name, data in packed.items()}
         manifest = {"schema": SCHEMA, **facts, "sha256": hashes}
-        manifest[SEAL] = _seal(manifest)
+        manifest[SEAL] = seal_of(manifest)
         write_durably(building / MANIFEST, json.dumps(manifest, indent=1).encode())
         sync_directory(building)
         former = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
@@ -78,27 +74,6 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
         raise refused(f"cannot save {folder}", error) from None
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a checkpoint.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        seal = manifest.pop(SEAL)
-        if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
-            raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} lacks {MANIFEST}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{folder / MANIFEST}: unreadable manifest ({error!r:.80})") from None
-    if _seal(manifest) != seal:
-        raise CheckpointError(f"{folder / MANIFEST} is damaged: its hash is not its own")
-    found: dict[str, Any] = manifest
-    return found
 
 
 def load_checkpoint(folder: Path, part: str) -> dict[str, Tensor]:
@@ -121,35 +96,6 @@ def load_note(folder: Path, note: str) -> dict[str, Any]:
     return found
 
 
-def verify_checkpoint(folder: Path) -> dict[str, Any]:
-    """Check the hash of every file and return the manifest.
-
-    Raises:
-        CheckpointError: a file is missing or damaged.
-    """
-    manifest = read_manifest(folder)
-    for name, expected in manifest["sha256"].items():
-        read_verified(folder / name, expected)
-    return manifest
-
-
-def read_verified(path: Path, expected: str) -> bytes:
-    """Return the bytes of a file whose SHA-256 is ``expected``.
-
-    Raises:
-        CheckpointError: it is missing, or its hash is another.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} lacks {path.name}") from None
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-    if digest(data) != expected:
-        raise CheckpointError(f"{path} is damaged: its hash is not the manifest's")
-    return data
-
-
 def unpack_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     """Return the tensors in the bytes of the safetensors file ``path``.
 
@@ -160,11 +106,6 @@ def unpack_tensors(path: Path, data: bytes) -> dict[str, Tensor]:
         return load(data)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None
-
-
-def digest(data: bytes) -> str:
-    """Return the SHA-256 of ``data`` in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -181,7 +122,3 @@ def _read_listed(folder: Path, name: str) -> bytes:
     if name not in hashes:
         raise CheckpointError(f"{folder} lacks {name}")
     return read_verified(folder / name, hashes[name])
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return digest(json.dumps(manifest, sort_keys=True).encode())

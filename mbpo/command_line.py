@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,9 @@ from mbpo.config import SETTINGS, Config, resolve
 from mbpo.errors import ConfigError
 from mbpo.presets import PRESETS
 from mbpo.runs.layout import check_run_id
+from mbpo.runs.settings import read_config
 from mbpo.settings import Setting, nearest, shown
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-MAX_CONFIG_BYTES = 1 << 20
 MAX_SEEDS = 1000
 NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
 OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
@@ -275,22 +269,6 @@ def _run_alone(
     values = read_config(root / "config.toml")
     preset = str(values.pop("preset", "pendulum"))
     return root, resolve(values, preset)
-
-
-def read_config(path: Path) -> dict[str, object]:
-    """Return the settings of a TOML file.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
-        return tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {str(error)[:100]}") from None
 
 
 def _metavar(setting: Setting) -> str:

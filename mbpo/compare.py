@@ -13,9 +13,10 @@ from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group, group_runs
 from mbpo.comparison.measure import measure
 from mbpo.comparison.plot import check_matplotlib, write_png
-from mbpo.comparison.runs import Run, find_runs, read_run
+from mbpo.comparison.runs import Run, read_run
 from mbpo.comparison.table import print_figures
 from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.runs.find import find_runs
 from mbpo.runs.metrics import METRICS
 from mbpo.settings import Setting, nearest, shown
 

@@ -79,5 +79,9 @@ def report(error: MBPOError) -> int:
 
 def one_line(text: str) -> str:
     """Return ``text`` as an error of one line, at most 200 printable characters."""
-    shown = (c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
-    return f"error: {''.join(shown)}"[:200]
+    return f"error: {printable(' '.join(text.split()))}"[:200]
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character that a terminal could obey written as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 
 from mbpo.checkpoint import load_checkpoint
-from mbpo.command_line import OneLineParser, read_config
+from mbpo.command_line import OneLineParser
 from mbpo.config import Config, resolve
 from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
 from mbpo.parts import build_actor
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.settings import read_config
 from mbpo.sac.networks import Actor
 from mbpo.snapshots import find_snapshot
 

@@ -16,8 +16,8 @@ from mbpo import __version__
 from mbpo.config import Auto, Config
 from mbpo.cores import auto_threads, cores
 from mbpo.ops import build_info
+from mbpo.runs.layout import SCHEMA
 
-SCHEMA = 1
 PACKAGES = ("torch", "numpy", "gymnasium", "mujoco", "safetensors")
 
 

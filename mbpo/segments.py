@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from mbpo.checkpoint import digest, pack_tensors, read_verified, unpack_tensors, write_durably
+from mbpo.checkpoint import pack_tensors, unpack_tensors, write_durably
 from mbpo.data.real_buffer import RealBuffer
 from mbpo.errors import refused
 from mbpo.runs.layout import make_durably, sync_directory
+from mbpo.runs.sealed import digest, read_verified
 
 ROWS = 10_000  # of a segment
 
@@ -89,9 +89,3 @@ class Segments:
             for path in self._folder.iterdir():
                 if path.name not in kept:
                     path.unlink(missing_ok=True)
-
-
-def segments_in(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return the hashes of the segments that a checkpoint's manifest lists, by name."""
-    listed = manifest.get("segments", {})
-    return {str(k): str(v) for k, v in listed.items()} if isinstance(listed, dict) else {}

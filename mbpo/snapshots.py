@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,19 +14,25 @@ from typing import Any
 
 from torch import Tensor
 
-from mbpo.checkpoint import load_checkpoint, load_note, pack, read_manifest, verify_checkpoint
+from mbpo.checkpoint import load_checkpoint, load_note, pack
 from mbpo.checkpoint import write_checkpoint as write
 from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
-from mbpo.segments import Segments, segments_in
+from mbpo.runs.sealed import (
+    INDEX,
+    SNAPSHOT,
+    read_index,
+    read_manifest,
+    segments_in,
+    verify_checkpoint,
+)
+from mbpo.segments import Segments
 
-INDEX = "index.json"  # {"best": "policy-000001000", "final": …, "requested": …, "last": […]}
 KEEP_LAST = 3
 MOST_IMAGINED_BYTES = 256 << 20  # a larger model buffer is imagined anew after a resume
 
 MOST_DIGITS = 18
-SNAPSHOT = re.compile(r"(step|policy)-[0-9]{9,18}\Z")
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Snapshots:
         self._folder = folder
         self._before, self._saved, self._put_off = before, saved, put_off
         self._segments = Segments(folder / "rows")
-        self._index: dict[str, Any] = _read_index(folder)
+        self._index: dict[str, Any] = read_index(folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: Future[None] | None = None
         self.best_return = -math.inf
@@ -284,7 +288,7 @@ def find_snapshot(folder: Path, label: str) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    index = _read_index(folder)
+    index = read_index(folder)
     if label.isdecimal() and len(label) <= MOST_DIGITS:
         names: list[Any] = [f"{kind}-{int(label):09d}" for kind in ("step", "policy")]
     else:
@@ -295,14 +299,6 @@ def find_snapshot(folder: Path, label: str) -> Path:
             return folder / name
     there = sorted(index) or "none"
     raise CheckpointError(f"{folder} has no snapshot {label[:40]!a}; there are: {there}")
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return index if isinstance(index, dict) else {}
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:

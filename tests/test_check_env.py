@@ -17,10 +17,11 @@ from toy_envs import Toy
 
 from mbpo import check_env
 from mbpo.command_line import parse_launch
-from mbpo.envs.finding import Finding, named
+from mbpo.envs.finding import named
 from mbpo.envs.make import BoxEnv
 from mbpo.envs.play import play
 from mbpo.envs.termination import RULES
+from mbpo.finding import Finding
 
 Call = Callable[..., Outcome]
 

@@ -9,11 +9,12 @@ import pytest
 import tomli_w
 from learners import Outcome, environment, python_m
 
-from mbpo.command_line import build_parser, parse_launch, read_config
+from mbpo.command_line import build_parser, parse_launch
 from mbpo.config import SETTINGS, resolve
 from mbpo.errors import ConfigError
 from mbpo.presets import PRESETS
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.settings import read_config
 from mbpo.train import main
 
 Call = Callable[..., Outcome]

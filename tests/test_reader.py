@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mbpo.comparison.runs import read_curve
+from mbpo.runs.history import read_history
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import MAX_LINE_BYTES, JsonLines, RunReader, list_runs, read_text_tail
+from mbpo.runs.rows import read_rows
 from mbpo.runs.status import RunStatus, boot_id, read_status, this_process, write_status
 
 
@@ -168,6 +171,95 @@ def test_a_file_that_was_cut_is_read_again_and_nothing_stands_twice(run: RunPath
     assert reader.poll()
     assert reader.series == {}
     assert not reader.poll()
+
+
+# Rows that a resumed run wrote again
+
+
+def attempts(*parts: tuple[int, int, int]) -> list[bytes]:
+    """Return the lines of attempts, each given by its number and its first and last seq."""
+    return [
+        line(seq, attempt=attempt, **{"episode/return": 100.0 * attempt + seq})
+        for attempt, first, last in parts
+        for seq in range(first, last + 1)
+    ]
+
+
+TWO = attempts((1, 1, 9), (2, 5, 7))  # the second differs from seq 5 on, and was cut off sooner
+TWO_KEPT = [101.0, 102.0, 103.0, 104.0, 205.0, 206.0, 207.0]
+
+
+def test_rows_that_were_written_again_are_not_shown(run: RunPaths) -> None:
+    run.metrics.write_bytes(b"".join(TWO))
+    reader = RunReader(run.root)
+    reader.poll()
+    assert returns(reader) == TWO_KEPT
+    assert list(reader.series["episode/return"].env_steps) == [10.0 * n for n in range(1, 8)]
+    assert list(read_curve(run, "episode/return").values) == TWO_KEPT
+    assert read_curve(run, "episode/return").end_env_steps == 70
+    history = read_history(run, seq=4)
+    assert [row["episode/return"] for row in history.before + history.after] == TWO_KEPT
+    assert history.attempts == 2
+
+
+def test_rows_that_are_written_again_go_while_the_file_grows(run: RunPaths) -> None:
+    reader, shown = RunReader(run.root), list[list[float]]()
+    for n in range(1, len(TWO) + 1):
+        run.metrics.write_bytes(b"".join(TWO[:n]))
+        reader.poll()
+        shown.append(returns(reader))
+    assert shown[8] == [100.0 + n for n in range(1, 10)]
+    assert shown[9:] == [TWO_KEPT[:5], TWO_KEPT[:6], TWO_KEPT]
+    assert reader.retractions == 1
+
+
+def test_a_third_attempt_supersedes_the_second_but_not_what_both_share(run: RunPaths) -> None:
+    run.metrics.write_bytes(b"".join([*TWO, *attempts((3, 3, 3), (4, 4, 6))]))
+    kept = [row["attempt"] * 100 + row["seq"] for row in read_rows(run.metrics)]
+    assert kept == [101, 102, 303, 404, 405, 406]
+    reader = RunReader(run.root)
+    reader.poll()
+    assert returns(reader) == [float(value) for value in kept]
+
+
+def test_a_metric_of_superseded_rows_only_is_gone(run: RunPaths) -> None:
+    run.metrics.write_bytes(line(1) + line(2, **{"eval/return_mean": 1.0}) + line(2, attempt=2))
+    reader = RunReader(run.root)
+    reader.poll()
+    assert reader.series == {}
+    assert list(read_curve(run, "eval/return_mean").values) == []
+
+
+@pytest.mark.parametrize("seq", ["1", None, -1, True, 1.0, 2**70, [1]])
+def test_a_row_whose_seq_is_no_count_supersedes_nothing(seq: Any, run: RunPaths) -> None:
+    odd = json.dumps({"seq": seq, "env_steps": 30, "time_s": 2.0, "episode/return": 0.5}).encode()
+    run.metrics.write_bytes(b"".join(TWO[:2]) + odd + b"\n" + TWO[2])
+    reader = RunReader(run.root)
+    reader.poll()
+    assert returns(reader) == [101.0, 102.0, 0.5, 103.0]
+    assert [row["seq"] for row in read_rows(run.metrics)] == [1, 2, 3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=12), st.data())
+@settings(max_examples=100)
+def test_however_often_rows_are_written_again_all_readers_agree(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    run = RunPaths(tmp_path_factory.mktemp("again"))
+    lines = attempts(*((n, first, first + more) for n, (first, more) in enumerate(parts, 1)))
+    expected: list[dict[str, Any]] = []
+    for row in map(json.loads, lines):
+        expected = [*(e for e in expected if e["seq"] < row["seq"]), row]
+    reader, end = RunReader(run.root), 0
+    while end < len(lines):
+        end += data.draw(st.integers(1, 9))
+        run.metrics.write_bytes(b"".join(lines[:end]))
+        reader.poll()
+    wanted = [row["episode/return"] for row in expected]
+    assert [row["episode/return"] for row in read_rows(run.metrics)] == wanted
+    assert list(read_curve(run, "episode/return").values) == wanted
+    if wanted:
+        assert returns(reader) == wanted
 
 
 def test_nothing_to_read_is_no_error(run: RunPaths) -> None:

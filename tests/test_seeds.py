@@ -21,12 +21,13 @@ from learners import DEBUG, ENDLESS, ROOT, Outcome, environment, rows, wait_for
 
 from mbpo import cores
 from mbpo.checkpoint import load_checkpoint
-from mbpo.command_line import Launch, parse_launch, parse_seeds, read_config
+from mbpo.command_line import Launch, parse_launch, parse_seeds
 from mbpo.presets import PRESETS
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.reader import list_runs
+from mbpo.runs.settings import read_config
 from mbpo.runs.status import ENDED, RunStatus, read_status
 from mbpo.seeds import console as seeds_console
 from mbpo.seeds.console import SeedsConsole

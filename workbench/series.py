@@ -69,7 +69,7 @@ def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
 
 
 def in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the points sorted by ``x`` where a resumed run wrote some steps again."""
+    """Return the points sorted by ``x``: what a file holds may be in any order."""
     if len(x) < 2 or bool(np.all(x[1:] >= x[:-1])):
         return x, y
     order = np.argsort(x, kind="stable")

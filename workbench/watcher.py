@@ -87,6 +87,7 @@ class RunFollower:
         self._paths = RunPaths(path)
         self._reader = RunReader(path)
         self._points: dict[str, Points] = {}
+        self._retractions = 0
         self._log_mark: tuple[int, int] | None = None
         self._log: tuple[str, ...] = ()
         self._config: Mapping[str, Any] = {}
@@ -106,6 +107,9 @@ class RunFollower:
         )  # fmt: skip
 
     def _copy_grown(self) -> None:
+        if self._retractions != self._reader.retractions:
+            self._retractions = self._reader.retractions
+            self._points.clear()
         for key, series in self._reader.series.items():
             known = self._points.get(key)
             if known is None or len(known.y) != len(series.values):

@@ -1,22 +1,18 @@
-"""Find run directories and read from each what a comparison needs: settings, seed and a curve."""
+"""Read from a run directory what a comparison needs: settings, seed and a curve."""
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mbpo.command_line import read_config
-from mbpo.config import SETTINGS
-from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.reader import JsonLines, plain_number
+from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
+from mbpo.runs.settings import read_settings
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings import shown
 from mbpo.statistics import Array
@@ -63,104 +59,40 @@ class Run:
         return int(self.settings["seed"])
 
 
-def find_runs(patterns: Sequence[str]) -> list[RunPaths]:
-    """Return each run that ``patterns`` name, once: run directories, folders of them, globs.
-
-    Raises:
-        ConfigError: a pattern names no directory, or one that is no run and holds none.
-    """
-    found: dict[Path, RunPaths] = {}
-    for pattern in patterns:
-        for folder in _folders(pattern):
-            for paths in _runs_in(folder):
-                found.setdefault(paths.root, paths)
-    return list(found.values())
-
-
 def read_run(paths: RunPaths, metric: str) -> Run:
     """Return the run with its curve of ``metric``, which may still be empty.
 
     Raises:
         ConfigError: its config.toml cannot be used.
     """
-    try:
-        given = read_config(paths.config)
-        if missing := sorted({"env_id", "preset", "seed"} - set(given)):
-            raise ConfigError(
-                f"config.toml must name env_id, preset and seed, but has no {missing[0]}; "
-                "give a folder that python -m mbpo.train made"
-            )
-        defaults = {name: setting.default for name, setting in SETTINGS.items()}
-        settings = {
-            name: SETTINGS[name].check(value) if name in SETTINGS else value
-            for name, value in {**defaults, **given}.items()
-        }
-    except ConfigError as error:
-        raise ConfigError(f"run {shown(paths.run_id)}: {error}") from None
+    settings = read_settings(paths)
     status = read_status(paths) or RunStatus(state="finished")
     return Run(paths, settings, _manifest(paths), status, read_curve(paths, metric))
 
 
 def read_curve(paths: RunPaths, metric: str) -> Curve:
-    """Return where and what ``metric`` was in every complete row of metrics.jsonl so far."""
-    points: list[tuple[float, float, float]] = []
+    """Return where and what ``metric`` was in every row of metrics.jsonl that counts so far."""
+    kept = Kept[tuple[float, float, float]]()
     end = end_time = 0.0
-    without_value = 0
-    for row in _rows(paths.metrics):
+    for row in rows_in(JsonLines(paths.metrics)):
+        kept.take_in(row)
         env_steps, time_s = row.get("env_steps"), row.get("time_s")
         if not (plain_number(env_steps) and plain_number(time_s)):
             continue
         end, end_time = float(env_steps), float(time_s)  # type: ignore[arg-type]
-        if metric not in row:
+        if metric in row:
+            value = float(row[metric]) if plain_number(row[metric]) else math.nan
+            kept.append((end, end_time, value))
+    points: list[tuple[float, float, float]] = []
+    for point in kept.items:
+        if math.isnan(point[2]):
             continue
-        if not plain_number(row[metric]):
-            without_value += 1
-            continue
-        while points and points[-1][0] >= end:  # the newest row of an env step counts
+        while points and points[-1][0] >= point[0]:  # the newest row of an env step counts
             points.pop()
-        points.append((end, end_time, float(row[metric])))
+        points.append(point)
+    without_value = sum(math.isnan(value) for _, _, value in kept.items)
     columns = np.array(points, dtype=np.float64).reshape(-1, 3).T
     return Curve(columns[0], columns[1], columns[2], end, end_time, without_value)
-
-
-def _folders(pattern: str) -> list[Path]:
-    if Path(pattern).is_dir():
-        return [Path(pattern)]
-    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path takes no absolute one
-    folders = [Path(name) for name in names if Path(name).is_dir()]
-    if not folders:
-        what = "is a file" if Path(pattern).exists() else "does not exist"
-        raise ConfigError(
-            f"expected a run directory or a folder of runs, but {_short(pattern)} {what}; "
-            "python -m mbpo.train prints where its run is"
-        )
-    return folders
-
-
-def _runs_in(folder: Path) -> list[RunPaths]:
-    runs = []
-    for root, below, files in os.walk(folder):
-        below.sort()
-        if {"config.toml", "metrics.jsonl"} <= set(files):
-            runs.append(RunPaths(Path(root).resolve()))
-            below.clear()  # a run holds no runs
-    if not runs:
-        raise ConfigError(
-            f"{_short(str(folder))} is not a run and holds none: expected config.toml and "
-            "metrics.jsonl; give a folder that python -m mbpo.train made"
-        )
-    return runs
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 60 else "..." + path[-57:]
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    lines, before = JsonLines(path), -1
-    while lines.offset != before:
-        before = lines.offset
-        yield from lines.poll()
 
 
 def _manifest(paths: RunPaths) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mbpo.envs.finding import Finding, named
+from mbpo.envs.finding import named
 from mbpo.envs.play import Played
 from mbpo.envs.termination import RULES, rule_name
+from mbpo.finding import Finding
 
 UNEQUAL = 10.0  # times the smallest standard deviation, from where targets are better normalised
 FIRST_SMALLEST_STD = float(np.exp(-5.0))  # of the model's Gaussians: its first min_logvar is −10

@@ -1,28 +1,8 @@
-"""Hold one thing there is to say about an environment."""
+"""Word what there is to say about an environment."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
-Level = Literal["ok", "note", "problem"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Say one thing about an environment, in words and in numbers."""
-
-    level: Level  # ok; note: MBPO copes, know it; problem: mend it
-    topic: str
-    text: str
-    numbers: Mapping[str, Any]
-    fatal: bool = False  # MBPO cannot run on it at all
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the finding for JSON."""
-        return dataclasses.asdict(self)
+from collections.abc import Iterable
 
 
 def named(dims: Iterable[int], name: str = "obs") -> str:

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from mbpo.envs.columns import columns
-from mbpo.envs.finding import Finding, random_steps
+from mbpo.envs.finding import random_steps
 from mbpo.envs.play import Played
 from mbpo.envs.termination import Rule, never, rule_for, rule_name
 from mbpo.errors import ShapeError
+from mbpo.finding import Finding
 
 MISTAKEN_SHARE = 1e-3  # of the steps, up to which a rule may differ at its threshold
 MOST_SHOWN = 3

@@ -17,7 +17,7 @@ from typing import Any
 
 from mbpo.errors import CommandError, ConfigError, StorageError
 from mbpo.runs.layout import RunPaths, write_json
-from mbpo.runs.reader import JsonLines
+from mbpo.runs.rows import JsonLines
 
 ACTIONS = ("pause", "resume", "checkpoint", "stop")
 MAX_COMMAND_BYTES = 64 * 1024

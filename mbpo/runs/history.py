@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
-from mbpo.runs.reader import JsonLines
+from mbpo.runs.rows import JsonLines, Row, read_rows, rows_in, whole
 
-Row = dict[str, Any]
 NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt"})
 
 
@@ -37,16 +36,13 @@ class History:
 def read_history(paths: RunPaths, seq: int) -> History:
     """Return what the run wrote; ``seq`` is the number of the checkpoint's last row of metrics.
 
-    A row that stands twice was written again by a later attempt, which counts.
+    Of rows that were written again, the last attempt's count.
     """
-    history, rows = History(), dict[int, Row]()
-    for row in _rows(JsonLines(paths.metrics)):
-        if type(row.get("seq")) is int and type(row.get("env_steps")) is int:
-            rows[row["seq"]] = row
-            history.attempts = max(history.attempts, _whole(row.get("attempt")))
-    for number in sorted(rows):
-        (history.before if number <= seq else history.after).append(rows[number])
-    for event in _rows(JsonLines(paths.events)):
+    history = History()
+    for row in read_rows(paths.metrics):
+        history.attempts = max(history.attempts, _whole(row.get("attempt")))
+        (history.before if row["seq"] <= seq else history.after).append(row)
+    for event in rows_in(JsonLines(paths.events)):
         history.attempts = max(history.attempts, _whole(event.get("attempt")))
         if event.get("event") == "control":
             _note_answer(history, event)
@@ -104,10 +100,5 @@ class Overlap:
         return bool(self._expected)
 
 
-def _rows(lines: JsonLines) -> Iterator[Row]:
-    while rows := lines.poll():
-        yield from rows
-
-
 def _whole(value: object) -> int:
-    return value if type(value) is int and 0 <= value < 2**62 else 0
+    return whole(value) or 0

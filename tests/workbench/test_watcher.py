@@ -69,6 +69,23 @@ def test_the_selected_run_is_read_in_full_and_followed(tmp_path: Path) -> None:
     assert third.last("episode/return") == -5.0
 
 
+def test_rows_that_are_written_again_leave_the_curve_they_replace(tmp_path: Path) -> None:
+    path = make_run(tmp_path, "a", status_of())
+    rows = [{"seq": n, "attempt": 1, "env_steps": n, "episode/return": 1.0} for n in range(1, 7)]
+    again = [{**row, "attempt": 2, "episode/return": 2.0} for row in rows[3:]]
+    metrics, watcher = path / "metrics.jsonl", Watcher(tmp_path, lambda message: None)
+    watcher.select(path)
+    shown = []
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for more in ([], again[:1], again[1:]):
+        with metrics.open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in more)
+        detail = watcher.look().detail
+        assert detail is not None
+        shown.append(list(detail.series["episode/return"].y))
+    assert shown == [[1.0] * 6, [1.0] * 3 + [2.0], [1.0] * 3 + [2.0] * 3]  # as many as before
+
+
 def test_a_run_that_vanishes_while_watched_leaves_its_curves(tmp_path: Path) -> None:
     path = make_run(tmp_path, "a", status_of(), rows=20)
     watcher = Watcher(tmp_path, lambda message: None)

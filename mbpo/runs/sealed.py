@@ -1,0 +1,95 @@
+"""Find out whether saved files are whole: each has its hash in a manifest, which has its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mbpo.errors import CheckpointError
+
+SCHEMA = 2
+MANIFEST = "manifest.json"
+SEAL = "manifest_sha256"
+INDEX = "index.json"  # {"best": "policy-000001000", "final": …, "requested": …, "last": […]}
+SNAPSHOT = re.compile(r"(step|policy)-[0-9]{9,18}\Z")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a checkpoint.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        seal = manifest.pop(SEAL)
+        if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
+            raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
+        if any("/" in name for name in manifest["sha256"]):
+            raise ValueError("a file outside its folder")
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} lacks {MANIFEST}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{folder / MANIFEST}: unreadable manifest ({error!r:.80})") from None
+    if seal_of(manifest) != seal:
+        raise CheckpointError(f"{folder / MANIFEST} is damaged: its hash is not its own")
+    found: dict[str, Any] = manifest
+    return found
+
+
+def verify_checkpoint(folder: Path) -> dict[str, Any]:
+    """Check the hash of every file and return the manifest.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    manifest = read_manifest(folder)
+    for name, expected in manifest["sha256"].items():
+        read_verified(folder / name, expected)
+    return manifest
+
+
+def read_verified(path: Path, expected: str) -> bytes:
+    """Return the bytes of a file whose SHA-256 is ``expected``.
+
+    Raises:
+        CheckpointError: it is missing, or its hash is another.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent} lacks {path.name}") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if digest(data) != expected:
+        raise CheckpointError(f"{path} is damaged: its hash is not the manifest's")
+    return data
+
+
+def segments_in(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of the segments that a checkpoint's manifest lists, by name."""
+    listed = manifest.get("segments", {})
+    return {str(k): str(v) for k, v in listed.items()} if isinstance(listed, dict) else {}
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Return which checkpoint each label names, nothing where the index cannot be read."""
+    try:
+        index = json.loads((folder / INDEX).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def seal_of(manifest: Mapping[str, Any]) -> str:
+    """Return the hash of a manifest without its seal."""
+    return digest(json.dumps(manifest, sort_keys=True).encode())
