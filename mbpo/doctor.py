@@ -1,26 +1,50 @@
-"""Say what runs where, and why: ``python -m mbpo.doctor``."""
+"""Say what runs where, and why: ``python -m mbpo.doctor``; with a run, what is wrong with it."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mbpo.command_line import OneLineParser
 from mbpo.envs.make import BoxEnv
-from mbpo.errors import MBPOError, report
+from mbpo.errors import MBPOError, printable, report
+from mbpo.finding import as_text, counted
 from mbpo.manifest import machine, versions
 from mbpo.ops import build_info
+from mbpo.runs.checkup import check_run
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print versions, machine, the op's backend and which environments can be made."""
-    parser = OneLineParser(prog="python -m mbpo.doctor", description=__doc__)
+    """Print what runs where, or the findings about each run; return the exit code."""
     try:
-        parser.parse_args(arguments)
+        runs = [Path(name) for name in _parser().parse_args(arguments).runs]
+        return _check(runs) if runs else _describe()
     except MBPOError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _check(runs: Sequence[Path]) -> int:
+    """Print a line per finding and return 1 where one is a problem, else 0."""
+    wrong = False
+    for run, findings in [(run, check_run(run)) for run in runs]:
+        print(printable(str(run)))
+        found = []
+        for each in findings:
+            print(as_text(each), flush=True)
+            found.append(each)
+        print(f"{counted(found)}.")
+        wrong |= any(each.level == "problem" for each in found)
+    return int(wrong)
+
+
+def _describe() -> int:
+    """Print versions, machine, the op's backend and which environments can be made."""
     _print("versions", versions())
     _print("machine", machine())
     ops = {name: str(info) for name, info in build_info().items()}
@@ -28,6 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print("op", {**ops, "all of them on cuda": on_gpu})
     _print("environments", {env_id: _environment(env_id) for env_id in ENVIRONMENTS})
     return 0
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m mbpo.doctor",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Say what runs where, and why; or check run directories: files, hashes, rows,\n"
+        "answers, checkpoints and where a resume would start. Nothing in them is changed or run.",
+        epilog="levels:\n  ok       as it should be\n"
+        "  note     readers and a resume cope; know it\n"
+        "  problem  something is lost, damaged or went wrong\n\n"
+        "exit codes: 0 no problem, 1 a problem, 2 a folder that is no run, or an unknown flag",
+    )  # fmt: skip
+    parser.add_argument("runs", nargs="*", metavar="RUN_DIR", help="a run to check")
+    return parser
 
 
 def _environment(env_id: str) -> str:

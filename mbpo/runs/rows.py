@@ -33,6 +33,11 @@ class JsonLines:
         self._file: tuple[int, int] | None = None  # device and inode
         self._partial = b""
 
+    @property
+    def partial(self) -> bool:
+        """Return whether the file, as far as it was read, ends in part of a line."""
+        return bool(self._partial)
+
     def poll(self, max_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:
         """Return the objects of the lines completed since the last call, at most ``max_bytes``.
 
@@ -103,11 +108,17 @@ class Rewrites:
         return seq if seq <= before else None
 
 
-def cut(seqs: array[int], seq: int, *columns: MutableSequence[Any]) -> None:
-    """Drop from ``columns``, and from ``seqs`` that belong to them, all from ``seq`` on."""
+def cut(seqs: array[int], seq: int, *columns: MutableSequence[T]) -> list[T]:
+    """Drop from ``columns``, and from ``seqs`` that belong to them, all from ``seq`` on.
+
+    Returns what is gone from the first column.
+    """
     at = bisect_left(seqs, seq)
-    for column in (seqs, *columns):
+    dropped = list(columns[0][at:])
+    del seqs[at:]
+    for column in columns:
         del column[at:]
+    return dropped
 
 
 class Kept(Generic[T]):
@@ -118,16 +129,20 @@ class Kept(Generic[T]):
         self._seqs = array("q")
         self._rewrites = Rewrites()
 
-    def take_in(self, row: Mapping[str, Any]) -> None:
-        """Drop what belongs to the rows that ``row`` supersedes."""
+    @property
+    def newest(self) -> int:
+        """Return the seq of the row taken in last, -1 before the first."""
+        return self._rewrites.newest
+
+    def take_in(self, row: Mapping[str, Any]) -> list[T]:
+        """Return what belongs to the rows that ``row`` supersedes; it is dropped."""
         seq = self._rewrites.superseded_by(row)
-        if seq is not None:
-            cut(self._seqs, seq, self.items)
+        return cut(self._seqs, seq, self.items) if seq is not None else []
 
     def append(self, item: T) -> None:
         """Add something of the row taken in last."""
         self.items.append(item)
-        self._seqs.append(self._rewrites.newest)
+        self._seqs.append(self.newest)
 
 
 def read_rows(path: Path) -> list[Row]:
