@@ -18,6 +18,7 @@ from mbpo.checkpoint import load_checkpoint, load_note, pack, read_manifest, ver
 from mbpo.checkpoint import write_checkpoint as write
 from mbpo.errors import CheckpointError
 from mbpo.learner import Learner
+from mbpo.runs.checkpoints import checkpoint_name, checkpoint_steps
 from mbpo.runs.layout import write_json
 from mbpo.segments import Segments, segments_in
 
@@ -72,7 +73,7 @@ class Snapshots:
         Raises:
             StorageError: the disk refuses this, or refused the one before.
         """
-        name = f"step-{env_steps:09d}"
+        name = checkpoint_name(env_steps)
         parts = learner.state_dict()
         if _bytes(parts["imagined"]) > MOST_IMAGINED_BYTES:
             del parts["imagined"]
@@ -150,11 +151,9 @@ class Snapshots:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        name = f"step-{env_steps:09d}"
+        name = checkpoint_name(env_steps)
         if not (self._folder / name).is_dir():
-            there = sorted(
-                int(p.name[5:]) for p in self._folder.glob("step-*") if p.name[5:].isdecimal()
-            )
+            there = checkpoint_steps(self._folder)
             raise CheckpointError(
                 f"{self._folder} has no checkpoint at env step {env_steps}; there are: "
                 f"{', '.join(map(str, there)) or 'none'}"
