@@ -66,6 +66,18 @@ async def test_the_table_is_a_tree_and_the_form_fits(
         assert_screen(app, f"fork-{size[0]}x{size[1]}")
 
 
+async def test_the_charts_of_a_fork_show_where_it_begins(tmp_path: Path) -> None:
+    make_run(tmp_path, "fork", status_of(parent="base@300"), rows=60)
+    make_run(tmp_path, "liar", status_of(parent="base@999999"), rows=60)
+    app = workbench(tmp_path)
+    async with app.run_test(size=(160, 45)) as pilot:
+        bench = Bench(app, pilot)
+        for name, shown in (("fork", True), ("liar", False)):
+            app.select(tmp_path / name)
+            await bench.look()
+            assert ("┊⑂ fork" in bench.text()) is shown
+
+
 async def test_a_fork_starts_from_the_newest_checkpoint_with_what_was_changed(
     tmp_path: Path,
 ) -> None:
