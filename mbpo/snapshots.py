@@ -18,6 +18,7 @@ from mbpo.checkpoint import load_checkpoint, load_note, pack
 from mbpo.checkpoint import write_checkpoint as write
 from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
+from mbpo.runs.checkpoints import checkpoint_name, checkpoint_steps
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
 from mbpo.runs.sealed import (
     INDEX,
@@ -82,7 +83,7 @@ class Snapshots:
             StorageError: the disk refuses this, or refused the one before.
         """
         self.settle()
-        name = f"step-{env_steps:09d}"
+        name = checkpoint_name(env_steps)
         parts = learner.state_dict()
         if _bytes(parts["imagined"]) > MOST_IMAGINED_BYTES:
             del parts["imagined"]
@@ -178,11 +179,9 @@ class Snapshots:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        name = f"step-{env_steps:09d}"
+        name = checkpoint_name(env_steps)
         if not (self._folder / name).is_dir():
-            there = sorted(
-                int(p.name[5:]) for p in self._folder.glob("step-*") if p.name[5:].isdecimal()
-            )
+            there = checkpoint_steps(self._folder)
             raise CheckpointError(
                 f"{self._folder} has no checkpoint at env step {env_steps}; there are: "
                 f"{', '.join(map(str, there)) or 'none'}"

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -22,13 +23,15 @@ from mbpo.settings import Value
 from workbench.focus import load_focus, save_focus
 from workbench.format import safe_text
 from workbench.launcher import Launch, Launcher
-from workbench.messages import CommandSent, ReaderFault, RunRow, SnapshotReady
+from workbench.lineage import in_tree
+from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, SnapshotReady
 from workbench.screens.bench import Bench
 from workbench.steering import Promise
 from workbench.terminal import end_with_terminal
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
+    from workbench.screens.fork import Branch
     from workbench.screens.launch import Order
     from workbench.screens.log import LogScreen
 
@@ -95,13 +98,18 @@ class Workbench(App[None]):
 
     @property
     def rows(self) -> tuple[RunRow, ...]:
-        """Return the runs known now, those just launched included."""
+        """Return the runs known now, those just launched included, forks below their parents."""
         known = {row.path for row in self._found}
-        fresh = tuple(
-            RunRow(w.path, "launching", phase="loading", preset=_preset_of(w))
-            for w in self.launcher.waiting() if w.path not in known
-        )  # fmt: skip
-        return fresh + self._found
+        waiting = {launch.path: launch for launch in self.launcher.waiting()}
+        fresh = [
+            RunRow(path, "launching", phase="loading", preset=w.preset, parent=w.parent)
+            for path, w in waiting.items() if path not in known
+        ]  # fmt: skip
+        found = [
+            replace(row, state="launching", phase="loading") if row.path in waiting else row
+            for row in self._found
+        ]
+        return in_tree(fresh + found)
 
     def on_snapshot_ready(self, message: SnapshotReady) -> None:
         """Hand a snapshot to the screen, with a run in focus wherever there is one."""
@@ -163,18 +171,30 @@ class Workbench(App[None]):
 
     def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
         """Start a learner and put it in focus."""
+        self._begin(lambda: self.launcher.start(preset, overrides, run_id), "Started")
+
+    def resume(self, path: Path) -> None:
+        """Start a learner that goes on with a run."""
+        self._begin(lambda: self.launcher.resume(path), "Going on with")
+
+    def _fork(self, parent: Path, branch: Branch | None) -> None:
+        if branch is not None:
+            order = (parent, branch.at, branch.changes, branch.config)
+            self._begin(lambda: self.launcher.fork(*order), "Started")
+
+    def _begin(self, start: Callable[[], Launch], verb: str) -> None:
         try:
-            launched = self.launcher.start(preset, overrides, run_id)
+            launched = start()
         except MBPOError as error:
             self.say(str(error), "error")
             return
         self._chosen = True
         self.select(launched.path)
-        self.say(f"Started {launched.run_id}. It runs on when this app ends.")
+        self.say(f"{verb} {launched.run_id}. It runs on when this app ends.")
 
     def _reap(self) -> None:
         for ended in self.launcher.reap():
-            if ended.exit_code and not (ended.path / "status.json").exists():
+            if ended.exit_code and not ended.began:
                 words = ended.last_words or f"exit code {ended.exit_code}"
                 self.say(f"{ended.run_id} did not start: {words}", "error")
 
@@ -190,6 +210,17 @@ class Workbench(App[None]):
     def _ordered(self, order: Order | None) -> None:
         if order is not None:
             self.launch(order.preset, order.overrides, order.run_id)
+
+    def open_fork_form(self, detail: RunDetail) -> None:
+        """Show the form for a fork of a run."""
+        from workbench.screens.fork import ForkForm
+
+        try:
+            form = ForkForm(detail.path, detail.config, detail.checkpoints)
+        except MBPOError as error:
+            self.say(f"Cannot fork {detail.path.name}: {error}", "error")
+            return
+        self.push_screen(form, partial(self._fork, detail.path))
 
     def open_log(self) -> None:
         """Show the log of the run in focus."""
@@ -207,10 +238,6 @@ class Workbench(App[None]):
 
         active = [item.binding for item in self.screen.active_bindings.values()]
         self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))
-
-
-def _preset_of(launch: Launch) -> str:
-    return launch.argv[launch.argv.index("--preset") + 1]
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

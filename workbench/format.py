@@ -57,13 +57,21 @@ def fitted(value: object, width: int) -> str:
 def squeezed(value: object, width: int) -> str:
     """Return ``value`` as safe text of at most ``width`` characters, without its middle.
 
-    Names of runs differ at their ends.
+    Names of runs differ at their ends; where there is room for one end, it is the last.
     """
     text = safe_text(value)
-    if len(text) <= width or width < 8:
-        return fitted(text, width)
+    if len(text) <= width:
+        return text
+    if width < 8:
+        return ending(text, width)
     tail = (width - 1) // 2
     return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def ending(value: object, width: int) -> str:
+    """Return ``value`` as safe text of at most ``width`` characters, without its beginning."""
+    text = safe_text(value)
+    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :]
 
 
 def number(value: float | None, digits: int = 3) -> str:

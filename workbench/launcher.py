@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbpo.config import SETTINGS, resolve
+from mbpo.config import SETTINGS, Config, resolve
 from mbpo.errors import StorageError
-from mbpo.runs.layout import check_run_id, default_run_id
+from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
 from mbpo.runs.reader import read_text_tail
 from mbpo.settings import Value
 
 LEARNER = (sys.executable, "-m", "mbpo.train")
+StatusMark = tuple[int, int] | None  # time and inode of a status file
 
 
 @dataclass
@@ -28,7 +29,15 @@ class Launch:
     argv: tuple[str, ...]
     log: Path
     process: subprocess.Popen[bytes]
+    preset: str = ""
+    parent: str = ""  # RUN@STEP that it is a fork of
+    found: StatusMark = None  # the status that was there before it
     exit_code: int | None = None
+
+    @property
+    def began(self) -> bool:
+        """Return whether the learner has written its status."""
+        return _status_mark(self.path) != self.found
 
     @property
     def last_words(self) -> str:
@@ -39,11 +48,18 @@ class Launch:
 
 def flags(preset: str, overrides: Mapping[str, Value]) -> list[str]:
     """Return the command line's flags for what differs from the preset."""
-    given = ["--preset", preset]
-    for name, value in overrides.items():
-        if name != "preset":
-            given += [SETTINGS[name].flag, spelled(value)]
-    return given
+    given = {name: value for name, value in overrides.items() if name != "preset"}
+    return ["--preset", preset, *setting_flags(given)]
+
+
+def setting_flags(values: Mapping[str, Value]) -> list[str]:
+    """Return the command line's flags for ``values``."""
+    return [text for name, v in values.items() for text in (SETTINGS[name].flag, spelled(v))]
+
+
+def fork_flags(parent: Path, at: int, changes: Mapping[str, Value]) -> list[str]:
+    """Return the command line's flags for a fork off the checkpoint at env step ``at``."""
+    return ["--fork", f"{parent}@{at}", *setting_flags(changes)]
 
 
 def spelled(value: Value) -> str:
@@ -58,7 +74,12 @@ def spelled(value: Value) -> str:
 def shown_command(preset: str, overrides: Mapping[str, Value], run_id: str = "") -> str:
     """Return the command a person would type for the same run."""
     name = ["--run-id", run_id] if run_id else []
-    return shlex.join(["python", "-m", "mbpo.train", *flags(preset, overrides), *name])
+    return typed([*flags(preset, overrides), *name])
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """Return a learner's command line as a person would type it."""
+    return shlex.join(["python", "-m", "mbpo.train", *arguments])
 
 
 class Launcher:
@@ -81,11 +102,38 @@ class Launcher:
         given = dict(overrides or {})
         seed = resolve(given, preset).seed
         name = check_run_id(run_id) if run_id else self._free_name(default_run_id(preset, seed))
-        argv = (
-            *self._learner, *flags(preset, given),
-            "--runs-root", str(self.root), "--run-id", name,
-        )  # fmt: skip
+        return self._launch(name, [*flags(preset, given), *self._place(name)], preset=preset)
+
+    def fork(self, parent: Path, at: int, changes: Mapping[str, Value], config: Config) -> Launch:
+        """Start a learner that branches off the checkpoint of ``parent`` at env step ``at``.
+
+        ``config`` is the fork's own, ``changes`` what of it differs from the parent's.
+
+        Raises:
+            StorageError: as :meth:`start`.
+        """
+        name = self._free_name(default_run_id(config.preset, config.seed))
+        arguments = [*fork_flags(parent, at, changes), *self._place(name)]
+        return self._launch(name, arguments, preset=config.preset, parent=f"{parent.name}@{at}")
+
+    def resume(self, path: Path) -> Launch:
+        """Start a learner that goes on with the run at ``path``.
+
+        Raises:
+            ConfigError: it has a name that no learner gives.
+            StorageError: as :meth:`start`.
+        """
+        return self._launch(check_run_id(path.name), ["--resume", str(self.root / path.name)])
+
+    def _place(self, name: str) -> tuple[str, ...]:
+        return "--runs-root", str(self.root), "--run-id", name
+
+    def _launch(
+        self, name: str, arguments: Sequence[str], preset: str = "", parent: str = ""
+    ) -> Launch:
+        argv, path = (*self._learner, *arguments), self.root / name
         log = self.root / ".launch" / f"{name}.log"
+        found = _status_mark(path)
         try:
             log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             process = self._spawn(argv, log)
@@ -94,7 +142,7 @@ class Launcher:
                 f"cannot start a learner under {self.root}: {error.strerror or error}; "
                 "give a writable --runs-root"
             ) from None
-        self.launches[name] = Launch(name, self.root / name, argv, log, process)
+        self.launches[name] = Launch(name, path, argv, log, process, preset, parent, found)
         return self.launches[name]
 
     def reap(self) -> list[Launch]:
@@ -107,10 +155,10 @@ class Launcher:
         return ended
 
     def waiting(self) -> list[Launch]:
-        """Return the learners that run but have no status yet."""
+        """Return the learners that run but have written no status yet."""
         return [
             launch for launch in self.launches.values()
-            if launch.exit_code is None and not (launch.path / "status.json").exists()
+            if launch.exit_code is None and not launch.began
         ]  # fmt: skip
 
     def _spawn(self, argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -130,6 +178,14 @@ class Launcher:
             number += 1
             free = f"{name[:58]}-{number}"
         return free
+
+
+def _status_mark(path: Path) -> StatusMark:
+    try:
+        stat = RunPaths(path).status.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def _environment() -> dict[str, str]:

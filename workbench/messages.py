@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 ACTIVE = frozenset({"launching", "starting", "running", "paused", "stopping"})
 DEAF = frozenset({"stopped", "finished", "failed", "diverged", "lost", "unreadable"})
+RESUMABLE = ("lost", "stopped", "failed", "diverged")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class RunRow:
     controls: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     exit_code: int | None = None
+    parent: str = ""  # RUN@STEP that it is a fork of
+    lines: str = ""  # of the tree, where its parent stands above it
 
     @property
     def run_id(self) -> str:
@@ -80,6 +83,8 @@ class RunDetail:
     events: tuple[Mapping[str, Any], ...] = ()
     log: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """The live settings in force at each env step that has a checkpoint, in order."""
     bad_lines: int = 0
     reading: bool = False  # whether more of the file is still to come
 

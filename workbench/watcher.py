@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from textual.message import Message
 
+from mbpo.runs.checkpoints import checkpoint_steps, settings_at
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, read_text_tail
 from mbpo.runs.status import ENDED, RunStatus, read_status
@@ -33,6 +34,7 @@ PERIOD_S = 0.22
 FAULT_PERIOD_S = 2.0
 LOG_BYTES = 64 * 1024
 MAX_CONFIG_BYTES = 256 * 1024
+MAX_PARENT = 300  # characters of a run's name and a step
 MANY_RUNS = 50  # above this, the listing is refreshed every fourth time
 
 
@@ -75,7 +77,7 @@ def _row(path: Path, status: RunStatus | None) -> RunRow:
         recent=tuple(status.recent_returns[-24:]), steps_per_s=status.steps_per_s,
         started=status.started, heartbeat=status.heartbeat, revision=status.revision,
         interactive=status.interactive, controls=status.controls, reason=status.reason,
-        exit_code=status.exit_code,
+        exit_code=status.exit_code, parent=status.parent[:MAX_PARENT],
     )  # fmt: skip
 
 
@@ -91,19 +93,21 @@ class RunFollower:
         self._log_mark: tuple[int, int] | None = None
         self._log: tuple[str, ...] = ()
         self._config: Mapping[str, Any] = {}
+        self._checkpoints: Mapping[int, Mapping[str, Any]] = {}
         self._version = 0
 
     def poll(self) -> RunDetail:
         """Return the run as it stands, after at most one more chunk of its files."""
         grew = self._reader.poll()
-        changed = grew | self._poll_log() | self._poll_config() | (self._version == 0)
+        changed = grew | self._poll_log() | self._poll_config() | self._poll_checkpoints()
+        changed |= self._version == 0
         if changed:
             self._version += 1
             self._copy_grown()
         return RunDetail(
             path=self.path, version=self._version, series=dict(self._points),
             events=tuple(self._reader.events), log=self._log, config=self._config,
-            bad_lines=self._reader.bad_lines, reading=grew,
+            checkpoints=self._checkpoints, bad_lines=self._reader.bad_lines, reading=grew,
         )  # fmt: skip
 
     def _copy_grown(self) -> None:
@@ -138,6 +142,16 @@ class RunFollower:
         except (OSError, ValueError, RecursionError):
             return False
         return bool(self._config)
+
+    def _poll_checkpoints(self) -> bool:
+        folder, known = self._paths.checkpoints, self._checkpoints
+        steps = checkpoint_steps(folder)
+        if steps == list(known):
+            return False
+        self._checkpoints = {
+            step: known[step] if step in known else settings_at(folder, step) for step in steps
+        }
+        return True
 
 
 class Watcher:

@@ -52,6 +52,14 @@ def make_run(root: Path, name: str, status: RunStatus, rows: int = 0) -> Path:
     return path
 
 
+def add_checkpoint(path: Path, step: int, **settings: Any) -> None:
+    """Write the note of a checkpoint that the app reads; the tensors are not there."""
+    folder = path / "checkpoints" / f"step-{step:09d}"
+    folder.mkdir(parents=True)
+    note = {"env_steps": step, "settings": {"rollout_length": 3, "real_ratio": 0.1, **settings}}
+    (folder / "loop.json").write_text(json.dumps(note))
+
+
 def put_status(path: Path, status: RunStatus) -> None:
     temporary = path / ".status.tmp"
     temporary.write_text(json.dumps(dataclasses.asdict(status)))

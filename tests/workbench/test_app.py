@@ -215,7 +215,8 @@ async def test_a_learner_that_fails_at_once_is_quoted(tmp_path: Path) -> None:
 async def test_hostile_text_is_shown_and_obeyed_by_nobody(tmp_path: Path) -> None:
     evil = " ".join(EVIL)
     controls = {"rollout_length": evil, "real_ratio": evil, evil: evil}
-    status = status_of(env_id=evil, reason=evil, phase=evil, preset=evil, controls=controls)
+    status = status_of(env_id=evil, reason=evil, phase=evil, preset=evil, controls=controls,
+                       parent=evil)  # fmt: skip
     for name in EVIL:
         make_run(tmp_path, name.replace("/", "∕")[:60], status)
     path = make_run(tmp_path, evil.replace("/", "∕")[:60], dataclasses.replace(status, started=9e9),
@@ -315,6 +316,7 @@ def test_bad_arguments_end_with_exit_code_2() -> None:
 def test_every_binding_can_be_given_another_key() -> None:
     from workbench.screens.bench import Bench as BenchScreen
     from workbench.screens.dialogs import ConfirmStop, EditValues
+    from workbench.screens.fork import ForkForm
     from workbench.screens.help import HelpScreen
     from workbench.screens.log import LogScreen
 
@@ -323,6 +325,7 @@ def test_every_binding_can_be_given_another_key() -> None:
         BenchScreen,
         ConfirmStop,
         EditValues,
+        ForkForm,
         HelpScreen,
         LogScreen,
         LaunchForm,

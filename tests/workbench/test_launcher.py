@@ -10,8 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fake_run import lost_status, make_run
 
+from mbpo.config import resolve
 from mbpo.errors import ConfigError, StorageError
+from mbpo.settings import Value
 from workbench.launcher import Launch, Launcher, shown_command
 
 STUB = """\
@@ -68,6 +71,36 @@ def test_what_cannot_be_used_starts_nothing(stub: Launcher, tmp_path: Path) -> N
     with pytest.raises(StorageError, match="cannot start a learner"):
         Launcher(tmp_path / "file").start("debug")
     assert not stub.root.exists()
+
+
+def test_a_fork_gets_only_what_was_changed(stub: Launcher) -> None:
+    config = resolve({"seed": 4, "rollout_length": 5}, "debug")
+    changes: dict[str, Value] = {"rollout_length": 5, "seed": 4}
+    launch = stub.fork(stub.root / "base", 600, changes, config)
+    assert ended(launch) == 0
+    assert (launch.path / "args.txt").read_text().split("\n") == [
+        "--fork", f"{stub.root}/base@600", "--rollout-length", "5", "--seed", "4",
+        "--runs-root", str(stub.root), "--run-id", launch.run_id,
+    ]  # fmt: skip
+    assert launch.run_id.startswith("debug-s4-") and launch.parent == "base@600"
+
+
+def test_a_resumed_run_waits_until_its_status_is_another(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, time; run = pathlib.Path(sys.argv[2]);"
+        "(run / 'args').write_text(' '.join(sys.argv[1:]));"
+        "\nwhile not (run / 'go').exists(): time.sleep(0.02)"
+        "\n(run / 'status.json').write_text('{}'); sys.exit(3)"
+    )
+    launcher = Launcher(tmp_path, (sys.executable, "-c", code))
+    path = make_run(tmp_path, "a", lost_status())
+    launch = launcher.resume(path)
+    assert launcher.waiting() == [launch] and not launch.began
+    (path / "go").write_text("")
+    assert ended(launch) == 3 and launch.began and launcher.waiting() == []
+    assert (path / "args").read_text() == f"--resume {path}"
+    with pytest.raises(ConfigError, match="run_id must"):
+        launcher.resume(tmp_path / "[/x]")
 
 
 def test_an_early_failure_keeps_its_last_words_and_no_zombie(tmp_path: Path) -> None:

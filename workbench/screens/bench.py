@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.widgets import Button, Footer, Static
 
 from workbench.format import fitted, number, safe_text
-from workbench.messages import RunDetail, RunRow, Snapshot
+from workbench.messages import RESUMABLE, RunDetail, RunRow, Snapshot
 from workbench.screens.charts import CHARTS, Charts
 from workbench.screens.keys import BENCH_KEYS
 from workbench.screens.palette import RunCommands
@@ -160,18 +160,23 @@ class Bench(Screen[None]):
             if promise is not None:
                 self.host.send(path, promise)
 
-    def _steerable(self) -> RunRow | None:
-        """Return the run in focus if it can be steered, else say why not."""
-        row = self.row
-        if row is None:
+    def _usable(self) -> RunRow | None:
+        """Return the run in focus if something may be done with it, else say why not."""
+        if self.row is None:
             self.host.say("No run is selected: press n to start one.", "warning")
         elif self.host.readonly:
             self.host.say("Read-only: this workbench was started to watch.", "warning")
-        elif not row.answers:
-            self.host.say(f"{fitted(row.run_id, 40)} is {row.state}: nobody answers.", "warning")
         else:
-            return row
+            return self.row
         return None
+
+    def _steerable(self) -> RunRow | None:
+        """Return the run in focus if it can be steered, else say why not."""
+        row = self._usable()
+        if row is not None and not row.answers:
+            self.host.say(f"{fitted(row.run_id, 40)} is {row.state}: nobody answers.", "warning")
+            return None
+        return row
 
     def in_force(self, setting: str) -> float:
         """Return the value that a key press starts from."""
@@ -237,6 +242,29 @@ class Bench(Screen[None]):
             promise = self.own.promise(values, expect_revision=revision, now=monotonic())
             self.host.send(row.path, promise)
             self.render_snapshot()
+
+    def action_fork(self) -> None:
+        """Open the form for a fork of the run in focus."""
+        row, detail = self._usable(), self.detail
+        if row is None:
+            return
+        if detail is None or not detail.config or not detail.checkpoints:
+            what = "checkpoint to fork from yet" if detail and detail.config else "config to read"
+            self.host.say(f"{fitted(row.run_id, 40)} has no {what}.", "warning")
+        else:
+            self.host.open_fork_form(detail)
+
+    def action_resume(self) -> None:
+        """Go on with the run in focus, where its learner is gone before the end."""
+        row = self._usable()
+        if row is None:
+            return
+        if row.state not in RESUMABLE:
+            states = f"{', '.join(RESUMABLE[:-1])} or {RESUMABLE[-1]}"
+            name = fitted(row.run_id, 40)
+            self.host.say(f"{name} is {row.state}: only what is {states} goes on.", "warning")
+        else:
+            self.host.resume(row.path)
 
     def action_new_run(self) -> None:
         """Open the launch form."""

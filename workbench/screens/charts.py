@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from workbench.lineage import origin
 from workbench.messages import RunDetail, RunRow
 from workbench.steering import Change
 from workbench.widgets import views
@@ -97,7 +99,8 @@ class Charts(Vertical):
         configured = row.controls.get("rollout_length") if row is not None else None
         if isinstance(configured, int) and not isinstance(configured, bool):
             k = float(configured)
-        scene = views.Scene(shown, tuple(changes), row.env_steps if row is not None else 0, k)
+        now = row.env_steps if row is not None else 0
+        scene = views.Scene(shown, tuple(changes), now, k, _forked_at(row))
         pictures = {
             "return": views.return_picture(scene, self.smooth),
             "bound": views.bound_picture(scene),
@@ -119,6 +122,11 @@ class Charts(Vertical):
         }
         for name, title in titles.items():
             self.query_one(f"#panel-{name}").border_subtitle = title
+
+
+def _forked_at(row: RunRow | None) -> float:
+    _, at = origin(row.parent) if row is not None else ("", -1)
+    return float(at) if row is not None and 0 <= at <= row.env_steps else math.nan
 
 
 _NOWHERE = Path()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mbpo.settings import Value
 from workbench.launcher import Launcher
-from workbench.messages import RunRow
+from workbench.messages import RunDetail, RunRow
 from workbench.steering import Promise
 
 
@@ -37,6 +37,12 @@ class Host(Protocol):
 
     def open_launch_form(self) -> None:
         """Show the launch form."""
+
+    def resume(self, path: Path) -> None:
+        """Start a learner that goes on with a run."""
+
+    def open_fork_form(self, detail: RunDetail) -> None:
+        """Show the form for a fork of a run."""
 
     def open_log(self) -> None:
         """Show the log of the run in focus."""

@@ -80,12 +80,13 @@ class Field(Vertical):
 
     def _meaning(self) -> Content:
         setting = self.setting
-        facts = [f for f in (setting.unit, _accepted(setting)) if f]
+        facts = [f for f in (setting.unit, accepted(setting)) if f]
         tail = f"  {', '.join(facts)}" if facts else ""
         return Content.assemble((setting.doc, MUTED), (tail, "#56B4E9"))
 
 
-def _accepted(setting: Setting) -> str:
+def accepted(setting: Setting) -> str:
+    """Return the values that ``setting`` takes, in a few characters."""
     if setting.kind is bool:
         return "true or false"
     if setting.choices:

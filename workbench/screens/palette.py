@@ -15,6 +15,7 @@ from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError
 from mbpo.presets import PRESETS
 from workbench.format import fitted, setting_value
+from workbench.messages import RESUMABLE
 
 if TYPE_CHECKING:
     from workbench.screens.bench import Bench
@@ -74,6 +75,11 @@ class RunCommands(Provider):
             yield f"set k and real_ratio of {name}", bench.action_edit, "Exact values in a form"
             yield f"k auto on {name}", bench.action_auto, "Gives k back to its schedule"
             yield f"log of {name}", bench.action_log, "Follows what the learner prints"
+        if row is not None and not host.readonly:
+            name = fitted(row.run_id, 40)
+            if row.state in RESUMABLE:
+                yield f"resume {name}", bench.action_resume, "Goes on from its newest checkpoint"
+            yield f"fork {name}", bench.action_fork, "A new run from one of its checkpoints"
         if not host.readonly:
             yield "new run", host.open_launch_form, "Opens the launch form"
             for preset in PRESETS.values():

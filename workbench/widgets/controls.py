@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from workbench.format import MUTED, fitted, number, setting_value
-from workbench.messages import RunDetail, RunRow
+from workbench.messages import RESUMABLE, RunDetail, RunRow
 from workbench.steering import Change, Steering
 
 PROBLEM, GOOD, WAITING = "$error", "$success", "$warning"
@@ -120,7 +120,8 @@ class Controls(Vertical):
         if not lines and row.answers:
             lines = [Content.styled("No change by hand yet: k/K turns k.", MUTED)]
         elif not lines:
-            lines = [Content.styled(f"This run is {row.state}.", MUTED)]
+            further = "g goes on with it, f forks it." if row.state in RESUMABLE else "f forks it."
+            lines = [Content.styled(f"This run is {row.state}: {further}", MUTED)]
         return Content("\n").join(lines)
 
 

@@ -26,6 +26,7 @@ def headline(row: RunRow, width: int, dials: str = "") -> Content:
         (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
         (4, Content(fitted(row.env_id, 32))),
         (7, Content(f"seed {row.seed}")),
+        (5, Content.styled(fitted(f"⑂ {row.parent}", 40) if row.parent else "", MUTED)),
         (5, Content.styled("interactive" if row.interactive else "", "#CC79A7")),
         (1, Content(dials)),
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),

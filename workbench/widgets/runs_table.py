@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.message import Message
 from textual.widgets import DataTable
 
-from workbench.format import GLYPHS, fitted, number, sparkline, squeezed, whole
+from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
+from workbench.lineage import origin
 from workbench.messages import RunRow
 from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 
@@ -47,7 +48,7 @@ def cell(row: RunRow, name: str, width: int) -> Text:
     if name == "":
         return Text(GLYPHS.get(row.state, "·"), style=color)
     if name == "run":
-        return Text(squeezed(row.run_id, width), style="" if row.active else GREY)
+        return label(row, width)
     if name == "state":
         return Text(fitted(row.state, width), style=color)
     if name == "env":
@@ -60,6 +61,21 @@ def cell(row: RunRow, name: str, width: int) -> Text:
     if name == "trend":
         return Text(sparkline(row.recent, width), style=SKY if row.active else GREY)
     return Text("yes" if row.interactive else "", style=PURPLE)
+
+
+def label(row: RunRow, width: int) -> Text:
+    """Return the run's name: under its parent with the step of the fork, else with the parent."""
+    before = after = ""
+    if row.lines:
+        lines = row.lines[-max(width // 4, 2) :]
+        before = f"{lines}@{origin(row.parent)[1]} "
+    elif row.parent:
+        room = max(width - len(safe_text(row.run_id)) - 2, width // 2 - 1)
+        after = " ⑂" + ending(f" {row.parent}", room)
+    name = squeezed(row.run_id, width - len(before) - len(after))
+    text = Text.assemble((before, GREY), (name, "" if row.active else GREY), (after, GREY))
+    text.truncate(max(width, 1), overflow="ellipsis")
+    return text
 
 
 class RunsTable(DataTable[Text]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from workbench.series import Floats, ema, smoothing_weight, spread
 from workbench.steering import Change
 from workbench.widgets.picture import (
     GREEN,
+    GREY,
     ORANGE,
-    PURPLE,
     SKY,
     VERMILLION,
     YELLOW,
@@ -38,11 +38,14 @@ class Scene:
     changes: tuple[Change, ...] = ()
     env_steps: int = 0  # as of now, beyond the newest row of metrics
     k: float = math.nan  # in force
+    forked_at: float = math.nan  # env steps; what is before it is the parent's
 
     @property
     def markers(self) -> tuple[Marker, ...]:
-        """Return a vertical line for each applied change of a setting."""
-        return markers_of(self.changes)
+        """Return a vertical line for each applied change of a setting, and where a fork begins."""
+        if math.isnan(self.forked_at):
+            return markers_of(self.changes)
+        return Marker(self.forked_at, "⑂ fork", GREY), *markers_of(self.changes)
 
     @property
     def k_shown(self) -> float:
@@ -202,7 +205,7 @@ def _mix(scene: Scene, label: str, key: str, setting: str, note: str = "") -> Pi
         lines.append(
             Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False)
         )
-    unlabelled = tuple(Marker(m.x, "", PURPLE) for m in scene.markers)
+    unlabelled = tuple(replace(m, label="") for m in scene.markers)
     return Picture(
         label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, note=note,
         y_range=_from_zero(lines), empty="waiting for the first rollouts",

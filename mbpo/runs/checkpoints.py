@@ -1,0 +1,38 @@
+"""Find a run's checkpoints, and what was in force there, without loading them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STEP = re.compile(r"step-([0-9]{9,18})\Z")
+MAX_NOTE_BYTES = 1 << 20
+
+
+def checkpoint_name(env_steps: int) -> str:
+    """Return the folder's name of the checkpoint at ``env_steps``."""
+    return f"step-{env_steps:09d}"
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """Return the env steps that have a checkpoint to go on from, in order."""
+    try:
+        names = [STEP.match(path.name) for path in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(int(name[1]) for name in names if name)
+
+
+def settings_at(folder: Path, env_steps: int) -> Mapping[str, Any]:
+    """Return the live settings in force at a checkpoint; none where they cannot be read."""
+    note = folder / checkpoint_name(env_steps) / "loop.json"
+    try:
+        if note.stat().st_size > MAX_NOTE_BYTES:
+            return {}
+        settings = json.loads(note.read_bytes())["settings"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}

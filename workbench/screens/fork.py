@@ -1,0 +1,170 @@
+"""Branch a run off another's checkpoint, with a few settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Select, Static
+
+from mbpo.config import LIVE_SETTINGS, SETTINGS, Config, resolve
+from mbpo.errors import ConfigError
+from mbpo.settings import Value
+from workbench.format import MUTED, fitted, safe_text, whole
+from workbench.launcher import fork_flags, spelled, typed
+from workbench.screens.launch import accepted
+
+ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Hold what the form asks for."""
+
+    at: int  # env step of a checkpoint
+    changes: dict[str, Value]
+    config: Config  # the fork's own
+
+
+class ForkForm(ModalScreen[Branch | None]):
+    """Ask from which checkpoint, and with what changed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "start", id="fork.start", priority=True),
+        Binding("escape", "cancel", "cancel", id="fork.cancel"),
+    ]
+
+    def __init__(
+        self,
+        parent: Path,
+        config: Mapping[str, Any],  # the parent's, as in its config.toml
+        checkpoints: Mapping[int, Mapping[str, Any]],  # live settings at each env step
+    ) -> None:
+        """Take what the parent has.
+
+        Raises:
+            ConfigError: its settings cannot be used.
+        """
+        super().__init__()
+        self._run = parent
+        self._config = config
+        self._settings = {step: _asked(config, found) for step, found in checkpoints.items()}
+        self._at = max(checkpoints)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the checkpoint, a line for each setting, and the command."""
+        steps = sorted(self._settings, reverse=True)
+        with Vertical(classes="dialog") as box:
+            box.border_title = "fork a run"
+            box.border_subtitle = "enter starts · tab moves · esc cancels"
+            yield Static(Content.assemble("Branch off ", (fitted(self._run.name, 44), "bold")))
+            with Horizontal(classes="field-line"):
+                yield Static(Content.styled("step", "bold"), classes="field-name")
+                yield Select(
+                    [(whole(step), step) for step in steps], value=self._at,
+                    allow_blank=False, id="fork-step", compact=True,
+                )  # fmt: skip
+                yield Static(f"of {len(steps)} with a checkpoint", classes="field-fact")
+            for name, value in self._settings[self._at].items():
+                with Horizontal(classes="field-line"):
+                    yield Static(Content.styled(name, "bold"), classes="field-name")
+                    yield Input(spelled(value), id=f"fork-{name}", compact=True)
+                    yield Static(accepted(SETTINGS[name]), classes="field-fact")
+            yield Static("", id="command")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("⏎ start", id="start", variant="primary", compact=True)
+                yield Button("esc cancel", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin at k, the setting that forks are mostly for."""
+        self.query_one(f"#fork-{ASKED[0]}").focus()
+        self.branch()
+
+    def branch(self) -> Branch | None:
+        """Return what was asked for, or None after showing what is wrong with it."""
+        branch: Branch | None = None
+        try:
+            branch = self._branch()
+            command = typed(fork_flags(_short(self._run), branch.at, branch.changes))
+            shown = Content.styled(safe_text(command), MUTED)
+        except ConfigError as error:
+            shown = Content.styled(safe_text(error, 160), "$error")
+        self.query_one("#command", Static).update(shown)
+        self.query_one("#start", Button).disabled = branch is None
+        return branch
+
+    def _branch(self) -> Branch:
+        texts = {name: self.query_one(f"#fork-{name}", Input).value for name in ASKED}
+        values = {name: SETTINGS[name].parse(text) for name, text in texts.items()}
+        before = self._settings[self._at]
+        changes = {name: value for name, value in values.items() if value != before[name]}
+        config = resolve_run({**self._config, **values})
+        if config.total_steps <= self._at:
+            raise ConfigError(
+                f"total_steps must be more than the {self._at:,} of the checkpoint, got "
+                f"{config.total_steps:,}; give more, or choose an earlier step"
+            )
+        return Branch(self._at, changes, config)
+
+    @on(Select.Changed)
+    def _chosen(self, event: Select.Changed) -> None:
+        """Take what was in force there, except where something was typed."""
+        before, self._at = self._settings[self._at], int(str(event.value))
+        for name, value in self._settings[self._at].items():
+            field = self.query_one(f"#fork-{name}", Input)
+            if field.value == spelled(before[name]):
+                field.value = spelled(value)
+        self.branch()
+
+    @on(Input.Changed)
+    def _check(self) -> None:
+        self.branch()
+
+    @on(Input.Submitted)
+    def action_start(self) -> None:
+        """Start, if everything can be used."""
+        branch = self.branch()
+        if branch is not None:
+            self.dismiss(branch)
+
+    def action_cancel(self) -> None:
+        """Start nothing."""
+        self.dismiss(None)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.action_cancel()
+
+
+def resolve_run(config: Mapping[str, Any]) -> Config:
+    """Return the settings of a run from the contents of its config.toml.
+
+    Raises:
+        ConfigError: as :func:`mbpo.config.resolve`.
+    """
+    values = dict(config)
+    return resolve(values, str(values.pop("preset", "pendulum")))
+
+
+def _asked(config: Mapping[str, Any], in_force: Mapping[str, Any]) -> dict[str, Value]:
+    """Return what a fork goes on with where nothing is changed."""
+    live = {name: value for name, value in in_force.items() if name in LIVE_SETTINGS}
+    resolved = resolve_run({**config, **live})
+    return {name: getattr(resolved, name) for name in ASKED}
+
+
+def _short(path: Path) -> Path:
+    """Return ``path`` as typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
