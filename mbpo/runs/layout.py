@@ -89,7 +89,7 @@ def sync_directory(path: Path) -> None:
 
 
 def make_durably(folder: Path, mode: int = 0o777) -> None:
-    """Make ``folder``, and its parents, where they are not there, so that a power cut keeps them."""
+    """Make ``folder`` and its parents, where they are not there, to outlast a power cut."""
     if not folder.exists():
         make_durably(folder.parent)
         folder.mkdir(mode, exist_ok=True)
