@@ -22,7 +22,7 @@ from mbpo import train
 from mbpo.checkpoint import verify_checkpoint
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
-from mbpo.runs.reader import RunReader
+from mbpo.runs.reader import JsonLines, RunReader
 from mbpo.runs.status import read_status
 from mbpo.snapshots import Snapshots
 
@@ -45,6 +45,7 @@ class Chain:
         self._folder, self._acknowledged = folder, folder / "acknowledged"
         self._acknowledged.write_bytes(bytes(8))
         self.paths = RunPaths(folder / "run")
+        self._seen, self._env_steps = JsonLines(self.paths.metrics), 0
         self._first = (*FLAGS, "--seed", str(seed), "--runs-root", str(folder), "--run-id", "run")
 
     @property
@@ -84,8 +85,9 @@ class Chain:
     @property
     def env_steps(self) -> int:
         """Return how far the run has come."""
-        found = rows(self.paths.metrics)
-        return int(found[-1]["env_steps"]) if found else 0
+        for row in self._seen.poll():
+            self._env_steps = row["env_steps"]
+        return self._env_steps
 
     def lost(self) -> list[int]:
         """Return the acknowledged rows that are not in the file."""
