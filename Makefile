@@ -18,10 +18,10 @@ RUN_ARGS ?= --preset pendulum
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format sanitize bench clean
+.PHONY: help install run test faults check format sanitize bench clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
-test check sanitize: export MBPO_WERROR := 1
+test faults check sanitize: export MBPO_WERROR := 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ run: $(VENV)/.run ## open the workbench on a Pendulum run; without a terminal, t
 
 test: $(VENV)/.test ## run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+faults: $(VENV)/.test ## break runs in every way, in full figures; FAULTS_TABLE=FILE.md keeps them
+	MBPO_FAULTS=full MBPO_FAULTS_TABLE=$(FAULTS_TABLE) \
+		$(BIN)/python -m pytest -n auto --dist worksteal tests/faults
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

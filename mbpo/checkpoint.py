@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mbpo.errors import CheckpointError, StorageError
-from mbpo.runs.layout import sync_directory
+from mbpo.errors import CheckpointError, refused
+from mbpo.runs.layout import make_durably, sync_directory
 from mbpo.runs.sealed import MANIFEST, SCHEMA, SEAL, digest, read_manifest, read_verified, seal_of
 
 Parts = Mapping[str, Mapping[str, Tensor]]
@@ -56,7 +56,7 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
     building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         shutil.rmtree(building, ignore_errors=True)
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        make_durably(folder.parent, 0o700)
         building.mkdir(mode=0o700)
         for name, data in packed.items():
             write_durably(building / name, data)
@@ -73,7 +73,7 @@ def write_checkpoint(folder: Path, packed: Mapping[str, bytes], facts: Mapping[s
         shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        raise StorageError(f"cannot save {folder}: {error.strerror}") from None
+        raise refused(f"cannot save {folder}", error) from None
 
 
 def load_checkpoint(folder: Path, part: str) -> dict[str, Tensor]:

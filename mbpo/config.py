@@ -129,6 +129,10 @@ class Config:
         5000, "Interval between checkpoints, from which a run can be resumed.", "run",
         unit="env steps", low=1, high=10**9,
     )  # fmt: skip
+    hang_after: int = _setting(
+        900, "Without progress for so long, a run warns and writes where it stands.", "run",
+        unit="s", low=1, high=10**7,
+    )  # fmt: skip
     real_buffer_capacity: int = _setting(
         1_000_000, "Real transitions kept.", "loop", unit="rows", low=1, high=10**8
     )

@@ -5,6 +5,7 @@ Every message says what was expected, what was found and how to mend it.
 
 from __future__ import annotations
 
+import errno
 import sys
 
 
@@ -36,6 +37,18 @@ class StorageError(MBPOError, OSError):
     """Report a run directory that cannot be written or read."""
 
     exit_code = 5
+
+
+def refused(what: str, error: OSError) -> StorageError:
+    """Return ``error``, which kept us from ``what``, as one that a user can mend."""
+    ours = StorageError(f"{what}: {error.strerror or error}")
+    ours.errno = error.errno
+    return ours
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether there is no space on the disk, or none that the user may take."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class CheckpointError(MBPOError):

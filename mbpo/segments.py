@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mbpo.checkpoint import pack_tensors, unpack_tensors, write_durably
 from mbpo.data.real_buffer import RealBuffer
-from mbpo.errors import StorageError
-from mbpo.runs.layout import sync_directory
+from mbpo.errors import refused
+from mbpo.runs.layout import make_durably, sync_directory
 from mbpo.runs.sealed import digest, read_verified
 
 ROWS = 10_000  # of a segment
@@ -44,14 +44,15 @@ class Segments:
         return needed, new, real.recorded(max(full, oldest), real.added)
 
     def write(self, new: Mapping[str, bytes]) -> None:
-        """Write segments that :meth:`split` asked for.
+        """Write segments that :meth:`split` asked for; where that fails it will ask again.
 
         Raises:
             StorageError: the disk refuses.
         """
+        building = self._folder / ".tmp"
         try:
             if new:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_durably(self._folder, 0o700)
             for name, data in new.items():
                 building = self._folder / f".{name}.tmp"
                 building.unlink(missing_ok=True)
@@ -60,7 +61,9 @@ class Segments:
             if new:
                 sync_directory(self._folder)
         except OSError as error:
-            raise StorageError(f"cannot write in {self._folder}: {error.strerror}") from None
+            building.unlink(missing_ok=True)
+            self._known = {k: known for k, known in self._known.items() if known[0] not in new}
+            raise refused(f"cannot write in {self._folder}", error) from None
 
     def load(self, hashes: Mapping[str, str], rest: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the rows of the segments, then ``rest``, oldest first.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,9 @@ from torch import Tensor
 
 from mbpo.checkpoint import load_checkpoint, load_note, pack
 from mbpo.checkpoint import write_checkpoint as write
-from mbpo.errors import CheckpointError
+from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
-from mbpo.runs.layout import write_json
+from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
 from mbpo.runs.sealed import (
     INDEX,
     SNAPSHOT,
@@ -55,9 +57,10 @@ class Snapshots:
         folder: Path,
         before: Callable[[], None] = lambda: None,  # makes durable what comes before a checkpoint
         saved: Callable[[str, int], None] = lambda *_: None,  # told its name and env steps
+        put_off: Callable[[OSError], None] | None = None,  # told that the disk is full
     ) -> None:
         self._folder = folder
-        self._before, self._saved = before, saved
+        self._before, self._saved, self._put_off = before, saved, put_off
         self._segments = Segments(folder / "rows")
         self._index: dict[str, Any] = read_index(folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
@@ -73,9 +76,12 @@ class Snapshots:
     def save(self, learner: Learner, env_steps: int, label: str, loop: Mapping[str, Any]) -> None:
         """Save all that a resume needs as last, final, requested or fork.
 
+        On a full disk the former checkpoints stay and the next is tried; the final one insists.
+
         Raises:
             StorageError: the disk refuses this, or refused the one before.
         """
+        self.settle()
         name = f"step-{env_steps:09d}"
         parts = learner.state_dict()
         if _bytes(parts["imagined"]) > MOST_IMAGINED_BYTES:
@@ -90,7 +96,7 @@ class Snapshots:
             self._put(name, packed, facts, label)
             self._saved(name, env_steps)
 
-        self._submit(work)
+        self._submit(work, insist=label in ("final", "fork"))
 
     def save_policy(self, learner: Learner, env_steps: int, facts: Mapping[str, Any]) -> None:
         """Save the networks, to be evaluated, as the best.
@@ -120,6 +126,9 @@ class Snapshots:
     def go_on_from(self, saved: Saved) -> None:
         """Remember what was saved before ``saved``, which stays as it is."""
         self._segments.adopt(saved.segments)
+        here = (self._folder / saved.name).is_dir()  # and not the parent's, of a fork
+        if here and saved.name not in self._all_names():  # killed before the index had it
+            self._index["last"] = [*self._names("last"), saved.name]
         if saved.loop["best_return"] is not None:
             self.best_return = saved.loop["best_return"]
 
@@ -180,13 +189,24 @@ class Snapshots:
             )
         return self.load(name)
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, work: Callable[[], None], insist: bool = False) -> None:
+        def attempt() -> None:
+            try:
+                work()
+            except OSError as error:
+                if self._put_off is None or not is_full(error):
+                    raise
+                self._put_off(error)
+                if insist:
+                    _patiently(work)
+
         self.settle()
-        self._writing = self._writer.submit(work)
+        self._writing = self._writer.submit(attempt)
 
     def _put(
         self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str
     ) -> None:
+        self._sweep()
         if not self._whole(name):
             write(self._folder / name, packed, facts)
             verify_checkpoint(self._folder / name)
@@ -199,19 +219,41 @@ class Snapshots:
             return False
 
     def _point(self, label: str, name: str) -> None:
-        """Point ``label`` at a checkpoint, then drop what no label points at any more."""
+        """Point ``label`` at a checkpoint and drop what no label points at any more.
+
+        What is dropped is hidden before it is removed: no kill leaves it in part. Of the last few,
+        from which readers take what is there, it is hidden before the index forgets it.
+        """
         before = self._names(label)
         if label == "last":
             self._index[label] = [*(n for n in before if n != name), name][-KEEP_LAST:]
         else:
             self._index[label] = name
-        write_json(self._folder / INDEX, self._index)
-        kept = {n for label in self._index for n in self._names(label)}
+        kept = self._all_names()
         dropped = [n for n in before if n not in kept and label != "requested"]
-        for former in dropped:
-            shutil.rmtree(self._folder / former, ignore_errors=True)
+        if label == "last":
+            self._hide(dropped)
+        write_json(self._folder / INDEX, self._index)
+        self._hide(dropped)
+        self._sweep()
         if dropped and label != "best":
             self._segments.forget_all_but(self._listed())
+
+    def _hide(self, names: Iterable[str]) -> None:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                (self._folder / name).rename(self._folder / f".{name}.dropped.tmp")
+
+    def _sweep(self) -> None:
+        """Remove what was dropped, and what a killed learner was writing."""
+        for left in self._folder.glob(".*.tmp"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+    def _all_names(self) -> set[str]:
+        return {name for label in self._index for name in self._names(label)}
 
     def _names(self, label: str) -> list[str]:
         value = self._index.get(label, [])
@@ -226,6 +268,18 @@ class Snapshots:
             except CheckpointError:
                 continue
         return found
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Do ``work`` as soon as there is space on the disk, if that is soon."""
+    deadline = time.monotonic() + FULL_DISK_PATIENCE_S
+    while True:
+        time.sleep(0.5)
+        try:
+            return work()
+        except OSError as error:
+            if not is_full(error) or time.monotonic() > deadline:
+                raise
 
 
 def find_snapshot(folder: Path, label: str) -> Path:

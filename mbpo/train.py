@@ -17,7 +17,7 @@ from mbpo.command_line import Launch, parse_launch
 from mbpo.config import Config
 from mbpo.console import Console
 from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import CheckpointError, MBPOError, report
+from mbpo.errors import CheckpointError, MBPOError, refused, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
 from mbpo.process import fill_standard_streams, learner_process
@@ -67,6 +67,7 @@ class Training:
             run.paths.checkpoints,
             before=run.sync,
             saved=lambda name, at: run.event("checkpoint", env_steps=at, checkpoint=name),
+            put_off=lambda error: run.warn(run.status.env_steps, f"no new checkpoint: {error}"),
         )
         self.settings: Mapping[str, Any] = {}
         self.refits = 0
@@ -265,7 +266,8 @@ def start(launch: Launch) -> int:
     )
     print(paths.root, flush=True)
     status = new_status(config, attempt)
-    with RunWriter(paths, status, CHECKS, attempt.settings, attempt.history) as run:
+    hang_after = float(config.hang_after)
+    with RunWriter(paths, status, CHECKS, attempt.settings, attempt.history, hang_after) as run:
         if attempt.paths is None:
             run.write_config(launch.toml, {**facts, **attempt.lineage})
         attempt.begin(run, facts)
@@ -284,6 +286,7 @@ def _train(config: Config, learner: Learner, run: RunWriter, attempt: Attempt) -
         run.warn(training.env_steps, NO_RULE.format(config.env_id))
     try:
         training.run()
+        run.settle()
     finally:
         training.snapshots.close()
         learner.close()
@@ -299,6 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return start(launch)
     except MBPOError as error:
         return report(error)
+    except OSError as error:  # before the run itself answers for its files
+        return report(refused("cannot begin the run", error))
     except KeyboardInterrupt:
         return 130  # before there was a run
 

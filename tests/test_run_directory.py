@@ -22,9 +22,9 @@ from mbpo.checkpoint import load_checkpoint, save_checkpoint
 from mbpo.config import LIVE_SETTINGS, SETTINGS, resolve
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
 from mbpo.learner import Learner
+from mbpo.runs.append import AppendFile
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import (
-    AppendFile,
     RunPaths,
     check_run_id,
     default_run_id,
@@ -411,26 +411,48 @@ def test_a_replaced_file_is_seen_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_a_storage_error_and_the_next_line_is_whole(
+def test_on_a_full_disk_lines_wait_in_order_and_come_out_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, write = AppendFile(tmp_path / "metrics.jsonl"), os.write
     file.append(b'{"seq": 1}')
-    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:6]))
-    with pytest.raises(StorageError, match="part of a line"):
-        file.append(b'{"seq": 2}')
+    space = 6
 
-    def full(fd: int, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
+    def nearly_full(fd: int, data: bytes) -> int:
+        nonlocal space
+        if not space:
+            raise OSError(28, "No space left on device")
+        written = write(fd, bytes(data)[:space])
+        space -= written
+        return written
 
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StorageError, match="No space left on device"):
-        file.append(b'{"seq": 3}')
+    monkeypatch.setattr(os, "write", nearly_full)
+    file.append(b'{"seq": 2}')
+    file.append(b'{"seq": 3}')
+    assert file.waiting == 2
+    space = 7
+    file.retry()
+    assert file.waiting == 1
     monkeypatch.undo()
     file.append(b'{"seq": 4}')
+    assert file.waiting == 0
     file.close()
     lines = (tmp_path / "metrics.jsonl").read_bytes().splitlines()
-    assert lines == [b'{"seq": 1}', b'{"seq"', b'{"seq": 4}']
+    assert lines == [b'{"seq": %d}' % number for number in range(1, 5)]
+
+
+def test_another_fault_than_a_full_disk_is_a_storage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = AppendFile(tmp_path / "metrics.jsonl")
+
+    def read_only(fd: int, data: bytes) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "write", read_only)
+    with pytest.raises(StorageError, match="Read-only file system"):
+        file.append(b"{}")
+    file.close()
 
 
 @pytest.fixture
@@ -441,7 +463,8 @@ def writer(tmp_path: Path) -> Iterator[RunWriter]:
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
     run = RunWriter(paths, RunStatus(env_id="Toy-v0"), checks, controls)
     yield run
-    for file in (run._metrics, run._events, run._tables):
+    run._hang.close()
+    for file in run._files:
         file.close()
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbpo.errors import ConfigError, RunInUseError, StorageError
-from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
+from mbpo.runs.layout import (
+    RunPaths,
+    check_run_id,
+    default_run_id,
+    make_durably,
+    sync_directory,
+)
 from mbpo.runs.status import read_status
 
 
@@ -22,8 +28,9 @@ def create_run_dir(runs_root: Path, run_id: str | None, *, preset: str, seed: in
     while True:
         paths = RunPaths(runs_root / (name if attempt == 1 else f"{name[:58]}-{attempt}"))
         try:
-            runs_root.mkdir(parents=True, exist_ok=True)
+            make_durably(runs_root)
             paths.root.mkdir(mode=0o700)
+            sync_directory(runs_root)
             paths.inbox.mkdir(mode=0o700)
             return paths
         except FileExistsError:

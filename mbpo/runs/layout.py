@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import ConfigError, StorageError
+from mbpo.errors import ConfigError
 
+FULL_DISK_PATIENCE_S = 60.0  # for which a run that is done waits for space
 SCHEMA = 1  # of manifest.json
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
@@ -35,6 +36,7 @@ class RunPaths:
     inbox = property(lambda self: self.root / "control")
     checkpoints = property(lambda self: self.root / "checkpoints")
     log = property(lambda self: self.root / "log.txt")
+    stacks = property(lambda self: self.root / "stacks.txt")
     profile = property(lambda self: self.root / "profile.json")
     progress = property(lambda self: self.root / "progress.csv")
 
@@ -73,6 +75,9 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
             view = view[os.write(descriptor, view) :]
         if sync:
             os.fsync(descriptor)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # it may have taken the last space there was
+        raise
     finally:
         os.close(descriptor)
     temporary.replace(path)
@@ -89,46 +94,15 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_durably(folder: Path, mode: int = 0o777) -> None:
+    """Make ``folder`` and its parents, where they are not there; a power cut keeps them."""
+    if not folder.exists():
+        make_durably(folder.parent)
+        folder.mkdir(mode, exist_ok=True)
+        sync_directory(folder.parent)
+
+
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
     write_atomic(path, text.encode() + b"\n", sync=sync)
-
-
-class AppendFile:
-    """Append whole lines, one ``write`` call each, so that a kill loses no line that returned.
-
-    Source: 40 kills lost 0 of 19,349 lines this way and 680 of 16,922 through a buffered file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self.path = path
-        self.descriptor = os.open(path, flags, 0o600)
-        size = os.fstat(self.descriptor).st_size
-        self.began_with = size  # bytes
-        last = os.pread(self.descriptor, 1, size - 1) if size else b"\n"
-        self._torn = last != b"\n"  # whether the file ends in part of a line
-
-    def append(self, line: bytes) -> None:
-        """Write ``line`` and its newline.
-
-        Raises:
-            StorageError: the file system refuses, wholly or in part.
-        """
-        data = b"\n" * self._torn + line + b"\n"
-        try:
-            written = os.write(self.descriptor, data)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.path}: {error.strerror}") from None
-        self._torn = written != len(data)
-        if self._torn:
-            raise StorageError(f"cannot write {self.path}: the file system took part of a line")
-
-    def sync(self) -> None:
-        """Make what was appended durable."""
-        os.fdatasync(self.descriptor)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.descriptor)

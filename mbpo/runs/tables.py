@@ -7,7 +7,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from mbpo.runs.layout import AppendFile, RunPaths
+from mbpo.runs.append import AppendFile
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
 
 COLUMNS = ("env_steps", "time_s", *METRICS)
@@ -40,10 +41,10 @@ class Tables:
         if "eval/return_mean" in row:
             self._progress.append(_csv_line([self._latest.get(key, "") for key in COLUMNS]))
 
-    def close(self) -> None:
-        """Close both files."""
-        self._progress.close()
-        self._returns.close()
+    @property
+    def files(self) -> tuple[AppendFile, AppendFile]:
+        """Return both files."""
+        return self._progress, self._returns
 
 
 def _csv_line(cells: tuple[str, ...] | list[Any]) -> bytes:

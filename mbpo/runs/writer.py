@@ -10,20 +10,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mbpo.errors import RunInUseError, StorageError
+from mbpo.errors import RunInUseError, StorageError, refused
+from mbpo.runs.append import AppendFile
 from mbpo.runs.command import Answer, Check
 from mbpo.runs.control import Inbox, InForce, LiveControl
+from mbpo.runs.hang import HangWatch
 from mbpo.runs.history import History, Overlap
-from mbpo.runs.layout import AppendFile, RunPaths, write_atomic, write_json
+from mbpo.runs.layout import FULL_DISK_PATIENCE_S, RunPaths, write_atomic, write_json
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
 from mbpo.runs.tables import Tables
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
+GONE_AFTER_BEATS = 3  # a network's file system may be away for a moment
 RECENT_RETURNS = 24
 
 
@@ -41,6 +45,7 @@ class RunWriter:
         checks: Mapping[str, Check],
         controls: Mapping[str, Any],
         history: History | None = None,
+        hang_after_s: float = 900.0,
     ) -> None:
         history = history or History()
         self.paths = paths
@@ -61,8 +66,9 @@ class RunWriter:
             self._claim()
             self._events = AppendFile(paths.events)
             self._tables = Tables(paths, status.env_id)
+            self._hang = HangWatch(paths.stacks, hang_after_s)
         except OSError as error:
-            raise StorageError(f"cannot write in {paths.root}: {error.strerror}") from None
+            raise refused(f"cannot write in {paths.root}", error) from None
         for row in history.before:
             if not self._metrics.began_with:  # a fork or a replay has another's
                 self._metrics.append(json.dumps(row, allow_nan=False).encode())
@@ -74,6 +80,9 @@ class RunWriter:
             history.revision,
         )  # fmt: skip
         self._inbox = Inbox(paths, self.control)
+        self._fault: StorageError | None = None
+        self._full, self._complaint, self._missing_beats = False, "", 0
+        self._place = _identity(paths.root)
         self._attendant = threading.Thread(target=self._attend, name="attendant", daemon=True)
 
     def __enter__(self) -> RunWriter:
@@ -89,8 +98,13 @@ class RunWriter:
     ) -> None:
         self._ended.set()
         self._attendant.join()
-        for file in (self._metrics, self._events, self._tables):
+        self._hang.close()
+        for file in self._files:
             file.close()
+
+    @property
+    def _files(self) -> tuple[AppendFile, ...]:
+        return self._metrics, self._events, *self._tables.files
 
     @property
     def status(self) -> RunStatus:
@@ -154,18 +168,25 @@ class RunWriter:
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status; they reach the disk with the next heartbeat."""
+        self._hang.progress()
         with self._status_lock:
             self._status = dataclasses.replace(self._status, **changes)
 
     def enter(self, state: str) -> None:
-        """Change the state, on disk at once."""
+        """Change the state, on disk at once unless that is full."""
         self.update(state=state)
-        self._save_status()
+        self._guarded(self._save_status)
 
     def at_boundary(self, env_steps: int) -> InForce:
-        """Return what the loop obeys from ``env_steps`` on; wait here while paused."""
+        """Return what the loop obeys from ``env_steps`` on; wait here while paused.
+
+        Raises:
+            StorageError: the run directory has vanished.
+        """
         self.update(env_steps=env_steps)
         order = self.control.at_boundary(env_steps, self._on_pause)
+        if self._fault is not None:
+            raise self._fault
         if order.settings != self._status.controls:  # a change that an earlier attempt answered
             self.update(controls=dict(order.settings))
         return order
@@ -180,6 +201,24 @@ class RunWriter:
         self._metrics.sync()
         self._events.sync()
 
+    def settle(self, patience_s: float = FULL_DISK_PATIENCE_S) -> None:
+        """Wait until every line is written.
+
+        Raises:
+            StorageError: the disk is full for longer than ``patience_s``.
+        """
+        deadline = time.monotonic() + patience_s
+        while waiting := sum(file.waiting for file in self._files):
+            if time.monotonic() > deadline or self._fault is not None:
+                raise StorageError(
+                    f"{self.paths.root}: the disk is full and {waiting} lines are not written; "
+                    "make space and give --resume"
+                )
+            time.sleep(POLL_S)
+            self._hang.progress()
+            for file in self._files:
+                file.retry()
+
     def end(self, state: str, exit_code: int, reason: str = "") -> None:
         """Write the final status; commands still waiting are rejected with the reason."""
         self.control.close(f"the run has ended: {state}")
@@ -188,7 +227,7 @@ class RunWriter:
             self._attendant.join()
         self._inbox.poll()
         self.event(state, env_steps=self._status.env_steps, exit_code=exit_code, reason=reason)
-        self.sync()
+        self._guarded(self.sync)
         self.update(state=state, phase="ended", exit_code=exit_code, reason=reason)
         self._save_status(sync=True)
 
@@ -198,14 +237,46 @@ class RunWriter:
             self._guarded(self._inbox.poll)
             if time.monotonic() - last_beat >= HEARTBEAT_S:
                 last_beat = time.monotonic()
+                for act in (self._look_at_disk, self._look_at_place, self._look_at_loop):
+                    self._guarded(act)
                 self._guarded(self._save_status)
+
+    def _look_at_disk(self) -> None:
+        for file in self._files:
+            file.retry()
+        waiting = sum(file.waiting for file in self._files)
+        if bool(waiting) != self._full:
+            self._full = bool(waiting)
+            full = "the disk is full: what is measured waits in memory until there is space"
+            self.warn(self._status.env_steps, full if waiting else "there is space again")
+
+    def _look_at_place(self) -> None:
+        """Stop a run whose directory is gone: what it writes would reach nobody."""
+        gone = _identity(self.paths.root) != self._place
+        self._missing_beats = self._missing_beats + 1 if gone else 0
+        if self._missing_beats == GONE_AFTER_BEATS:
+            self._fault = StorageError(f"{self.paths.root} has vanished or is another folder now")
+            self.control.request_stop()
+
+    def _look_at_loop(self) -> None:
+        if self.control.paused:
+            self._hang.progress()
+        if self._hang.beat(HEARTBEAT_S):
+            self.warn(
+                self._status.env_steps,
+                f"no progress for {self._hang.after_s:g} s in phase {self._status.phase}: "
+                f"{self._hang.path.name} says where it stands",
+            )
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Keep the attendant alive: a fault now must not silence control for good."""
         try:
             act()
         except Exception as error:
-            print(f"warning: {act.__qualname__}: {error!r}", file=sys.stderr)
+            complaint = f"warning: {act.__name__.strip('_')}: {error!r}"
+            if complaint != self._complaint:  # once, not every second
+                print(complaint, file=sys.stderr)
+            self._complaint = complaint
 
     def _on_pause(self, paused: bool) -> None:
         self.enter("paused" if paused else "running")
@@ -268,6 +339,14 @@ class RunWriter:
             self._status = dataclasses.replace(self._status, heartbeat=time.time())
             status = self.status
         write_status(self.paths, status, sync=sync)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _finite(value: float | None) -> float | None:

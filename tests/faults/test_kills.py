@@ -1,0 +1,145 @@
+"""Kill learners at random moments: no row that was written is lost, and the run ends as it would.
+
+A chain is one run, killed and resumed again and again, then left to end.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from figures import Promise, figure
+from learners import DEBUG, PATIENCE_S, environment, rows, wait_for
+
+from mbpo import train
+from mbpo.checkpoint import verify_checkpoint
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.reader import RunReader
+from mbpo.runs.status import read_status
+from mbpo.snapshots import Snapshots
+
+CHAINS = figure(fast=1, full=10)
+KILLS = figure(fast=6, full=20)  # of a chain
+TOTAL_STEPS = figure(fast=1510, full=5010)
+LONGEST_LIFE_S = 0.8  # of an attempt that is killed, from its first sign of life
+FLAGS = (
+    *DEBUG, "--total-steps", str(TOTAL_STEPS), "--checkpoint-every", "70", "--eval-every", "250",
+    "--log-every", "10",
+)  # fmt: skip
+
+
+class Chain:
+    """Start, kill and resume one run, and hold what it acknowledged."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        folder.mkdir()
+        self._random = random.Random(seed)
+        self._folder, self._acknowledged = folder, folder / "acknowledged"
+        self._acknowledged.write_bytes(bytes(8))
+        self.paths = RunPaths(folder / "run")
+        self._first = (*FLAGS, "--seed", str(seed), "--runs-root", str(folder), "--run-id", "run")
+
+    @property
+    def acknowledged(self) -> int:
+        """Return the number of the newest row whose write had returned."""
+        found: int = struct.unpack("<q", self._acknowledged.read_bytes())[0]
+        return found
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the run, or resume it where it has a manifest to be resumed by."""
+        begun = self.paths.manifest.exists()
+        arguments = ("--resume", str(self.paths.root)) if begun else self._first
+        script = Path(__file__).with_name("acknowledging.py")
+        with (self._folder / "output").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, script, self._acknowledged, *arguments],
+                env=environment(), stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def start_and_kill(self, most_steps: float) -> None:
+        """Let an attempt live for a random time, but not past ``most_steps``."""
+        learner = self.start()
+        try:
+            wait_for(lambda: self._alive(learner), f"the start of {learner.args!r}")
+            end = time.monotonic() + self._random.uniform(0, LONGEST_LIFE_S)
+            while time.monotonic() < end and self.env_steps < most_steps:
+                time.sleep(0.001)
+        finally:
+            learner.kill()
+            learner.wait()
+
+    def _alive(self, learner: subprocess.Popen[bytes]) -> bool:
+        assert learner.poll() is None, (self._folder / "output").read_text()
+        status = read_status(self.paths)
+        return status is not None and status.pid == learner.pid and self.paths.manifest.exists()
+
+    @property
+    def env_steps(self) -> int:
+        """Return how far the run has come."""
+        found = rows(self.paths.metrics)
+        return int(found[-1]["env_steps"]) if found else 0
+
+    def lost(self) -> list[int]:
+        """Return the acknowledged rows that are not in the file."""
+        there = {row["seq"] for row in rows(self.paths.metrics)}
+        return [seq for seq in range(1, self.acknowledged + 1) if seq not in there]
+
+    def readable(self) -> None:
+        """Read all that a reader reads, and a checkpoint, if any."""
+        status = read_status(self.paths)
+        assert status is not None
+        assert status.derived_state() == "lost"
+        assert rows(self.paths.events)[0]["event"] == "started"
+        reader = RunReader(self.paths.root)
+        while reader.poll():
+            pass
+        assert reader.bad_lines == 0
+        snapshots = Snapshots(self.paths.checkpoints)
+        saved, wrong = snapshots.load_newest()
+        snapshots.close()
+        assert wrong == []
+        assert saved is not None or not list(self.paths.checkpoints.glob("step-*"))
+
+
+def compared(paths: RunPaths) -> list[dict[str, Any]]:
+    """Return the rows of metrics without wall time; those written twice must be the same."""
+    skipped = WALL_TIME_KEYS | {"attempt"}
+    return [{k: v for k, v in row.items() if k not in skipped} for row in rows(paths.metrics)]
+
+
+def hashes(paths: RunPaths) -> dict[str, str]:
+    """Return the hash of every file of the final checkpoint whose bytes must not differ."""
+    index = json.loads((paths.checkpoints / "index.json").read_text())
+    hashed: dict[str, str] = verify_checkpoint(paths.checkpoints / index["final"])["sha256"]
+    return {name: value for name, value in hashed.items() if name != "loop.json"}  # it has seconds
+
+
+@pytest.mark.parametrize("seed", range(CHAINS))
+def test_a_chain_of_kills_loses_no_row_and_ends_as_its_twin(
+    seed: int, tmp_path: Path, promise: Promise
+) -> None:
+    chain, lost, acknowledged = Chain(tmp_path / "killed", seed), 0, 0
+    for kill in range(1, KILLS + 1):
+        chain.start_and_kill(most_steps=TOTAL_STEPS * kill / (KILLS + 1))
+        lost += len(chain.lost())
+        acknowledged += chain.acknowledged
+        chain.readable()
+    last = chain.start()
+    assert last.wait(PATIENCE_S) == 0, (tmp_path / "killed" / "output").read_text()
+    twin = RunPaths(tmp_path / "twin")
+    flags = (*FLAGS, "--seed", str(seed), "--runs-root", str(tmp_path), "--run-id", "twin")
+    assert train.main(flags) == 0
+    assert compared(chain.paths) == compared(twin)
+    assert hashes(chain.paths) == hashes(twin)
+    unverified = [row for row in rows(chain.paths.events) if row["event"] == "warning"]
+    assert unverified == []
+    promise.kept("SIGKILLs: 0 unreadable, ends as its twin", KILLS, KILLS)
+    promise.kept("rows acknowledged before a SIGKILL", acknowledged - lost, acknowledged)
