@@ -52,6 +52,7 @@ class Segments:
         building = self._folder / ".tmp"
         try:
             if new:
+                make_durably(self._folder.parent, 0o700)
                 make_durably(self._folder, 0o700)
             for name, data in new.items():
                 building = self._folder / f".{name}.tmp"

@@ -28,7 +28,7 @@ def create_run_dir(runs_root: Path, run_id: str | None, *, preset: str, seed: in
     while True:
         paths = RunPaths(runs_root / (name if attempt == 1 else f"{name[:58]}-{attempt}"))
         try:
-            make_durably(runs_root)
+            make_durably(runs_root, parents=True)
             paths.root.mkdir(mode=0o700)
             sync_directory(runs_root)
             paths.inbox.mkdir(mode=0o700)

@@ -94,10 +94,14 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_durably(folder: Path, mode: int = 0o777) -> None:
-    """Make ``folder`` and its parents, where they are not there; a power cut keeps them."""
+def make_durably(folder: Path, mode: int = 0o777, *, parents: bool = False) -> None:
+    """Make ``folder``, and its parents too if asked, where it is not there, to outlast a power cut.
+
+    Without ``parents`` a run's folder that has vanished stays away.
+    """
     if not folder.exists():
-        make_durably(folder.parent)
+        if parents:
+            make_durably(folder.parent, parents=True)
         folder.mkdir(mode, exist_ok=True)
         sync_directory(folder.parent)
 

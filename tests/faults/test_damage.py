@@ -101,8 +101,8 @@ def no_digest(data: bytes) -> str:
 MUTANTS = {  # what is left out: where, and what stands in for it
     "the hash of a file": ("mbpo.checkpoint.read_verified", lambda path, _: path.read_bytes()),
     "the hash of a segment": ("mbpo.segments.read_verified", lambda path, _: path.read_bytes()),
-    "the manifest's own hash": ("mbpo.checkpoint._seal", no_digest),
-    "any hash": ("mbpo.checkpoint.digest", no_digest),
+    "the manifest's own hash": ("mbpo.{}.seal_of", no_digest),
+    "any hash": ("mbpo.{}.digest", no_digest),
 }
 
 
@@ -111,7 +111,8 @@ def test_without_a_check_harm_is_not_found(
     name: str, tmp_path: Path, promise: Promise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, replacement = MUTANTS[name]
-    monkeypatch.setattr(target, replacement)
+    for module in ("checkpoint", "runs.sealed"):
+        monkeypatch.setattr(target.format(module), replacement)
     monkeypatch.setattr(snapshots_module, "Segments", partial(Segments, rows=16))
     learner, snapshots = Learner(resolve({"total_steps": 100}, "debug")), Snapshots(tmp_path)
     for step in (1, 2):

@@ -20,11 +20,11 @@ from test_resume import Cut, compared, forget_process
 
 from mbpo import train
 from mbpo.attempt import live_settings
-from mbpo.checkpoint import digest, verify_checkpoint
 from mbpo.command_line import parse_launch
 from mbpo.learner import Learner
 from mbpo.runs.control import InForce
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.sealed import digest, verify_checkpoint
 from mbpo.runs.writer import RunWriter
 from mbpo.snapshots import Saved, Snapshots
 from mbpo.timing import Stopwatch
