@@ -28,11 +28,11 @@ from mbpo.snapshots import Snapshots
 
 CHAINS = figure(fast=1, full=10)
 KILLS = figure(fast=6, full=20)  # of a chain
-TOTAL_STEPS = figure(fast=1510, full=5010)
+TOTAL_STEPS = figure(fast=1510, full=3010)
 LONGEST_LIFE_S = 0.8  # of an attempt that is killed, from its first sign of life
 FLAGS = (
     *DEBUG, "--total-steps", str(TOTAL_STEPS), "--checkpoint-every", "70", "--eval-every", "250",
-    "--log-every", "10",
+    "--log-every", "10", "--model-train-freq", "100",
 )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_a_chain_of_kills_loses_no_row_and_ends_as_its_twin(
         acknowledged += chain.acknowledged
         chain.readable()
     last = chain.start()
-    assert last.wait(PATIENCE_S) == 0, (tmp_path / "killed" / "output").read_text()
+    assert last.wait(10 * PATIENCE_S) == 0, (tmp_path / "killed" / "output").read_text()
     twin = RunPaths(tmp_path / "twin")
     flags = (*FLAGS, "--seed", str(seed), "--runs-root", str(tmp_path), "--run-id", "twin")
     assert train.main(flags) == 0

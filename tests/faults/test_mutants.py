@@ -104,7 +104,7 @@ def play(scene: Scene, root: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunWriter, "at_boundary", cut_in_the_loop)
         patch.setattr(train.Training, "save", cut_at_the_end)
-        patch.setattr(Snapshots, "_submit", lambda _, work: work())
+        patch.setattr(Snapshots, "_submit", lambda _, work, insist=False: work())
         patch.setattr("mbpo.snapshots.MOST_IMAGINED_BYTES", scene.most_imagined_bytes)
         with pytest.raises(Cut):
             train.main([*COMMON, *scene.flags, "--runs-root", str(root), "--run-id", "run"])

@@ -95,7 +95,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     root = tmp_path_factory.mktemp("recorded") / "root"
     root.mkdir()
 
-    def at_once(snapshots: Snapshots, work: Callable[[], None]) -> None:
+    def at_once(snapshots: Snapshots, work: Callable[[], None], insist: bool = False) -> None:
         work()  # not beside the loop: what comes before what is then known
 
     with pytest.MonkeyPatch.context() as patch, Recorder(root) as recorder:

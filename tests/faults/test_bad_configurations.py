@@ -1,0 +1,30 @@
+"""Refuse every malformed configuration in one line, and leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from figures import Promise
+from learners import Outcome
+from test_command_line import BAD_FILES, BAD_LINES
+
+from mbpo.train import main
+
+
+def test_each_is_refused_in_one_line_and_makes_no_directory(
+    call: Callable[..., Outcome], tmp_path: Path, promise: Promise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [("--total-steps", "1", *arguments) for arguments, _ in BAD_LINES.values()]
+    for number, (content, _) in enumerate(BAD_FILES.values()):
+        Path(f"bad-{number}.toml").write_bytes(content)
+        lines.append(("--config", f"bad-{number}.toml"))
+    before, refused = sorted(tmp_path.iterdir()), 0
+    for line in lines:
+        outcome = call(main, "--runs-root", "runs", *line)
+        assert outcome.error.isprintable()  # and one line of at most 200 characters
+        refused += outcome.code == 2 and sorted(tmp_path.iterdir()) == before
+    assert len(lines) >= 50
+    promise.kept("bad configurations: exit 2, one line, no directory", refused, len(lines))
