@@ -20,6 +20,7 @@ from test_resume import Cut, compared, forget_process
 
 from mbpo import train
 from mbpo.attempt import live_settings
+from mbpo.checkpoint import load_note
 from mbpo.command_line import parse_launch
 from mbpo.learner import Learner
 from mbpo.runs.control import InForce
@@ -134,7 +135,8 @@ def ending(root: Path, folder: Path, change: Change = lambda saved: None) -> Any
     index = json.loads((run.checkpoints / "index.json").read_text())
     kept = {label: hashes(run, index[label]) for label in ("best", "final") if label in index}
     warnings = [event["reason"] for event in rows(run.events) if event["event"] == "warning"]
-    return compared(run), index, kept, warnings, clocks_go_on(run)
+    watch = load_note(run.checkpoints / index["final"], "loop")["watch"]
+    return compared(run), index, kept, warnings, clocks_go_on(run), watch
 
 
 def hashes(run: RunPaths, name: str) -> dict[str, str]:
