@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disks import Disk, mounted
 from figures import Promise, figure
 from learners import DEBUG, LearnerProcess, Outcome, rows, wait_for
 
@@ -27,30 +28,10 @@ STEPS = ("--total-steps", "1500", "--checkpoint-every", "70", "--log-every", "10
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a file system of its own, small enough to be filled."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Take all space there is, and return the file that holds it."""
-    ballast = folder / "ballast"
-    with ballast.open("ab", buffering=0) as file:
-        for size in (1 << 16, 1 << 12):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError:
-                continue
-    return ballast
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Return a disk that has room for a run."""
+    with mounted(tmp_path / "disk", "12m") as disk:
+        yield disk
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +52,13 @@ def compared(paths: RunPaths) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("number", range(figure(2, 20)))
 def test_a_disk_that_fills_up_for_a_while_costs_nothing(
-    number: int, disk: Path, tmp_path: Path, twin: RunPaths, promise: Promise
+    number: int, disk: Disk, tmp_path: Path, twin: RunPaths, promise: Promise
 ) -> None:
     rng = random.Random(number)
-    learner = LearnerProcess.start(disk, *STEPS)
+    learner = LearnerProcess.start(disk.root, *STEPS)
     try:
         learner.wait_for_env_steps(rng.randint(10, 1100))
-        ballast = fill(disk)
+        disk.fill()
         before, saved = len(rows(learner.paths.metrics)), _newest(learner.paths)
         resume_at = learner.status.env_steps  # as of the last heartbeat that found space
         wait_for(
@@ -90,7 +71,7 @@ def test_a_disk_that_fills_up_for_a_while_costs_nothing(
         )
         assert len(rows(learner.paths.metrics)) >= before, resume_at
         assert _newest(learner.paths) >= saved
-        ballast.unlink()
+        disk.free()
         assert learner.exit_code() == 0, learner.stderr.read_text()
     finally:
         learner.kill()
@@ -108,27 +89,26 @@ def _newest(paths: RunPaths) -> int:
 
 
 def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
-    disk: Path, twin: RunPaths, call: Call, monkeypatch: pytest.MonkeyPatch, promise: Promise
+    disk: Disk, twin: RunPaths, call: Call, monkeypatch: pytest.MonkeyPatch, promise: Promise
 ) -> None:
     monkeypatch.setattr("mbpo.runs.writer.RunWriter.settle.__defaults__", (1.0,))
     monkeypatch.setattr("mbpo.snapshots.FULL_DISK_PATIENCE_S", 1.0)
-    whole, ballast = train.Training.update_policy, Path()
+    whole = train.Training.update_policy
 
     def fill_at_1200(self: train.Training, env_steps: int, settings: object) -> None:
-        nonlocal ballast
         whole(self, env_steps, settings)  # type: ignore[arg-type]
         if env_steps == 1200:
             self.snapshots.settle()
-            ballast = fill(disk)
+            disk.fill()
 
     with monkeypatch.context() as patch:
         patch.setattr(train.Training, "update_policy", fill_at_1200)
-        outcome = call(train.main, *DEBUG, *STEPS, "--runs-root", disk, "--run-id", "r")
+        outcome = call(train.main, *DEBUG, *STEPS, "--runs-root", disk.root, "--run-id", "r")
     assert outcome.code == 5
     assert "No space left" in outcome.err or "disk is full" in outcome.err
     assert "Traceback" not in outcome.err
-    run = RunPaths(disk / "r")
-    ballast.unlink()
+    run = RunPaths(disk.root / "r")
+    disk.free()
     status = read_status(run)
     if status is not None and status.live:  # the last word found no space: it says running
         (run.status).write_text(run.status.read_text().replace(f'"pid": {os.getpid()}', '"pid": 0'))
@@ -158,9 +138,9 @@ def test_a_run_whose_directory_vanishes_ends_as_a_storage_fault(
         promise.kept("a vanished directory ends the run, exit 5", 1, 1)
 
 
-def test_a_read_only_file_system_is_one_line(disk: Path, promise: Promise) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    command = [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", str(disk / "runs")]
+def test_a_read_only_file_system_is_one_line(disk: Disk, promise: Promise) -> None:
+    disk.read_only()
+    command = [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", str(disk.root / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")
     assert done.returncode == 5
     assert len(done.stderr.splitlines()) == 1
