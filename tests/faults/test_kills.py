@@ -135,7 +135,10 @@ def test_a_chain_of_kills_loses_no_row_and_ends_as_its_twin(
         acknowledged += chain.acknowledged
         chain.readable()
     last = chain.start()
-    assert last.wait(10 * PATIENCE_S) == 0, (tmp_path / "killed" / "output").read_text()
+    try:
+        assert last.wait(10 * PATIENCE_S) == 0, (tmp_path / "killed" / "output").read_text()
+    finally:
+        last.kill()
     twin = RunPaths(tmp_path / "twin")
     flags = (*FLAGS, "--seed", str(seed), "--runs-root", str(tmp_path), "--run-id", "twin")
     assert train.main(flags) == 0

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,8 @@ class Recorded:
             name = Path(op.path).name
             if op.kind == "mkdir" and name.startswith(".step-"):
                 before = events
-            if op.kind == "rename" and op.to.endswith("status.json"):
-                ended = b'"finished"' in self._status
-                told = Told(told.checkpoint, told.label, told.rows, told.events, ended)
             if op.kind != "write":
                 continue
-            if name.startswith(".status.json"):
-                self._status = op.data
             metrics += name == "metrics.jsonl"
             if name == "events.jsonl":
                 events += 1
@@ -84,9 +79,7 @@ class Recorded:
                     last = event["env_steps"] == 150 and told.checkpoint == event["checkpoint"]
                     label = "final" if last else "last"
                     told = Told(event["checkpoint"], label, told.rows, before)
-        return told
-
-    _status = b""
+        return replace(told, ended=moment == len(self.operations))
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +156,8 @@ def _broken_policy(run: RunPaths) -> Iterator[str]:
 def moments(operations: Sequence[Operation], most: int) -> list[int]:
     """Return moments spread over a run, the end among them."""
     count = len(operations)
-    return sorted({count - number * count // min(most, count) for number in range(most)} - {0})
+    most = min(most, count)
+    return sorted(count - number * count // most for number in range(most))
 
 
 def cuts(
