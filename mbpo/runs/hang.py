@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 from pathlib import Path
 
 
@@ -17,7 +18,8 @@ class HangWatch:
     def __init__(self, path: Path, after_s: float) -> None:
         self.path = path
         self.after_s = after_s
-        self._file = path.open("ab")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(path, flags, 0o600), "ab")
         self._moved, self._told, self._still_s = True, False, 0.0
         self.beat(0.0)
 
