@@ -463,7 +463,6 @@ def writer(tmp_path: Path) -> Iterator[RunWriter]:
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
     run = RunWriter(paths, RunStatus(env_id="Toy-v0"), checks, controls)
     yield run
-    run._hang.close()
     for file in run._files:
         file.close()
 

@@ -98,7 +98,6 @@ class RunWriter:
     ) -> None:
         self._ended.set()
         self._attendant.join()
-        self._hang.close()
         for file in self._files:
             file.close()
 
