@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mbpo import train as train_module
+from mbpo.attempt import live_settings
 from mbpo.config import Config, resolve
 from mbpo.data.real_buffer import Behaviour, RealBuffer
 from mbpo.data.replay import ReplayBuffer, real_rows_in, sample_mixed
@@ -133,11 +134,11 @@ def test_03_epochs_count_from_the_end_of_warmup() -> None:
     config = resolve({"rollout_length": "auto", "rollout_schedule": [1, 3, 1, 3]}, "debug")
     training = object.__new__(train_module.Training)
     training.config = config
-    auto = {"rollout_length": "auto"}
+    auto = live_settings(config)
     assert [training.rollout_length(s, auto) for s in (0, 100, 150, 200, 249, 250, 399)] == [
         1, 1, 1, 2, 2, 3, 3,
     ]  # fmt: skip
-    assert training.rollout_length(399, {"rollout_length": 7}) == 7
+    assert training.rollout_length(399, {**auto, "rollout_length": 7}) == 7
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])

@@ -50,7 +50,7 @@ def compared(paths: RunPaths) -> list[dict[str, object]]:
     return [{k: v for k, v in row.items() if k not in skipped} for some in found for row in some]
 
 
-@pytest.mark.parametrize("number", range(figure(2, 20)))
+@pytest.mark.parametrize("number", range(figure(1, 20)))
 def test_a_disk_that_fills_up_for_a_while_costs_nothing(
     number: int, disk: Disk, tmp_path: Path, twin: RunPaths, promise: Promise
 ) -> None:
