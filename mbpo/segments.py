@@ -49,20 +49,20 @@ class Segments:
         Raises:
             StorageError: the disk refuses.
         """
-        building = self._folder / ".tmp"
+        if not new:
+            return
         try:
-            if new:
-                make_durably(self._folder.parent, 0o700)
-                make_durably(self._folder, 0o700)
+            make_durably(self._folder.parent, 0o700)
+            make_durably(self._folder, 0o700)
             for name, data in new.items():
                 building = self._folder / f".{name}.tmp"
                 building.unlink(missing_ok=True)
                 write_durably(building, data)
                 building.rename(self._folder / name)
-            if new:
-                sync_directory(self._folder)
+            sync_directory(self._folder)
         except OSError as error:
-            building.unlink(missing_ok=True)
+            for name in new:  # a part of one may have taken the last space there was
+                (self._folder / f".{name}.tmp").unlink(missing_ok=True)
             self._known = {k: known for k, known in self._known.items() if known[0] not in new}
             raise refused(f"cannot write in {self._folder}", error) from None
 

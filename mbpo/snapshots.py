@@ -109,20 +109,22 @@ class Snapshots:
         about = {"env_steps": env_steps, **facts}
         self._submit(lambda: self._put(f"policy-{env_steps:09d}", packed, about, "best"))
 
-    def keep_before(self, env_steps: int, label: str) -> str:
+    def keep_before(self, env_steps: int, label: str) -> int | None:
         """Keep under ``label`` the newest of the last checkpoints from before ``env_steps``.
 
-        Where all are later, the oldest. Returns its name, or nothing where there is none.
+        Where all are later, the oldest. Returns its env steps, or None where there is none.
 
         Raises:
-            StorageError: the disk refuses.
+            OSError: the disk refuses.
         """
         self.settle()
-        names = self._names("last")
-        name = next((n for n in reversed(names) if int(n[5:]) <= env_steps), (names or [""])[0])
-        if name:
-            self._point(label, name)
-        return name
+        last = {name: int(name.removeprefix("step-")) for name in self._names("last")}
+        if not last:
+            return None
+        earlier = [name for name, at in last.items() if at <= env_steps]
+        name = earlier[-1] if earlier else next(iter(last))
+        self._point(label, name)
+        return last[name]
 
     def go_on_from(self, saved: Saved) -> None:
         """Remember what was saved before ``saved``, which stays as it is."""

@@ -195,7 +195,7 @@ class Training:
         times = loss and self.watch.alarm(env_steps, loss, lambda: scale * largest())
         if times:
             kept = self.snapshots.keep_before(self.watch.healthy_at, "before_divergence")
-            mend = f"--fork RUN_DIR@{int(kept[5:])}" if kept else "begin again"
+            mend = f"--fork RUN_DIR@{kept}" if kept is not None else "begin again"
             self.run_writer.warn(
                 env_steps,
                 f"diverging: the critics' loss is {times:,.0f} times what was usual; "

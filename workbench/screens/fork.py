@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Select, Static
 
 from mbpo.config import LIVE_SETTINGS, SETTINGS, Config, resolve
@@ -20,6 +19,7 @@ from mbpo.errors import ConfigError
 from mbpo.settings import Value
 from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, spelled, typed
+from workbench.screens.form import StartForm
 from workbench.screens.launch import accepted
 
 ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
@@ -34,7 +34,7 @@ class Branch:
     config: Config  # the fork's own
 
 
-class ForkForm(ModalScreen[Branch | None]):
+class ForkForm(StartForm[Branch]):
     """Ask from which checkpoint, and with what changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -86,9 +86,9 @@ class ForkForm(ModalScreen[Branch | None]):
     def on_mount(self) -> None:
         """Begin at k, the setting that forks are mostly for."""
         self.query_one(f"#fork-{ASKED[0]}").focus()
-        self.branch()
+        self.order()
 
-    def branch(self) -> Branch | None:
+    def order(self) -> Branch | None:
         """Return what was asked for, or None after showing what is wrong with it."""
         branch: Branch | None = None
         try:
@@ -122,29 +122,15 @@ class ForkForm(ModalScreen[Branch | None]):
             field = self.query_one(f"#fork-{name}", Input)
             if field.value == spelled(before[name]):
                 field.value = spelled(value)
-        self.branch()
+        self.order()
 
     @on(Input.Changed)
     def _check(self) -> None:
-        self.branch()
+        self.order()
 
     @on(Input.Submitted)
-    def action_start(self) -> None:
-        """Start, if everything can be used."""
-        branch = self.branch()
-        if branch is not None:
-            self.dismiss(branch)
-
-    def action_cancel(self) -> None:
-        """Start nothing."""
-        self.dismiss(None)
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "start":
-            self.action_start()
-        else:
-            self.action_cancel()
+    def _entered(self) -> None:
+        self.action_start()
 
 
 def resolve_run(config: Mapping[str, Any]) -> Config:

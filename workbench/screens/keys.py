@@ -16,7 +16,7 @@ BENCH_KEYS: list[BindingType] = [
     Binding("R", "nudge('real_ratio', 1)", "more real data in each batch", id="ratio.up",
             show=False),
     Binding("e", "edit", "edit", id="run.edit", show=False,
-            tooltip="exact values of k and real_ratio"),
+            tooltip="exact values of all that can change live"),
     Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
     Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
     Binding("f", "fork", "fork", id="run.fork",

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Collapsible, Input, Select, Static
 
 from mbpo.config import SETTINGS, resolve
@@ -20,6 +19,7 @@ from mbpo.runs.layout import check_run_id
 from mbpo.settings import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command, spelled
+from workbench.screens.form import StartForm
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 GROUPS = {
@@ -101,7 +101,7 @@ def default_of(setting: Setting, preset: str) -> Value:
     return PRESETS[preset].settings.get(setting.name, setting.default)
 
 
-class LaunchForm(ModalScreen[Order | None]):
+class LaunchForm(StartForm[Order]):
     """Ask for a preset and what should differ from it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -189,20 +189,3 @@ class LaunchForm(ModalScreen[Order | None]):
         return Content.assemble(
             (preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e")
         )
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "start":
-            self.action_start()
-        else:
-            self.action_cancel()
-
-    def action_start(self) -> None:
-        """Start, if everything can be used."""
-        order = self.order()
-        if order is not None:
-            self.dismiss(order)
-
-    def action_cancel(self) -> None:
-        """Start nothing."""
-        self.dismiss(None)

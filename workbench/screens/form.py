@@ -1,0 +1,39 @@
+"""Be what the forms that start a run have in common."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual import on
+from textual.screen import ModalScreen
+from textual.widgets import Button
+
+Asked = TypeVar("Asked")
+
+
+class StartForm(ModalScreen[Asked | None], Generic[Asked]):
+    """Hand back what is asked for once all of it can be used, or None where nothing is to start.
+
+    Its buttons are ``start`` and another.
+    """
+
+    def order(self) -> Asked | None:
+        """Return what was asked for, or None after showing what is wrong with it."""
+        raise NotImplementedError
+
+    def action_start(self) -> None:
+        """Start, if everything can be used."""
+        order = self.order()
+        if order is not None:
+            self.dismiss(order)
+
+    def action_cancel(self) -> None:
+        """Start nothing."""
+        self.dismiss(None)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.action_cancel()
