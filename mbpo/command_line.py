@@ -32,7 +32,7 @@ class Fork:
     """Say from where a run branches off, and with which settings of its own."""
 
     parent: Path
-    at: int | None  # env step of a checkpoint; None: the newest
+    at: int | None  # env step; None: the newest checkpoint
     changes: Mapping[str, object]
 
 
@@ -100,8 +100,9 @@ def build_parser() -> OneLineParser:
     launch.add_argument(
         "--fork",
         metavar="RUN_DIR[@STEP]",
-        help="Branch a new run off another's newest checkpoint, or that at env step STEP, with "
-        "other settings: --fork runs/RUN@600 --rollout-length 5.",
+        help="Branch a new run off another's newest checkpoint, or at env step STEP, with other "
+        "settings: --fork runs/RUN@600 --rollout-length 5. Between checkpoints the steps from the "
+        "one before are repeated first.",
     )
     launch.add_argument(
         "--replay",

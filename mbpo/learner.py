@@ -175,6 +175,14 @@ class Learner:
             "imagined": self.model_buffer.state_dict(),
         }
 
+    def whole_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return :meth:`state_dict` with the real buffer's rows, all in memory."""
+        state, real = self.state_dict(), self.real_buffer
+        return {
+            **state,
+            "real": {**state["real"], **real.recorded(real.added - len(real), real.added)},
+        }
+
     def load_state_dict(self, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Become the learner that :meth:`state_dict` described, its episode played again.
 

@@ -18,7 +18,7 @@ from mbpo.checkpoint import load_checkpoint, load_note, pack
 from mbpo.checkpoint import write_checkpoint as write
 from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
-from mbpo.runs.checkpoints import checkpoint_name, checkpoint_steps
+from mbpo.runs.checkpoints import STEP, checkpoint_name, checkpoint_steps
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
 from mbpo.runs.sealed import (
     INDEX,
@@ -164,11 +164,12 @@ class Snapshots:
         parts["real"] |= self._segments.load(segments, parts.pop("tail"))
         return Saved(name, parts, loop, segments)
 
-    def load_newest(self) -> tuple[Saved | None, list[str]]:
-        """Return the newest checkpoint that is whole, and what is wrong with newer ones."""
+    def load_newest(self, up_to: int | None = None) -> tuple[Saved | None, list[str]]:
+        """Return the newest whole checkpoint up to an env step, and what is wrong with others."""
         wrong: list[str] = []
         for folder in sorted(self._folder.glob("step-*"), reverse=True):
-            if SNAPSHOT.match(folder.name):
+            found = STEP.match(folder.name)
+            if found and (up_to is None or int(found[1]) <= up_to):
                 try:
                     return self.load(folder.name), wrong
                 except CheckpointError as error:

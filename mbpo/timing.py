@@ -67,33 +67,34 @@ class Profile:
         self._path = path
         self._clock = clock
         self._warmup_steps = warmup_steps
-        self._steps: list[float] = []
+        self._learned: list[float] = []  # seconds of each env step after warm-up, of this attempt
         self._then = time.perf_counter()
 
-    def step(self) -> None:
+    def step(self, env_steps: int) -> None:
         """Note the end of an env step."""
         now = time.perf_counter()
-        self._steps.append(now - self._then)
+        if env_steps > self._warmup_steps:
+            self._learned.append(now - self._then)
         self._then = now
 
-    def write(self) -> dict[str, Any]:
-        """Write profile.json and return what stands in it.
+    def write(self, env_steps: int) -> dict[str, Any]:
+        """Write profile.json and return what stands in it; the sums are of all attempts.
 
         ``share`` is of the wall time; ``ms_per_step`` divides by the env steps after warm-up, and
         ``median_step_ms`` is the median over them: a step without a refit.
         """
         split = self._clock.split()
         wall = sum(split.values())
-        learned = self._steps[self._warmup_steps :]
+        learned = max(1, env_steps - self._warmup_steps)
         figures = {
-            "env_steps": len(self._steps),
+            "env_steps": env_steps,
             "wall_s": round(wall, 3),
             "seconds": {part: round(s, 3) for part, s in split.items()},
             "share": {part: round(s / wall, 4) for part, s in split.items()},
-            "ms_per_step": {
-                part: round(1e3 * s / max(1, len(learned)), 4) for part, s in split.items()
-            },
-            "median_step_ms": round(1e3 * statistics.median(learned), 4) if learned else None,
+            "ms_per_step": {part: round(1e3 * s / learned, 4) for part, s in split.items()},
+            "median_step_ms": (
+                round(1e3 * statistics.median(self._learned), 4) if self._learned else None
+            ),
         }
         write_json(self._path, figures)
         return figures

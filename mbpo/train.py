@@ -5,28 +5,26 @@ Line numbers are those of Algorithm 2 in "When to Trust Your Model", arXiv:1906.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
-from mbpo.attempt import CHECKS, Attempt, Replay, find_attempt, new_status
+from mbpo.attempt import CHECKS, Attempt, LeadIn, new_status
+from mbpo.bookkeeping import Bookkeeping
 from mbpo.command_line import Launch, parse_launch
 from mbpo.config import Config
 from mbpo.console import Console
-from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.errors import CheckpointError, MBPOError, refused, report
+from mbpo.dynamics.rollout_length import model_buffer_capacity
+from mbpo.errors import MBPOError, refused, report
 from mbpo.learner import Learner
 from mbpo.manifest import manifest, pin_threads
+from mbpo.origins import find_attempt
 from mbpo.process import fill_standard_streams, learner_process
+from mbpo.runs.control import InForce
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.writer import RunWriter
-from mbpo.sac.interval import Interval, LossWatch
 from mbpo.seeds.pool import run_seeds
-from mbpo.snapshots import Saved, Snapshots
-from mbpo.timing import Profile, Stopwatch
+from mbpo.snapshots import Saved
 from mbpo.trust import bound_metrics, new_data_error
 
 UNSTABLE = (
@@ -39,52 +37,26 @@ NO_RULE = (
 )
 
 
-class Training:
-    """Hold one run's learner, its writer and what was counted since the last row of metrics."""
-
-    COUNTERS = ("refits", "_evaluated_at")
-
-    def __init__(
-        self,
-        config: Config,
-        learner: Learner,
-        run: RunWriter,
-        console: Console,
-        saved: Saved | None = None,  # where to go on from
-        replay: Replay | None = None,
-    ) -> None:
-        self.config = config
-        self.learner = learner
-        self.run_writer = run
-        self.console = console
-        waits = config.profile and learner.device.type == "cuda"
-        self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
-        self.env_steps = 0
-        self.profile = (
-            Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
-        )
-        self.snapshots = Snapshots(
-            run.paths.checkpoints,
-            before=run.sync,
-            saved=lambda name, at: run.event("checkpoint", env_steps=at, checkpoint=name),
-            put_off=lambda error: run.warn(run.status.env_steps, f"no new checkpoint: {error}"),
-        )
-        self.settings: Mapping[str, Any] = {}
-        self.refits = 0
-        self.interval = Interval(learner.device)
-        self.watch = LossWatch()
-        self._evaluated_at = -1
-        self._until = replay.until if replay and replay.until else config.total_steps
-        self._evaluations = frozenset(replay.evaluations if replay else ())
-        if saved is not None:
-            self.restore(saved)
+class Training(Bookkeeping):
+    """Interleave what the environment, the model and the policy do, and write it down."""
 
     def run(self) -> None:
-        """Interleave real steps, refits, imagined rollouts and SAC updates until told to stop."""
+        """Go through all env steps, or until told to stop; then evaluate and save the end."""
+        env_steps = self.advance()
+        self.run_writer.update(env_steps=env_steps)
+        if self._evaluated_at != env_steps and env_steps > self.config.warmup_steps:
+            self.evaluate(env_steps)
+        self.save(env_steps, "final")
+        self.snapshots.settle()
+        if self.profile:
+            self.console.profile(self.profile.write(env_steps))
+
+    def advance(self) -> int:
+        """Interleave real steps, refits, imagined rollouts and SAC updates; return the last."""
         config = self.config
         env_steps = self.env_steps
         while env_steps < self._until:
-            order = self.run_writer.at_boundary(env_steps)
+            order = self.obey(env_steps)
             self.settings = order.settings
             if order.checkpoint:
                 self.save(env_steps, "requested")
@@ -111,14 +83,8 @@ class Training:
             if env_steps % config.checkpoint_every == 0:
                 self.save(env_steps, "last")
             if self.profile:
-                self.profile.step()
-        self.run_writer.update(env_steps=env_steps)
-        if self._evaluated_at != env_steps and env_steps > config.warmup_steps:
-            self.evaluate(env_steps)
-        self.save(env_steps, "final")
-        self.snapshots.settle()
-        if self.profile:
-            self.console.profile(self.profile.write())
+                self.profile.step(env_steps)
+        return env_steps
 
     def refit_and_imagine(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Refit the model to all real data and refill the model buffer from it.
@@ -158,15 +124,6 @@ class Training:
         self.run_writer.update(phase="train")
         self.console.refit(env_steps, metrics)
 
-    def rollout_length(self, env_steps: int, settings: Mapping[str, Any]) -> int:
-        """Return k in force: a hand-set value, else the schedule's; 0 but for mbpo."""
-        if self.config.algo != "mbpo":
-            return 0
-        if settings["rollout_length"] != "auto":
-            return int(settings["rollout_length"])
-        epoch = max(0, env_steps - self.config.warmup_steps) // self.config.epoch_length
-        return scheduled_length(epoch, settings["rollout_schedule"])
-
     def update_policy(self, env_steps: int, settings: Mapping[str, Any]) -> None:
         """Take this step's SAC updates, each on its own mix of real and imagined rows."""
         updates = 0 if self.config.algo == "pets" else int(settings["updates_per_step"])
@@ -176,90 +133,50 @@ class Training:
             values, real_rows = self.learner.update_policy(float(settings["real_ratio"]), updates)
         self.interval.add(env_steps, values, updates, real_rows, self.config.sac_batch)
 
-    def log_interval(self, env_steps: int, settings: Mapping[str, Any]) -> None:
-        """Write what was counted since the last such row, fetching tensors from the device once."""
-        metrics: dict[str, float | None] = {
-            "rollout/length": self.rollout_length(env_steps - 1, settings),
-            "mix/real_ratio": settings["real_ratio"],
-            **self.clock.metrics(env_steps),
-        }
-        metrics |= self.interval.metrics(env_steps, self.config.reward_scale)
-        self.run_writer.log(env_steps, metrics)
-        self.run_writer.update(steps_per_s=metrics["time/env_steps_per_s"])
-        self.console.interval(env_steps, metrics, self.run_writer.status)
-        self.watch_loss(env_steps, metrics.get("sac/critic_loss"))
 
-    def watch_loss(self, env_steps: int, loss: float | None) -> None:
-        """Warn where the critics begin to diverge, and keep a checkpoint from before."""
-        scale, largest = self.config.reward_scale, self.learner.real_buffer.largest_reward
-        times = loss and self.watch.alarm(env_steps, loss, lambda: scale * largest())
-        if times:
-            kept = self.snapshots.keep_before(self.watch.healthy_at, "before_divergence")
-            mend = f"--fork RUN_DIR@{kept}" if kept is not None else "begin again"
-            self.run_writer.warn(
-                env_steps,
-                f"diverging: the critics' loss is {times:,.0f} times what was usual; "
-                f"{mend} with a lower --critic-lr",
-            )
+class Repeating(Training):
+    """Repeat another run's env steps up to where a fork branches off, and save nothing.
 
-    def evaluate(self, env_steps: int) -> None:
-        """Measure tanh(mean) actions, keep the best networks, write the figures."""
-        self._evaluated_at = env_steps
-        self.run_writer.update(phase="evaluation")
-        with self.clock("eval"):
-            report = self.learner.evaluator.run(self.learner.best_action)
-        metrics = report.metrics()
-        self.run_writer.evaluation(env_steps, metrics)
-        self.run_writer.update(phase="train")
-        self.console.evaluation(env_steps, metrics)
-        if self.snapshots.is_best(metrics["eval/return_mean"]):
-            self.snapshots.save_policy(self.learner, env_steps, metrics)
+    Commands that come meanwhile hold from there on; only pause and stop are obeyed at once.
+    """
+
+    def __init__(
+        self, lead_in: LeadIn, learner: Learner, run: RunWriter, console: Console,
+        saved: Saved | None,
+    ) -> None:  # fmt: skip
+        until, evaluations = lead_in.until, lead_in.evaluations
+        super().__init__(lead_in.config, learner, run, console, saved, until, evaluations)
+        self._lead_in = lead_in
+
+    def obey(self, env_steps: int) -> InForce:
+        """Return what was in force in the other run."""
+        stop = self.run_writer.at_boundary(env_steps, holds_from=self._until).stop
+        return InForce(self._lead_in.settings_at(env_steps), stop)
 
     def save(self, env_steps: int, label: str) -> None:
-        """Save all that a resume needs, as it is between two env steps."""
-        best = self.snapshots.best_return
-        loop = {
-            "env_steps": env_steps,
-            "settings": dict(self.settings),
-            "best_return": best if math.isfinite(best) else None,
-            "sac": self.interval.state_dict(env_steps),
-            "watch": self.watch.state_dict(),
-            "imagined_capacity": self.learner.model_buffer.capacity,
-            "seconds": self.clock.split(),
-            **{name: getattr(self, name) for name in self.COUNTERS},
-            **self.run_writer.position,
-        }
-        self.snapshots.save(self.learner, env_steps, label, loop)
+        """Leave saving to the run that goes on."""
 
-    def restore(self, saved: Saved) -> None:
-        """Go on counting from a checkpoint, which the learner has been brought to."""
-        loop = saved.loop
-        if missing := {"sac", "watch", *self.COUNTERS} - loop.keys():
-            raise CheckpointError(
-                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume "
-                "the run with that"
-            )
-        self.env_steps = loop["env_steps"]
-        self.interval.load_state_dict(loop["sac"])
-        self.watch.load_state_dict(loop["watch"])
-        for name in self.COUNTERS:
-            setattr(self, name, loop[name])
-        self.snapshots.go_on_from(saved)
-        self.clock.go_on_from(self.env_steps, loop["seconds"])
-        if "imagined" not in saved.parts and loop["imagined_capacity"]:
-            self.learner.model_buffer.resize(loop["imagined_capacity"])
-            length = self.rollout_length(self.env_steps - 1, loop["settings"])
-            self.learner.imagine(length, self.config.rollout_batch)
+    def save_policy(self, env_steps: int, metrics: Mapping[str, float]) -> None:
+        """Leave saving to the run that goes on."""
+
+    def branch(self) -> Saved | None:
+        """Return all that the fork goes on from, or None where it was told to stop before."""
+        env_steps = self.advance()
+        self.snapshots.close()
+        if env_steps < self._until:
+            return None
+        loop = self.loop_state(env_steps)
+        return Saved(f"env step {env_steps}", self.learner.whole_state(), loop, {})
 
 
 def start(launch: Launch) -> int:
-    """Train a new run, one that was cut off, or a fork; return the exit code."""
+    """Train a new run, one that was cut off, a fork or a replay; return the exit code."""
     config = launch.config
     fill_standard_streams()
     attempt = find_attempt(launch)
     threads = pin_threads(attempt.threads)
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
-    attempt.load(learner)
+    leader = attempt.load(learner)
     facts = manifest(config, launch.toml, learner.device, threads)
     paths = attempt.paths or create_run_dir(
         launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed
@@ -271,13 +188,24 @@ def start(launch: Launch) -> int:
         if attempt.paths is None:
             run.write_config(launch.toml, {**facts, **attempt.lineage})
         attempt.begin(run, facts)
-        return learner_process(run, lambda: _train(config, learner, run, attempt))
+        return learner_process(run, lambda: _train(config, learner, leader, run, attempt))
 
 
-def _train(config: Config, learner: Learner, run: RunWriter, attempt: Attempt) -> None:
-    console = Console(config)
-    training = Training(config, learner, run, console, attempt.saved, attempt.replay)
-    if attempt.saved and not attempt.paths:
+def _train(
+    config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: Attempt
+) -> None:
+    console, saved, replay = Console(config), attempt.saved, attempt.replay
+    if leader is not None and attempt.lead_in is not None:
+        run.enter("running")
+        saved = Repeating(attempt.lead_in, leader, run, console, saved).branch()
+        leader.close()
+        if saved is None:
+            return learner.close()
+        saved = attempt.branched(saved)
+        learner.load_state_dict(saved.parts)
+    again = (replay.until, replay.evaluations) if replay else ()
+    training = Training(config, learner, run, console, saved, *again)
+    if saved and attempt.history.of_another:
         training.settings = attempt.settings
         training.save(training.env_steps, "fork")
     run.update(phase="train", env_steps=training.env_steps)

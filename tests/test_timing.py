@@ -46,11 +46,11 @@ def test_other_is_what_no_part_took_and_a_part_waits_for_the_device() -> None:
 def test_the_profile_counts_steps_after_warm_up(tmp_path: Path) -> None:
     clock = Stopwatch()
     profile = Profile(tmp_path / "profile.json", clock, warmup_steps=2)
-    for pause in (0.05, 0.05, 0.01, 0.01, 0.01):
+    for env_steps, pause in enumerate((0.05, 0.05, 0.01, 0.01, 0.01), start=1):
         with clock("env"):
             time.sleep(pause)
-        profile.step()
-    figures = profile.write()
+        profile.step(env_steps)
+    figures = profile.write(5)
     assert json.loads((tmp_path / "profile.json").read_text()) == figures
     assert figures["env_steps"] == 5
     assert 10 <= figures["median_step_ms"] < 50

@@ -211,12 +211,13 @@ class Workbench(App[None]):
         if order is not None:
             self.launch(order.preset, order.overrides, order.run_id)
 
-    def open_fork_form(self, detail: RunDetail) -> None:
+    def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""
         from workbench.screens.fork import ForkForm
+        from workbench.trunk import Trunk
 
         try:
-            form = ForkForm(detail.path, detail.config, detail.checkpoints)
+            form = ForkForm(detail.path, detail.config, Trunk.of(row, detail))
         except MBPOError as error:
             self.say(f"Cannot fork {detail.path.name}: {error}", "error")
             return

@@ -25,7 +25,6 @@ class AppendFile:
         self.path = path
         self.descriptor = os.open(path, flags, 0o600)
         size = os.fstat(self.descriptor).st_size
-        self.began_with = size  # bytes
         last = os.pread(self.descriptor, 1, size - 1) if size else b"\n"
         self._prefix = b"" if last == b"\n" else b"\n"  # ends a part of a line that was left here
         self._lock = threading.Lock()

@@ -30,7 +30,7 @@ class History:
     answers: list[Row] = field(default_factory=list)  # the events of applied changes, as they came
     revision: int = 0
     interactive: bool = False  # whether settings were changed by hand
-    of_another: bool = False  # whether a run that is being replayed wrote all this, elsewhere
+    of_another: str = ""  # "fork" or "replay" where another run wrote all this, elsewhere
 
 
 def read_history(paths: RunPaths, seq: int) -> History:

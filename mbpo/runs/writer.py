@@ -59,7 +59,7 @@ class RunWriter:
         time_s = history.before[-1].get("time_s", 0.0) if history.before else 0.0
         self._start = time.perf_counter() - time_s
         self._overlap = Overlap(history.after)
-        self._replays = history.of_another
+        self._repeated = history.of_another
         self._ended = threading.Event()
         try:
             self._metrics = AppendFile(paths.metrics)
@@ -70,10 +70,10 @@ class RunWriter:
         except OSError as error:
             raise refused(f"cannot write in {paths.root}", error) from None
         for row in history.before:
-            if not self._metrics.began_with:  # a fork or a replay has another's
+            if history.of_another:
                 self._metrics.append(json.dumps(row, allow_nan=False).encode())
             self._take_in(row)
-        for answer in history.answers if history.of_another else ():
+        for answer in history.answers if history.of_another == "replay" else ():
             self._events.append(json.dumps(answer, allow_nan=False).encode())
         self.control = LiveControl(
             checks, controls, self._append_answer, history.changes, history.answered,
@@ -135,7 +135,7 @@ class RunWriter:
             "time_s": round(time.perf_counter() - self._start, 4),
             **{key: _finite(value) for key, value in metrics.items()},
         }
-        if not self._repeats(row) or self._replays:
+        if not self._repeats(row) or self._repeated:
             self._metrics.append(json.dumps(row, allow_nan=False).encode())
         self._take_in(row)
 
@@ -176,14 +176,17 @@ class RunWriter:
         self.update(state=state)
         self._guarded(self._save_status)
 
-    def at_boundary(self, env_steps: int) -> InForce:
+    def at_boundary(self, env_steps: int, holds_from: int | None = None) -> InForce:
         """Return what the loop obeys from ``env_steps`` on; wait here while paused.
+
+        New settings are answered to hold from the next env step, or from ``holds_from`` on.
 
         Raises:
             StorageError: the run directory has vanished.
         """
         self.update(env_steps=env_steps)
-        order = self.control.at_boundary(env_steps, self._on_pause)
+        last = env_steps if holds_from is None else holds_from - 1
+        order = self.control.at_boundary(last, self._on_pause)
         if self._fault is not None:
             raise self._fault
         if order.settings != self._status.controls:  # a change that an earlier attempt answered
@@ -310,7 +313,7 @@ class RunWriter:
         repeats, overlap = self._overlap.repeats(row), self._overlap
         if not overlap.open:
             counts = f"{overlap.identical} of {overlap.total} records identical"
-            at, what = row["env_steps"], "replay" if self._replays else "resume"
+            at, what = row["env_steps"], self._repeated or "resume"
             facts = {"identical": overlap.identical, "total": overlap.total}
             if overlap.difference:
                 reason = f"not as before from env step {at} on: {overlap.difference}; {counts}"

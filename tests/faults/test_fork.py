@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,9 @@ def test_a_fork_is_resumed_and_forked_like_any_run(
 @pytest.mark.parametrize(
     ("source", "flags", "code", "words"),
     [
-        ("@111", (), 6, "no checkpoint at env step 111; there are: 110, 220, 330"),
-        ("@330", (), 2, "total_steps must be more than the 330 of the checkpoint"),
+        ("@331", (), 6, "has come to env step 330: it cannot be forked at 331"),
+        ("@330", (), 2, "total_steps must be more than the 330 where the fork begins"),
+        ("@111", ("--sac-hidden", "17"), 6, "step-000000110 does not fit these settings"),
         ("@110", ("--sac-hidden", "17"), 6, "step-000000110 does not fit these settings"),
         ("@110", ("--rollout-length", "-1"), 2, "rollout_length must be a whole number"),
         ("@110", ("--env-id", "Hopper-v5"), 2, "--fork and --env-id exclude each other"),
@@ -171,12 +173,17 @@ def test_what_cannot_be_forked_is_said_and_leaves_no_directory(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_damaged_checkpoint_is_not_forked(parent: RunPaths, call: Call, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    parent: RunPaths, call: Call, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
-    for name, data in files(parent).items():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes(data)
+    shutil.copytree(parent.root, copy)
     actor = copy / "checkpoints" / "step-000000220" / "actor.safetensors"
     actor.write_bytes(actor.read_bytes()[:-1])
-    outcome = fork(call, tmp_path / "runs", f"{copy}@220", code=6)
-    assert "actor.safetensors is damaged" in outcome.error
+    outcome = fork(call, tmp_path / "runs", f"{copy}@220")
+    assert "warning: passed over" in outcome.out
+    assert "actor.safetensors is damaged" in outcome.out
+    assert "repeating its parent's env steps 110 to 220 first" in outcome.out
+    child = RunPaths(tmp_path / "runs" / "fork")
+    assert compared(child) == compared(parent)
+    assert status(child).parent == "copy@220"

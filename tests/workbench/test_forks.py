@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from driving import Bench, assert_screen
-from fake_run import add_checkpoint, lost_status, make_run, put_status, status_of
-from textual.widgets import Input, Select
+from fake_run import add_checkpoint, add_event, lost_status, make_run, put_status, status_of
+from textual.widgets import Input
 
 from workbench.app import Workbench
 from workbench.launcher import Launcher
@@ -112,8 +112,10 @@ async def test_a_fork_starts_from_the_newest_checkpoint_with_what_was_changed(
         app.launcher.launches[app.selected.name].process.wait(timeout=20)
 
 
-async def test_another_checkpoint_brings_what_was_in_force_there(tmp_path: Path) -> None:
+async def test_another_step_brings_what_was_in_force_there(tmp_path: Path) -> None:
     a_family(tmp_path)
+    change = {"event": "control", "status": "applied", "at_env_steps": 1100}
+    add_event(tmp_path / "base", **change, id="x", new={"rollout_length": 7}, old={})
     app = workbench(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         bench = Bench(app, pilot)
@@ -124,10 +126,24 @@ async def test_another_checkpoint_brings_what_was_in_force_there(tmp_path: Path)
                                                                         "real_ratio"))  # fmt: skip
         assert (k.value, ratio.value) == ("3", "0.1")
         ratio.value = "0.4"
-        app.screen.query_one("#fork-step", Select).value = 1000
-        await pilot.pause()
-        assert (k.value, ratio.value) == ("1", "0.4")
-        assert "base@1000 --real-ratio 0.4" in " ".join(bench.text().split())
+        step = app.screen.query_one("#fork-step", Input)
+        for at, k_there, says in (
+            ("1000", "1", "a checkpoint is there"),
+            ("1100", "1", "repeats 100 steps first"),
+            ("1,101", "7", "repeats 101 steps first"),
+            ("17", "3", "repeats 17 steps first"),
+        ):
+            step.value = at
+            await pilot.pause()
+            assert (k.value, ratio.value) == (k_there, "0.4")
+            shown = " ".join(bench.text().split())
+            assert f"base@{at.replace(',', '')} --real-ratio 0.4" in shown and says in shown
+        for wrong in ("1241", "-1", "1.5", "", "[/x]"):
+            step.value = wrong
+            await pilot.pause()
+            assert "step must be a whole number from 0 to 1,240, got" in bench.text()
+            await bench.press("enter")
+            assert isinstance(app.screen, ForkForm)
         await bench.press("escape")
         assert app.launcher.launches == {}
 
@@ -141,7 +157,8 @@ async def test_what_cannot_be_forked_says_why(tmp_path: Path) -> None:
         assert "No run is selected" in bench.text()
         await bench.look()
         await bench.press("f")
-        assert "a has no checkpoint to fork from yet" in bench.text()
+        assert "repeats 1,240 steps first" in bench.text()
+        await bench.press("escape")
         add_checkpoint(path, 500, rollout_length="[/x]\x1b")
         await bench.look()
         await bench.press("f")

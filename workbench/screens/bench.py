@@ -248,11 +248,10 @@ class Bench(Screen[None]):
         row, detail = self._usable(), self.detail
         if row is None:
             return
-        if detail is None or not detail.config or not detail.checkpoints:
-            what = "checkpoint to fork from yet" if detail and detail.config else "config to read"
-            self.host.say(f"{fitted(row.run_id, 40)} has no {what}.", "warning")
+        if detail is None or not detail.config:
+            self.host.say(f"{fitted(row.run_id, 40)} has no config to read.", "warning")
         else:
-            self.host.open_fork_form(detail)
+            self.host.open_fork_form(row, detail)
 
     def action_resume(self) -> None:
         """Go on with the run in focus, where its learner is gone before the end."""

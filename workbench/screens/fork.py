@@ -1,4 +1,4 @@
-"""Branch a run off another's checkpoint, with a few settings of its own."""
+"""Branch a run off another, at any env step, with a few settings of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, Select, Static
+from textual.widgets import Button, Input, Static
 
 from mbpo.config import LIVE_SETTINGS, SETTINGS, Config, resolve
 from mbpo.errors import ConfigError
@@ -21,6 +21,7 @@ from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, spelled, typed
 from workbench.screens.form import StartForm
 from workbench.screens.launch import accepted
+from workbench.trunk import Trunk
 
 ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
 
@@ -29,13 +30,13 @@ ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
 class Branch:
     """Hold what the form asks for."""
 
-    at: int  # env step of a checkpoint
+    at: int  # env step
     changes: dict[str, Value]
     config: Config  # the fork's own
 
 
 class ForkForm(StartForm[Branch]):
-    """Ask from which checkpoint, and with what changed."""
+    """Ask from which env step on, and with what changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "start", id="fork.start", priority=True),
@@ -46,9 +47,9 @@ class ForkForm(StartForm[Branch]):
         self,
         parent: Path,
         config: Mapping[str, Any],  # the parent's, as in its config.toml
-        checkpoints: Mapping[int, Mapping[str, Any]],  # live settings at each env step
+        trunk: Trunk,
     ) -> None:
-        """Take what the parent has.
+        """Begin with the newest checkpoint that is not the run's end.
 
         Raises:
             ConfigError: its settings cannot be used.
@@ -56,24 +57,24 @@ class ForkForm(StartForm[Branch]):
         super().__init__()
         self._run = parent
         self._config = config
-        self._settings = {step: _asked(config, found) for step, found in checkpoints.items()}
-        self._at = max(checkpoints)
+        self._trunk = trunk
+        self._at = trunk.newest(resolve_run(config).total_steps)
+        self._before = self._in_force()
 
     def compose(self) -> ComposeResult:
         """Lay out the checkpoint, a line for each setting, and the command."""
-        steps = sorted(self._settings, reverse=True)
         with Vertical(classes="dialog") as box:
             box.border_title = "fork a run"
             box.border_subtitle = "enter starts · tab moves · esc cancels"
-            yield Static(Content.assemble("Branch off ", (fitted(self._run.name, 44), "bold")))
+            steps = f", env steps {whole(self._trunk.low)} to {whole(self._trunk.high)}"
+            yield Static(
+                Content.assemble("Branch off ", (fitted(self._run.name, 30), "bold"), steps)
+            )
             with Horizontal(classes="field-line"):
                 yield Static(Content.styled("step", "bold"), classes="field-name")
-                yield Select(
-                    [(whole(step), step) for step in steps], value=self._at,
-                    allow_blank=False, id="fork-step", compact=True,
-                )  # fmt: skip
-                yield Static(f"of {len(steps)} with a checkpoint", classes="field-fact")
-            for name, value in self._settings[self._at].items():
+                yield Input(str(self._at), id="fork-step", compact=True)
+                yield Static("", id="fork-repeats", classes="field-fact")
+            for name, value in self._before.items():
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled(name, "bold"), classes="field-name")
                     yield Input(spelled(value), id=f"fork-{name}", compact=True)
@@ -92,6 +93,7 @@ class ForkForm(StartForm[Branch]):
         """Return what was asked for, or None after showing what is wrong with it."""
         branch: Branch | None = None
         try:
+            self._move(self.query_one("#fork-step", Input).value)
             branch = self._branch()
             command = typed(fork_flags(_short(self._run), branch.at, branch.changes))
             shown = Content.styled(safe_text(command), MUTED)
@@ -104,25 +106,41 @@ class ForkForm(StartForm[Branch]):
     def _branch(self) -> Branch:
         texts = {name: self.query_one(f"#fork-{name}", Input).value for name in ASKED}
         values = {name: SETTINGS[name].parse(text) for name, text in texts.items()}
-        before = self._settings[self._at]
-        changes = {name: value for name, value in values.items() if value != before[name]}
+        changes = {name: value for name, value in values.items() if value != self._before[name]}
         config = resolve_run({**self._config, **values})
         if config.total_steps <= self._at:
             raise ConfigError(
-                f"total_steps must be more than the {self._at:,} of the checkpoint, got "
+                f"total_steps must be more than the {self._at:,} where the fork begins, got "
                 f"{config.total_steps:,}; give more, or choose an earlier step"
             )
         return Branch(self._at, changes, config)
 
-    @on(Select.Changed)
-    def _chosen(self, event: Select.Changed) -> None:
-        """Take what was in force there, except where something was typed."""
-        before, self._at = self._settings[self._at], int(str(event.value))
-        for name, value in self._settings[self._at].items():
-            field = self.query_one(f"#fork-{name}", Input)
-            if field.value == spelled(before[name]):
-                field.value = spelled(value)
-        self.order()
+    def _move(self, text: str) -> None:
+        """Take what was in force at another env step, except where something was typed."""
+        low, high = self._trunk.low, self._trunk.high
+        typed_in = text.strip().replace(",", "")
+        fits = typed_in.isdecimal() and len(typed_in) < 19 and low <= int(typed_in) <= high
+        if fits and int(typed_in) != self._at:
+            before, self._at = self._before, int(typed_in)
+            self._before = self._in_force()
+            for name, value in self._before.items():
+                field = self.query_one(f"#fork-{name}", Input)
+                if field.value == spelled(before[name]):
+                    field.value = spelled(value)
+        repeated = self._trunk.repeated(self._at)
+        first = f"repeats {whole(repeated)} steps first" if repeated else "a checkpoint is there"
+        self.query_one("#fork-repeats", Static).update(first)
+        if not fits:
+            raise ConfigError(
+                f"step must be a whole number from {whole(low)} to {whole(high)}, got {text[:40]!a}"
+            )
+
+    def _in_force(self) -> dict[str, Value]:
+        """Return what a fork goes on with where nothing is changed."""
+        found = self._trunk.in_force(self._at)
+        live = {name: value for name, value in found.items() if name in LIVE_SETTINGS}
+        resolved = resolve_run({**self._config, **live})
+        return {name: getattr(resolved, name) for name in ASKED}
 
     @on(Input.Changed)
     def _check(self) -> None:
@@ -141,13 +159,6 @@ def resolve_run(config: Mapping[str, Any]) -> Config:
     """
     values = dict(config)
     return resolve(values, str(values.pop("preset", "pendulum")))
-
-
-def _asked(config: Mapping[str, Any], in_force: Mapping[str, Any]) -> dict[str, Value]:
-    """Return what a fork goes on with where nothing is changed."""
-    live = {name: value for name, value in in_force.items() if name in LIVE_SETTINGS}
-    resolved = resolve_run({**config, **live})
-    return {name: getattr(resolved, name) for name in ASKED}
 
 
 def _short(path: Path) -> Path:

@@ -41,7 +41,7 @@ class Host(Protocol):
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
 
-    def open_fork_form(self, detail: RunDetail) -> None:
+    def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""
 
     def open_log(self) -> None:

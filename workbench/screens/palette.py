@@ -79,7 +79,7 @@ class RunCommands(Provider):
             name = fitted(row.run_id, 40)
             if row.state in RESUMABLE:
                 yield f"resume {name}", bench.action_resume, "Goes on from its newest checkpoint"
-            yield f"fork {name}", bench.action_fork, "A new run from one of its checkpoints"
+            yield f"fork {name}", bench.action_fork, "A new run that branches off it at an env step"
         if not host.readonly:
             yield "new run", host.open_launch_form, "Opens the launch form"
             for preset in PRESETS.values():
