@@ -61,7 +61,7 @@ def _env_steps(name: str) -> int:
 
 def _start(newest: str | None, status: RunStatus | None) -> str:
     if status is not None and status.state == "finished":
-        return f"a fork would begin at {newest}" if newest else "a fork would repeat it from its beginning"
+        return f"a fork would begin at {newest or 'its beginning'}"
     return f"a resume would start from {newest}" if newest else "a resume would begin anew"
 
 
