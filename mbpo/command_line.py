@@ -142,7 +142,7 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
         return _replay(given)
     if given["fork"] is not None:
         return _fork(given)
-    file = read_config(Path(given["config"])) if given["config"] is not None else {}
+    file = read_config(Path(given["config"]), pipe=True) if given["config"] is not None else {}
     values: dict[str, object] = {**file, **_flags(given)}
     preset = values.pop("preset", "pendulum")
     if not isinstance(preset, str):

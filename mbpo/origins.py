@@ -14,6 +14,7 @@ from mbpo.command_line import Fork, Launch
 from mbpo.config import LIVE_SETTINGS, Config, resolve
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
 from mbpo.runs.checkpoints import checkpoint_steps
+from mbpo.runs.files import read_file
 from mbpo.runs.history import History, read_history
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import Row
@@ -211,7 +212,7 @@ def _config_of(paths: RunPaths, manifest: Mapping[str, Any]) -> Config:
 
 
 def _check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
-    if hashlib.sha256(paths.config.read_bytes()).hexdigest() != manifest.get("config_sha256"):
+    if hashlib.sha256(read_file(paths.config)).hexdigest() != manifest.get("config_sha256"):
         raise ConfigError(
             f"{paths.config} is not the one the run began with: its hash is not manifest.json's"
         )
@@ -219,7 +220,7 @@ def _check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
 
 def _read_manifest(paths: RunPaths) -> dict[str, Any]:
     try:
-        manifest = json.loads(paths.manifest.read_bytes())
+        manifest = json.loads(read_file(paths.manifest))
     except (OSError, ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict):

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import torch
 
 from mbpo.errors import DivergedError, MBPOError, StorageError, one_line
+from mbpo.runs.files import open_to_append
 from mbpo.runs.writer import RunWriter
 from mbpo.signals import handled
 
@@ -111,7 +112,7 @@ def _working_in(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Copy stdout and stderr to ``path``; a fatal signal's stack goes there too."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = open_to_append(path)
     with os.fdopen(
         descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace"
     ) as log:

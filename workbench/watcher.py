@@ -12,6 +12,7 @@ import numpy as np
 from textual.message import Message
 
 from mbpo.runs.checkpoints import checkpoint_steps, settings_at
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, read_text_tail
 from mbpo.runs.status import ENDED, RunStatus, read_status
@@ -138,7 +139,7 @@ class RunFollower:
         try:
             if self._paths.config.stat().st_size > MAX_CONFIG_BYTES:
                 return False
-            self._config = tomllib.loads(self._paths.config.read_text())
+            self._config = tomllib.loads(read_file(self._paths.config).decode())
         except (OSError, ValueError, RecursionError):
             return False
         return bool(self._config)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
 from mbpo.runs.settings import read_settings
@@ -99,7 +100,7 @@ def _manifest(paths: RunPaths) -> dict[str, Any]:
     try:
         if paths.manifest.stat().st_size > MAX_MANIFEST_BYTES:
             return {}
-        content = json.loads(paths.manifest.read_bytes())
+        content = json.loads(read_file(paths.manifest))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

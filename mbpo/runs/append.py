@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 
 from mbpo.errors import StorageError, is_full, refused
+from mbpo.runs.files import open_to_append
 
 MOST_WAITING_BYTES = 64 << 20
 
@@ -21,9 +22,8 @@ class AppendFile:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self.path = path
-        self.descriptor = os.open(path, flags, 0o600)
+        self.descriptor = open_to_append(path)
         size = os.fstat(self.descriptor).st_size
         last = os.pread(self.descriptor, 1, size - 1) if size else b"\n"
         self._prefix = b"" if last == b"\n" else b"\n"  # ends a part of a line that was left here

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mbpo.runs.files import read_file
+
 STEP = re.compile(r"step-([0-9]{9,18})\Z")
 MAX_NOTE_BYTES = 1 << 20
 
@@ -32,7 +34,7 @@ def settings_at(folder: Path, env_steps: int) -> Mapping[str, Any]:
     try:
         if note.stat().st_size > MAX_NOTE_BYTES:
             return {}
-        settings = json.loads(note.read_bytes())["settings"]
+        settings = json.loads(read_file(note))["settings"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}

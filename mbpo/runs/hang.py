@@ -6,6 +6,8 @@ import faulthandler
 import os
 from pathlib import Path
 
+from mbpo.runs.files import open_to_append
+
 
 class HangWatch:
     """Write every thread's stack to a file where the loop makes no progress for ``after_s``.
@@ -42,6 +44,5 @@ class HangWatch:
         return True
 
     def _write_stacks(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        with os.fdopen(os.open(self.path, flags, 0o600), "ab") as file:
+        with os.fdopen(open_to_append(self.path), "ab") as file:
             faulthandler.dump_traceback(file)

@@ -68,7 +68,8 @@ def default_run_id(preset: str, seed: int) -> str:
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace ``path`` by ``data`` so that a reader, or a crash, sees the old or the new whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         view = memoryview(data)
         while view:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mbpo.runs.files import open_to_read
 from mbpo.runs.frame import load_runs
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import (
@@ -121,7 +122,7 @@ def list_runs(runs_root: Path) -> Iterator[tuple[RunPaths, RunStatus]]:
 def read_text_tail(path: Path, max_bytes: int = 16_384) -> list[str]:
     """Return the last lines of a text file; bytes that are not UTF-8 are replaced."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - max_bytes))
             data = file.read(max_bytes)

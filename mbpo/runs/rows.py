@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, MutableSequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mbpo.runs.files import open_to_read
+
 CHUNK_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 20
 MOST = 2**62  # of a seq or an env step
@@ -45,7 +47,7 @@ class JsonLines:
         shrank or was replaced is read again from its start.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_to_read(self.path) as file:
                 facts = os.fstat(file.fileno())
                 size, identity = facts.st_size, (facts.st_dev, facts.st_ino)
                 if size < self.offset or self._file not in (None, identity):

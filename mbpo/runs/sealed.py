@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mbpo.errors import CheckpointError
+from mbpo.runs.files import read_file
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -25,7 +26,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         CheckpointError: it is missing or damaged.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(read_file(folder / MANIFEST))
         seal = manifest.pop(SEAL)
         if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
             raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
@@ -60,7 +61,7 @@ def read_verified(path: Path, expected: str) -> bytes:
         CheckpointError: it is missing, or its hash is another.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} lacks {path.name}") from None
     except OSError as error:
@@ -79,7 +80,7 @@ def segments_in(manifest: Mapping[str, Any]) -> dict[str, str]:
 def read_index(folder: Path) -> dict[str, Any]:
     """Return which checkpoint each label names, nothing where the index cannot be read."""
     try:
-        index = json.loads((folder / INDEX).read_bytes())
+        index = json.loads(read_file(folder / INDEX))
     except (OSError, ValueError, RecursionError):
         return {}
     return index if isinstance(index, dict) else {}

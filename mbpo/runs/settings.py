@@ -8,6 +8,7 @@ from typing import Any
 
 from mbpo.config import SETTINGS
 from mbpo.errors import ConfigError
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.settings import shown
 
@@ -19,8 +20,8 @@ else:
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def read_config(path: Path) -> dict[str, object]:
-    """Return the settings of a TOML file.
+def read_config(path: Path, pipe: bool = False) -> dict[str, object]:
+    """Return the settings of a TOML file, or of a pipe where that is to be waited for.
 
     Raises:
         ConfigError: it cannot be read.
@@ -28,7 +29,7 @@ def read_config(path: Path) -> dict[str, object]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads((path.read_bytes() if pipe else read_file(path)).decode())
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths, write_json
 
 ENDED = frozenset({"stopped", "finished", "failed", "diverged"})
@@ -129,7 +130,7 @@ def read_status(paths: RunPaths) -> RunStatus | None:
     try:
         if paths.status.stat().st_size > MAX_STATUS_BYTES:
             return None
-        content = json.loads(paths.status.read_bytes())
+        content = json.loads(read_file(paths.status))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict):

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from figures import Promise
-from learners import environment
+from figures import Promise, figure
+from learners import Outcome, environment
 
+from mbpo import train
 from mbpo.checkpoint import MANIFEST, digest
 from mbpo.runs.layout import RunPaths
 
@@ -192,3 +193,30 @@ def test_links_out_of_the_run_are_not_written_through(planted: Planted, tmp_path
         opened(planted, how, tmp_path)
     assert mine.read_text() == "years"
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "events.jsonl", "log.txt"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_resume_writes_through_no_link_and_waits_for_no_pipe(
+    name: str, kind: str, planted: Planted, call: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    mine, place = tmp_path / "thesis.tex", planted.run.root / name
+    mine.write_text("years\n")
+    place.unlink()
+    place.symlink_to(mine) if kind == "link" else os.mkfifo(place)
+    said = call(train.main, "--resume", planted.run.root)
+    assert said.code == 5
+    assert f"{name} is {'a link' if kind == 'link' else 'no plain file'}" in said.error
+    assert mine.read_text() == "years\n"
+
+
+@pytest.mark.parametrize("how", list(OPENED)[:: figure(3, 1)])
+def test_nothing_waits_for_a_pipe(how: str, planted: Planted, tmp_path: Path) -> None:
+    """Else whoever looks at a run would stand still, the reader of the app for good."""
+    suffixes = {".json", ".jsonl", ".toml", ".txt", ".csv"}
+    for path in [p for p in planted.run.root.rglob("*") if p.suffix in suffixes]:
+        path.unlink()
+        os.mkfifo(path)
+    said = opened(planted, how, tmp_path)
+    assert "Traceback" not in said.stderr or how == "read", said.stderr
+    assert len(said.stderr.splitlines()) <= 1 or how == "read"

@@ -12,6 +12,7 @@ from mbpo.errors import CheckpointError
 from mbpo.finding import Finding
 from mbpo.runs.checkup.files import MAX_MANIFEST_BYTES, is_plain_file, is_plain_folder
 from mbpo.runs.checkup.words import listed, many, note, ok, problem, quoted
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.sealed import INDEX, MANIFEST, SNAPSHOT, read_index, read_manifest, segments_in
 from mbpo.runs.status import RunStatus
@@ -103,7 +104,7 @@ def _damage(path: Path, expected: object) -> str:
 
 def _is_object(path: Path) -> bool:
     try:
-        content = json.loads(path.read_bytes()) if is_plain_file(path) else None
+        content = json.loads(read_file(path)) if is_plain_file(path) else None
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict)

@@ -14,6 +14,7 @@ from typing import Any
 from mbpo.errors import ConfigError
 from mbpo.finding import Finding
 from mbpo.runs.checkup.words import listed, many, note, ok, problem, quoted
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import SCHEMA, RunPaths
 from mbpo.runs.reader import read_text_tail
 from mbpo.runs.settings import read_settings
@@ -88,7 +89,7 @@ def check_config(paths: RunPaths) -> Iterator[Finding]:
         return
     try:
         read_settings(paths)
-        data = paths.config.read_bytes()
+        data = read_file(paths.config)
     except ConfigError as error:
         yield problem("config", str(error))
         return
@@ -158,7 +159,7 @@ def _read_object(path: Path) -> dict[str, Any] | None:
     try:
         if not is_plain_file(path) or path.stat().st_size > MAX_MANIFEST_BYTES:
             return None
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
