@@ -65,6 +65,10 @@ class Bookkeeping:
         """Return what holds from ``env_steps`` on; wait here while paused."""
         return self.run_writer.at_boundary(env_steps)
 
+    def phase(self, env_steps: int) -> str:
+        """Return what the loop does between refits and evaluations."""
+        return "warm-up" if env_steps < self.config.warmup_steps else "train"
+
     def rollout_length(self, env_steps: int, settings: Mapping[str, Any]) -> int:
         """Return k in force: a hand-set value, else the schedule's; 0 but for mbpo."""
         if self.config.algo != "mbpo":
@@ -83,7 +87,8 @@ class Bookkeeping:
         }
         metrics |= self.interval.metrics(env_steps, self.config.reward_scale)
         self.run_writer.log(env_steps, metrics)
-        self.run_writer.update(steps_per_s=metrics["time/env_steps_per_s"])
+        speed = metrics["time/env_steps_per_s"]
+        self.run_writer.update(steps_per_s=speed, phase=self.phase(env_steps))
         self.console.interval(env_steps, metrics, self.run_writer.status)
         self.watch_loss(env_steps, metrics.get("sac/critic_loss"))
 
@@ -108,7 +113,7 @@ class Bookkeeping:
             report = self.learner.evaluator.run(self.learner.best_action)
         metrics = report.metrics()
         self.run_writer.evaluation(env_steps, metrics)
-        self.run_writer.update(phase="train")
+        self.run_writer.update(phase=self.phase(env_steps))
         self.console.evaluation(env_steps, metrics)
         if self.snapshots.is_best(metrics["eval/return_mean"]):
             self.save_policy(env_steps, metrics)

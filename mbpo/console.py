@@ -14,6 +14,7 @@ class Console:
 
     def __init__(self, config: Config) -> None:
         self._total = config.total_steps
+        self._warmup = config.warmup_steps
         self._env_id = config.env_id
         self._algo = config.algo
         self._model = "no model" if config.algo == "sac" else "model: first refit to come"
@@ -24,7 +25,8 @@ class Console:
     ) -> None:
         """Print where the run stands."""
         speed = metrics.get("time/env_steps_per_s") or 0.0
-        left = duration((self._total - env_steps) / speed) if speed else "?"
+        learns = env_steps > self._warmup  # what comes before is no measure of what comes
+        left = duration((self._total - env_steps) / speed) if speed and learns else "?"
         last = "—" if status.last_return is None else f"{status.last_return:.1f}"
         parts = [
             f"{env_steps:>7,}/{self._total:,}",

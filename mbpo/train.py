@@ -121,7 +121,7 @@ class Training(Bookkeeping):
         metrics = {**fit.metrics(), **ends, **bound, **imagined.metrics(), "rollout/length": length}
         metrics["rollout/model_buffer_rows"] = len(learner.model_buffer)
         self.run_writer.log(env_steps, metrics)
-        self.run_writer.update(phase="train")
+        self.run_writer.update(phase=self.phase(env_steps))
         self.console.refit(env_steps, metrics)
 
     def update_policy(self, env_steps: int, settings: Mapping[str, Any]) -> None:
@@ -153,6 +153,10 @@ class Repeating(Training):
         stop = self.run_writer.at_boundary(env_steps, holds_from=self._until).stop
         return InForce(self._lead_in.settings_at(env_steps), stop)
 
+    def phase(self, env_steps: int) -> str:
+        """Return that it is not on its own way yet."""
+        return "repeat"
+
     def save(self, env_steps: int, label: str) -> None:
         """Leave saving to the run that goes on."""
 
@@ -161,6 +165,7 @@ class Repeating(Training):
 
     def branch(self) -> Saved | None:
         """Return all that the fork goes on from, or None where it was told to stop before."""
+        self.run_writer.update(phase=self.phase(self.env_steps))
         env_steps = self.advance()
         self.snapshots.close()
         if env_steps < self._until:
@@ -208,7 +213,7 @@ def _train(
     if saved and attempt.history.of_another:
         training.settings = attempt.settings
         training.save(training.env_steps, "fork")
-    run.update(phase="train", env_steps=training.env_steps)
+    run.update(phase=training.phase(training.env_steps), env_steps=training.env_steps)
     run.enter("running")
     if learner.termination and config.algo != "sac":
         run.warn(training.env_steps, NO_RULE.format(config.env_id))

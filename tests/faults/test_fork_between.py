@@ -229,6 +229,7 @@ def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
     child = RunPaths(tmp_path / "runs" / "fork")
     try:
         wait_for(lambda: len(rows(child.metrics)) > 15, "the lead-in")
+        wait_for(lambda: (s := read_status(child)) and s.phase == "repeat", "its phase", 10.0)
         sent = time.monotonic()
         answer = wait_for_answer(child, send(child, settings={"rollout_length": 2}, by="t"), 30.0)
         assert time.monotonic() - sent < 5.0

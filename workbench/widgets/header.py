@@ -41,7 +41,8 @@ def headline(row: RunRow, width: int, dials: str = "") -> Content:
 
 
 def _time_left(row: RunRow) -> str:
-    if not row.active or row.steps_per_s <= 0 or row.total_steps <= row.env_steps:
+    known = row.active and row.steps_per_s > 0 and row.phase != "warm-up"
+    if not known or row.total_steps <= row.env_steps:
         return ""
     return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
 
