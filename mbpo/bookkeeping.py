@@ -123,7 +123,12 @@ class Bookkeeping:
         self.snapshots.save_policy(self.learner, env_steps, metrics)
 
     def save(self, env_steps: int, label: str) -> None:
-        """Save all that a resume needs, as it is between two env steps."""
+        """Save all that a resume needs, as it is between two env steps.
+
+        Raises:
+            DivergedError: a weight is not finite: the last good checkpoint stays the last.
+        """
+        self.learner.check_finite()
         self.snapshots.save(self.learner, env_steps, label, self.loop_state(env_steps))
 
     def loop_state(self, env_steps: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.termination import rule_for
+from mbpo.errors import DivergedError
 from mbpo.graphs import Recorder, Replayed, record_cuda
 from mbpo.ops.adam import AdamState
 from mbpo.parts import build_agent, build_planner, build_termination, build_trainer, resolve_device
@@ -174,6 +175,16 @@ class Learner:
             "real": self.real_buffer.state_dict(),
             "imagined": self.model_buffer.state_dict(),
         }
+
+    def check_finite(self) -> None:
+        """Check every weight.
+
+        Raises:
+            DivergedError: one is not finite.
+        """
+        for name, part in self.networks().items():
+            if not all(bool(tensor.isfinite().all()) for tensor in part.values()):
+                raise DivergedError(f"a weight of the {name} is not finite")
 
     def whole_state(self) -> dict[str, dict[str, Tensor]]:
         """Return :meth:`state_dict` with the real buffer's rows, all in memory."""

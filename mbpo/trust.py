@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from mbpo.bound import best_length, branched_gap, gap_ratio, largest_gap
 from mbpo.config import Config
 from mbpo.data.transitions import Transitions
 from mbpo.divergence import model_error, policy_shift, policy_shift_bound
+from mbpo.errors import DivergedError
 from mbpo.learner import Learner
 
 POLICY_SHIFT_ROWS = 2000
@@ -44,11 +46,17 @@ def bound_metrics(
     length: int,  # k in force
     fresh: NewDataError | None,
 ) -> dict[str, float | None]:
-    """Return ε_m, ε_m', ε_π and what Thm 4.3 makes of them; None where one is not known yet."""
+    """Return ε_m, ε_m', ε_π and what Thm 4.3 makes of them; None where one is not known yet.
+
+    Raises:
+        DivergedError: the model or the policy gives values that are not finite.
+    """
     held = learner.real_buffer.holdout_rows()
     rows = held if len(held) else learner.real_buffer.training_rows()
     eps_m = float(model_error(*learner.ensemble.standardized(rows), config.bound_resolution))
     eps_pi, eps_pi_p95 = _policy_shift(learner)
+    if not math.isfinite(eps_m + eps_pi):
+        raise DivergedError(f"the model's error is {eps_m} and the policy's shift {eps_pi}")
     largest_reward = learner.real_buffer.largest_reward()
     r_max = max(largest_reward, 1e-9) if config.r_max == "auto" else float(config.r_max)
     metrics: dict[str, float | None] = {

@@ -348,8 +348,12 @@ def test_a_learner_whose_pid_cannot_be_is_lost(pid: int) -> None:
 
 def test_a_reused_pid_is_not_the_learner() -> None:
     created = psutil.Process().create_time()
-    assert other_process(create_time=created - 60).derived_state() == "lost"
-    assert other_process(create_time=created + 0.5).derived_state() == "running"
+    since_boot = created - psutil.boot_time()
+    earlier = {"create_time": created - 60, "since_boot": since_boot - 60}
+    assert other_process(**earlier).derived_state() == "lost"
+    # of a version that did not note since_boot
+    assert other_process(create_time=created + 0.5, since_boot=0.0).derived_state() == "running"
+    assert other_process(create_time=created - 60, since_boot=0.0).derived_state() == "lost"
 
 
 def test_a_learner_of_an_earlier_boot_is_lost() -> None:
@@ -361,12 +365,14 @@ def test_a_learner_of_an_earlier_boot_is_lost() -> None:
 def test_a_zombie_is_lost() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     try:
-        created = psutil.Process(child.pid).create_time()
+        process = psutil.Process(child.pid)
+        began = {"create_time": process.create_time(),
+                 "since_boot": process.create_time() - psutil.boot_time()}  # fmt: skip
         assert child.stdout is not None
         child.stdout.read()  # until it ends; it is not yet waited for
         while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
             pass
-        status = other_process(pid=child.pid, create_time=created)
+        status = other_process(pid=child.pid, **began)
         assert status.derived_state() == "lost"
     finally:
         child.communicate()

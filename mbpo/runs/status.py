@@ -42,6 +42,9 @@ class RunStatus:
     host: str = ""
     boot_id: str = ""
     create_time: float = 0.0  # of the process, Unix seconds
+    since_boot: float = (
+        0.0  # seconds from boot to then: unlike create_time the same if a clock is set
+    )
     env_steps: int = 0
     heartbeat: float = 0.0  # Unix seconds
     cadence_s: float = 1.0  # between heartbeats
@@ -75,14 +78,18 @@ class RunStatus:
 
     @property
     def gone(self) -> bool:
-        """Return whether the process ended; a reused pid has another creation time."""
+        """Return whether the process ended; a reused pid has begun at another time."""
         if self.boot_id and boot_id() and self.boot_id != boot_id():
             return True
         try:
             process = psutil.Process(self.pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return True
-            return bool(abs(process.create_time() - self.create_time) > 1.0)
+            began = _began(process)
+            return (
+                abs(began["create_time"] - self.create_time) > 1.0
+                and abs(began["since_boot"] - self.since_boot) > 0.1
+            )
         except (psutil.NoSuchProcess, ValueError, OverflowError):  # the last two: no pid at all
             return True
         except psutil.Error:
@@ -108,8 +115,14 @@ def this_process() -> dict[str, Any]:
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "boot_id": boot_id(),
-        "create_time": psutil.Process().create_time(),
+        **_began(psutil.Process()),
     }
+
+
+def _began(process: psutil.Process) -> dict[str, float]:
+    """Return when ``process`` began, by the clock as it is set now and since boot."""
+    boot = psutil.boot_time()  # first: create_time may count from the boot time that was asked last
+    return {"create_time": process.create_time(), "since_boot": process.create_time() - boot}
 
 
 def write_status(paths: RunPaths, status: RunStatus, *, sync: bool = False) -> None:

@@ -35,7 +35,8 @@ def status_of(state: str = "running", **changes: Any) -> RunStatus:
 def lost_status(**changes: Any) -> RunStatus:
     """Return the status of a learner whose process is gone."""
     created = psutil.Process().create_time() - 1000
-    return status_of(pid=os.getpid(), create_time=created, **changes)
+    began = {"create_time": created, "since_boot": 0.0}
+    return status_of(**{"pid": os.getpid(), **began, **changes})
 
 
 def make_run(root: Path, name: str, status: RunStatus, rows: int = 0) -> Path:

@@ -1,0 +1,150 @@
+"""Tell a dead learner from a slow one, and never signal a process that is not the learner."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from figures import Promise, figure
+from learners import ENDLESS, LearnerProcess, Outcome, wait_for
+
+from mbpo import control, doctor, train
+from mbpo.runs import status as status_module
+from mbpo.runs.status import RunStatus, this_process, write_status
+from workbench.messages import SnapshotReady
+from workbench.watcher import Watcher
+
+DEATHS = figure(fast=2, full=20)
+SUSPENSIONS = figure(fast=1, full=10)
+SUSPENDED_S = figure(fast=3, full=5)
+JUMPS = figure(fast=100, full=1000)
+WAITED_S = 2.0  # from death to "lost" on the screen
+
+
+class Shown:
+    """Hold what the app's reader thread says of the runs, as it comes."""
+
+    def __init__(self, root: Path) -> None:
+        self.states: dict[str, str] = {}
+        self.all_states: set[str] = set()
+        self.watcher = Watcher(root, self._take)
+
+    def _take(self, message: object) -> None:
+        if isinstance(message, SnapshotReady):
+            self.states = {row.run_id: row.state for row in message.snapshot.rows}
+            self.all_states |= set(self.states.values())
+
+    def __enter__(self) -> Shown:
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.watcher.stop()
+
+
+def test_a_killed_learner_is_lost_within_two_seconds(
+    start_learner: Callable[..., LearnerProcess], promise: Promise
+) -> None:
+    waited = []
+    for number in range(DEATHS):
+        learner = start_learner(*ENDLESS, run_id=f"r{number}")
+        with Shown(learner.paths.root.parent) as shown:
+            name = learner.paths.run_id
+            wait_for(lambda s=shown, n=name: s.states.get(n) == "running", "the run to be seen")
+            learner.process.kill()
+            killed = time.monotonic()
+            learner.process.wait()
+            wait_for(lambda s=shown, n=name: s.states[n] == "lost", "the loss to be seen")
+            waited.append(time.monotonic() - killed)
+    within = sum(seconds <= WAITED_S for seconds in waited)
+    promise.kept("killed learners shown as lost within 2 s", within, DEATHS, f"{max(waited):.2f} s")
+
+
+def test_a_suspended_learner_is_not_lost(
+    start_learner: Callable[..., LearnerProcess], promise: Promise
+) -> None:
+    learner = start_learner(*ENDLESS)
+    learner.wait_for_env_steps(120)
+    with Shown(learner.paths.root.parent) as shown:
+        wait_for(lambda: shown.states, "the run to be seen")
+        for _ in range(SUSPENSIONS):
+            learner.process.send_signal(signal.SIGSTOP)
+            time.sleep(SUSPENDED_S)
+            learner.process.send_signal(signal.SIGCONT)
+            steps = learner.newest("env_steps")
+            wait_for(lambda n=steps: learner.newest("env_steps") > n, "it to go on")
+    alarms = shown.all_states - {"running"}
+    promise.kept(
+        f"suspensions of {SUSPENDED_S} s without a false alarm",
+        SUSPENSIONS if not alarms else 0, SUSPENSIONS,
+    )  # fmt: skip
+
+
+def test_a_clock_that_is_set_makes_nobody_dead_or_alive(
+    gone_pid: int, monkeypatch: pytest.MonkeyPatch, promise: Promise
+) -> None:
+    """A machine that slept, or whose clock was set, has another time now and another of boot."""
+    rng = random.Random(0)
+    now, boot = time.time(), psutil.boot_time()
+    alive = RunStatus(state="running", heartbeat=now, **this_process())
+    reused = dataclasses.replace(alive, create_time=alive.create_time - 90, since_boot=0.5)
+    dead = dataclasses.replace(alive, pid=gone_pid)
+    right = 0
+    for _ in range(JUMPS):
+        jump = rng.choice([-1, 1]) * 10 ** rng.uniform(0, 8)  # from a second to three years
+        with monkeypatch.context() as patch:
+            # As the kernel has it: processes begin at boot + what does not change.
+            patch.setattr("psutil._pslinux.boot_time", lambda j=jump: boot + j)
+            patch.setattr(status_module.time, "time", lambda j=jump: now + j)
+            psutil.boot_time()
+            states = [s.derived_state() for s in (alive, dead, reused)]
+            right += states == ["running", "lost", "lost"]
+    psutil.boot_time()
+    promise.kept("clock jumps without a false alarm", right, JUMPS)
+
+
+WITNESS = """
+import signal, sys, time
+def note(number, frame):
+    print(number, flush=True)
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, note)
+print("ready", flush=True)
+while True:
+    time.sleep(0.1)
+"""
+
+
+def test_a_process_that_has_the_learners_pid_now_is_never_signalled(
+    start_learner: Callable[..., LearnerProcess], call: Callable[..., Outcome], promise: Promise,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    learner = start_learner(*ENDLESS, "--checkpoint-every", "50")
+    learner.wait_for_env_steps(120)
+    learner.kill()
+    paths = learner.paths
+    status = learner.status
+    witness = subprocess.Popen([sys.executable, "-c", WITNESS], stdout=subprocess.PIPE, text=True)
+    assert witness.stdout is not None
+    try:
+        assert witness.stdout.readline() == "ready\n"
+        write_status(paths, dataclasses.replace(status, pid=witness.pid))
+        for action in ("pause", "resume", "checkpoint", "stop"):
+            outcome = call(control.main, paths.root, action)
+            assert (outcome.code, outcome.out) == (1, "rejected: the run is lost\n")
+        call(doctor.main, paths.root)
+        monkeypatch.setattr(train.Training, "run", lambda self: None)
+        assert call(train.main, "--resume", paths.root).code == 0
+    finally:
+        witness.kill()
+    said, _ = witness.communicate()
+    assert witness.returncode == -signal.SIGKILL  # ours
+    promise.kept("a reused pid is never signalled", int(said == ""), 1)
