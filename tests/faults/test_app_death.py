@@ -1,0 +1,119 @@
+"""Kill the app, close its terminal: the runs that it started go on, and the next app shows all."""
+
+from __future__ import annotations
+
+import os
+import pty
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from figures import Promise, figure
+from learners import environment, rows, wait_for
+
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.status import RunStatus, read_status
+from workbench.watcher import Watcher
+
+DEATHS = figure(fast=2, full=50)
+ENDS = ("kill", "close the terminal", "hang up", "terminate", "quit")
+
+
+class Terminal:
+    """Hold an app in a terminal of its own."""
+
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        self.app = subprocess.Popen(
+            [sys.executable, "-m", "workbench", "--runs-root", str(root), *arguments],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**environment(), "TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(theirs)
+        self._drain = threading.Thread(target=self._read, daemon=True)
+        self._drain.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                if not os.read(self._ours, 65536):
+                    return
+            except OSError:
+                return
+
+    def end(self, how: str) -> None:
+        """End the app in one of the ways of ``ENDS``, and see it gone."""
+        if how == "kill":
+            self.app.kill()
+        elif how == "hang up":
+            os.killpg(self.app.pid, signal.SIGHUP)
+        elif how == "terminate":
+            self.app.terminate()
+        elif how == "quit":
+            os.write(self._ours, b"q")
+        else:
+            os.close(self._ours)
+        self.app.wait(30)
+
+    def kill(self) -> None:
+        self.app.kill()
+        self.app.wait()
+
+
+@contextmanager
+def started(root: Path) -> Iterator[tuple[Terminal, RunPaths, RunStatus]]:
+    """Start a run from an app, and end it whatever happens."""
+    terminal = Terminal(root, "--start", "pendulum")
+    status: RunStatus | None = None
+
+    def begun() -> RunPaths | None:
+        nonlocal status
+        for path in root.glob("pendulum-*"):
+            status = read_status(RunPaths(path))
+            if status is not None and status.state == "running":
+                return RunPaths(path)
+        return None
+
+    try:
+        paths = wait_for(begun, "the run that the app starts")
+        assert status is not None
+        yield terminal, paths, status
+    finally:
+        terminal.kill()
+        if status is not None and psutil.pid_exists(status.pid):
+            os.kill(status.pid, signal.SIGKILL)
+
+
+def env_steps(paths: RunPaths) -> int:
+    return max((row["env_steps"] for row in rows(paths.metrics)), default=0)
+
+
+def test_runs_go_on_when_the_app_dies_and_the_next_app_shows_all(
+    tmp_path: Path, promise: Promise
+) -> None:
+    rng, kept = random.Random(0), 0
+    for number in range(DEATHS):
+        root = tmp_path / f"{number}"
+        with started(root) as (terminal, paths, status):
+            time.sleep(rng.uniform(0, 0.5))
+            terminal.end(ENDS[number % len(ENDS)])
+            then = env_steps(paths)
+            wait_for(lambda p=paths, n=then: env_steps(p) > n, "the run to go on")
+            now = read_status(paths)
+            assert now is not None
+            watcher = Watcher(root, lambda message: None)
+            watcher.select(paths.root)
+            seen = watcher.look()
+            assert seen.detail is not None
+            shown = seen.detail.series["mix/real_ratio"].x.tolist()
+            there = [row["env_steps"] for row in rows(paths.metrics) if "mix/real_ratio" in row]
+            assert shown and shown == there[: len(shown)] and len(there) - len(shown) <= 1
+            kept += (now.pid, now.state, seen.rows[0].state) == (status.pid, "running", "running")
+    promise.kept("apps that died, by kill, hang-up or a closed terminal: 0 runs lost", kept, DEATHS)
