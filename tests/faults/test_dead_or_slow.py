@@ -22,7 +22,7 @@ from mbpo.runs.status import RunStatus, this_process, write_status
 from workbench.messages import SnapshotReady
 from workbench.watcher import Watcher
 
-DEATHS = figure(fast=2, full=20)
+DEATHS = figure(fast=1, full=20)
 SUSPENSIONS = figure(fast=1, full=10)
 SUSPENDED_S = figure(fast=3, full=5)
 JUMPS = figure(fast=100, full=1000)

@@ -221,10 +221,10 @@ def test_a_config_that_was_changed_is_refused(parent: RunPaths, call: Call, tmp_
 def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
     start_learner: Callable[..., LearnerProcess], tmp_path: Path
 ) -> None:
-    slow = ("--updates-per-step", "20", "--checkpoint-every", "1000000", *ENDLESS)
+    slow = ("--updates-per-step", "8", "--checkpoint-every", "1000000", *ENDLESS)
     learner = start_learner(*slow)
-    learner.wait_for_env_steps(410)
-    arguments = ("--fork", f"{learner.paths.root}@400", "--runs-root", "runs", "--run-id", "fork")
+    learner.wait_for_env_steps(310)
+    arguments = ("--fork", f"{learner.paths.root}@300", "--runs-root", "runs", "--run-id", "fork")
     process = python_m("mbpo.train", *arguments, cwd=tmp_path)
     child = RunPaths(tmp_path / "runs" / "fork")
     try:
@@ -234,10 +234,10 @@ def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
         answer = wait_for_answer(child, send(child, settings={"rollout_length": 2}, by="t"), 30.0)
         assert time.monotonic() - sent < 5.0
         assert answer is not None
-        assert (answer["status"], answer["at_env_steps"]) == ("applied", 400)
+        assert (answer["status"], answer["at_env_steps"]) == ("applied", 300)
         wait_for(lambda: events(child, "fork_verified"), "the comparison")
         assert events(child, "warning") == []
-        wait_for(lambda: checkpoint_steps(child.checkpoints) == [400], "the fork's checkpoint")
+        wait_for(lambda: checkpoint_steps(child.checkpoints) == [300], "the fork's checkpoint")
     finally:
         process.kill()
         process.communicate()

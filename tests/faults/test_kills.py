@@ -27,8 +27,8 @@ from mbpo.runs.status import read_status
 from mbpo.snapshots import Snapshots
 
 CHAINS = figure(fast=1, full=10)
-KILLS = figure(fast=6, full=20)  # of a chain
-TOTAL_STEPS = figure(fast=1510, full=3010)
+KILLS = figure(fast=4, full=20)  # of a chain
+TOTAL_STEPS = figure(fast=1010, full=3010)
 LONGEST_LIFE_S = 0.8  # of an attempt that is killed, from its first sign of life
 FLAGS = (
     *DEBUG, "--total-steps", str(TOTAL_STEPS), "--checkpoint-every", "70", "--eval-every", "250",

@@ -210,7 +210,7 @@ def test_a_resume_writes_through_no_link_and_waits_for_no_pipe(
     assert mine.read_text() == "years\n"
 
 
-@pytest.mark.parametrize("how", list(OPENED)[:: figure(3, 1)])
+@pytest.mark.parametrize("how", list(OPENED)[:: figure(6, 1)])
 def test_nothing_waits_for_a_pipe(how: str, planted: Planted, tmp_path: Path) -> None:
     """Else whoever looks at a run would stand still, the reader of the app for good."""
     suffixes = {".json", ".jsonl", ".toml", ".txt", ".csv"}

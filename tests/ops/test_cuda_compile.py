@@ -41,7 +41,7 @@ def shape_of(kernel: str) -> str:
     return "Large" if "ILi128E" in kernel else "Small" if "ILi32E" in kernel else ""
 
 
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_90a", "sm_100"])
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
 @pytest.mark.parametrize("source", ["ensemble_mlp.cu", "updates.cu"])
 def test_no_kernel_spills(source: str, architecture: str, tmp_path: Path) -> None:
     said = compiled(source, architecture, tmp_path)
