@@ -76,14 +76,18 @@ class LiveControl:
         with self._changed:
             return dict(self._settings)
 
-    def at_boundary(self, env_steps: int, on_pause: Callable[[bool], None]) -> InForce:
+    def at_boundary(
+        self, env_steps: int, on_pause: Callable[[bool], None], holds_from: int | None = None
+    ) -> InForce:
         """Return what holds from ``env_steps`` on; wait here while the run is paused.
+
+        A command that comes later is answered to hold from the next env step, or ``holds_from``.
 
         ``on_pause(True)`` is called when a wait begins and ``on_pause(False)`` when it ends.
         After a checkpoint the loop asks again at the same boundary: the run may still be paused.
         """
         with self._changed:
-            self._next_boundary = env_steps
+            self._next_boundary = env_steps if holds_from is None else holds_from
             waited = self.paused and not self.stopping
             if waited:
                 on_pause(True)
@@ -94,7 +98,8 @@ class LiveControl:
             while self._changes and self._changes[0][0] <= env_steps:
                 self._settings.update(self._changes.pop(0)[1])
             checkpoint, self._checkpoint = self._checkpoint, False
-            self._next_boundary = env_steps + (0 if checkpoint else 1)
+            if holds_from is None:
+                self._next_boundary = env_steps + (0 if checkpoint else 1)
             return InForce(dict(self._settings), self.stopping, checkpoint)
 
     def request_stop(self) -> None:

@@ -185,8 +185,7 @@ class RunWriter:
             StorageError: the run directory has vanished.
         """
         self.update(env_steps=env_steps)
-        last = env_steps if holds_from is None else holds_from - 1
-        order = self.control.at_boundary(last, self._on_pause)
+        order = self.control.at_boundary(env_steps, self._on_pause, holds_from)
         if self._fault is not None:
             raise self._fault
         if order.settings != self._status.controls:  # a change that an earlier attempt answered

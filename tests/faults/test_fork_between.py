@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from figures import Promise, figure
-from learners import DEBUG, ENDLESS, LearnerProcess, Outcome, python_m, rows, wait_for
+from learners import DEBUG, ENDLESS, LearnerProcess, Outcome, python_m, wait_for
 from test_replay_run import random_changes, replay, steer
 from test_resume import Cut, assert_same_end, compared, events, forget_process
 
@@ -77,16 +76,35 @@ def test_a_fork_anywhere_that_changes_nothing_is_its_parent_again(
     promise.kept("forks between checkpoints: the history is the parent's", 1, 1)
 
 
-@pytest.mark.parametrize("changes", [("--rollout-length", "3"), ("--seed", "8", "--gamma", "0.9")])
+KINDS = {
+    "mbpo": ((), ("--rollout-length", "3")),
+    "another seed": ((), ("--seed", "8", "--gamma", "0.9")),
+    "a learned end": (("--env-id", "Toy-v0"), ("--real-ratio", "0.5")),
+    "Hopper": (("--env-id", "Hopper-v5"), ("--rollout-length", "3")),
+    "sac": (("--algo", "sac"), ("--updates-per-step", "2")),
+    "pets": (
+        ("--algo", "pets", "--eval-episodes", "1", "--plan-horizon", "5"),
+        ("--model-train-freq", "30"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS][: figure(5, 6)])
 def test_it_goes_on_as_if_a_checkpoint_had_been_there(
-    changes: tuple[str, ...], call: Call, tmp_path: Path
+    kind: str, call: Call, tmp_path: Path, promise: Promise
 ) -> None:
-    sparse = run(tmp_path / "a", "parent", "--checkpoint-every", "110")
-    dense = run(tmp_path / "b", "parent", "--checkpoint-every", "75")
+    given, changes = KINDS[kind]
+    end = (
+        "--total-steps",
+        "345",
+    )  # at no checkpoint: one there is not saved again after the evaluation
+    sparse = run(tmp_path / "a", "parent", "--checkpoint-every", "110", *given, *end)
+    dense = run(tmp_path / "b", "parent", "--checkpoint-every", "75", *given, *end)
     _, between = fork(call, f"{sparse.root}@150", tmp_path / "between", *changes)
     _, exact = fork(call, f"{dense.root}@150", tmp_path / "exact", *changes)
     assert_same_end(between, exact)
     assert compared(between) != compared(sparse)
+    promise.kept("forks between checkpoints that end as one from a checkpoint there", 1, 1)
 
 
 def test_it_can_begin_where_its_parent_did(parent: RunPaths, call: Call, tmp_path: Path) -> None:
@@ -221,20 +239,24 @@ def test_a_config_that_was_changed_is_refused(parent: RunPaths, call: Call, tmp_
 def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
     start_learner: Callable[..., LearnerProcess], tmp_path: Path
 ) -> None:
-    slow = ("--updates-per-step", "8", "--checkpoint-every", "1000000", *ENDLESS)
+    slow = ("--updates-per-step", "20", "--checkpoint-every", "1000000", *ENDLESS)
     learner = start_learner(*slow)
     learner.wait_for_env_steps(310)
     arguments = ("--fork", f"{learner.paths.root}@300", "--runs-root", "runs", "--run-id", "fork")
     process = python_m("mbpo.train", *arguments, cwd=tmp_path)
     child = RunPaths(tmp_path / "runs" / "fork")
     try:
-        wait_for(lambda: len(rows(child.metrics)) > 15, "the lead-in")
-        wait_for(lambda: (s := read_status(child)) and s.phase == "repeat", "its phase", 10.0)
-        sent = time.monotonic()
+        wait_for(child.inbox.exists, "the run directory")
+        paused = wait_for_answer(child, send(child, action="pause", by="t"), 30.0)
+        assert paused is not None and paused["status"] == "applied"
+        status = wait_for(
+            lambda: (s := read_status(child)) and s.state == "paused" and s, "a pause"
+        )
+        assert (status.phase, status.env_steps < 300) == ("repeat", True)
         answer = wait_for_answer(child, send(child, settings={"rollout_length": 2}, by="t"), 30.0)
-        assert time.monotonic() - sent < 5.0
         assert answer is not None
         assert (answer["status"], answer["at_env_steps"]) == ("applied", 300)
+        send(child, action="resume", by="t")
         wait_for(lambda: events(child, "fork_verified"), "the comparison")
         assert events(child, "warning") == []
         wait_for(lambda: checkpoint_steps(child.checkpoints) == [300], "the fork's checkpoint")
