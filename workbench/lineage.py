@@ -1,10 +1,12 @@
-"""Put every fork under the run that it branched off from."""
+"""Put every fork under the run that it branched off from, and say what it shares with others."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from workbench.messages import RunRow
 
@@ -51,3 +53,40 @@ def _place(top: RunRow, forks: dict[str, list[RunRow]], placed: dict[str, RunRow
         for fork in reversed(children):
             corner, on = ("└", " ") if fork is children[-1] else ("├", "│")
             waiting.append((fork, (below + corner)[-MOST_LINES:], (below + on)[-MOST_LINES:]))
+
+
+def family(rows: Iterable[RunRow], path: Path) -> tuple[RunRow, ...]:
+    """Return the tree of forks that the run at ``path`` belongs to, itself too, parents first.
+
+    Forks of a run that is not here are of one family.
+    """
+    families: dict[str, list[RunRow]] = {}
+    founder = own = ""
+    for row in in_tree(rows):
+        if not row.lines:
+            founder = origin(row.parent)[0] or row.run_id
+        families.setdefault(founder, []).append(row)
+        if row.path == path:
+            own = founder
+    return tuple(families.get(own, ()))
+
+
+def descent(row: RunRow, known: Mapping[str, RunRow]) -> dict[str, float]:
+    """Return the run and its ancestors by name, each with the env step up to which they are one."""
+    one_until = {row.run_id: math.inf}
+    at: RunRow | None = row
+    until = math.inf
+    while at is not None:
+        parent, step = origin(at.parent)
+        if not parent or parent in one_until:
+            break
+        until = min(until, float(step))
+        one_until[parent] = until
+        at = known.get(parent)
+    return one_until
+
+
+def shared(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return the env step up to which two runs have the same rows, by their descent; else −∞."""
+    return max((min(one[name], other[name]) for name in one.keys() & other.keys()),
+               default=-math.inf)  # fmt: skip

@@ -96,10 +96,11 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Hold the runs under the root, and the selected one in full."""
+    """Hold the runs under the root, the selected one in full, and the curves of those compared."""
 
     rows: tuple[RunRow, ...] = ()
     detail: RunDetail | None = None
+    compared: Mapping[Path, RunDetail] = field(default_factory=dict)
 
 
 class SnapshotReady(Message):

@@ -1,0 +1,128 @@
+"""Follow the files of a run as they grow: all of one in focus, the curves alone of one compared."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mbpo.runs.checkpoints import checkpoint_steps, settings_at
+from mbpo.runs.files import read_file
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.reader import RunReader, read_text_tail
+from workbench.messages import Points, RunDetail
+from workbench.series import in_order
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+LOG_BYTES = 64 * 1024
+MAX_CONFIG_BYTES = 256 * 1024
+BACKLOG = 1000  # new points of one metric in one look; a learner at work writes fewer
+
+
+class CurveFollower:
+    """Follow the config of one run and the metrics named ``keys``; nothing else is kept of it."""
+
+    def __init__(self, path: Path, keys: Collection[str]) -> None:
+        self.path = path
+        self._paths = RunPaths(path)
+        self._reader = RunReader(path)
+        self._keys = keys
+        self._points: dict[str, Points] = {}
+        self._retractions = 0
+        self._config: Mapping[str, Any] = {}
+        self._version = 0
+        self._took = 0
+
+    @property
+    def has_backlog(self) -> bool:
+        """Return whether the last look found more than what a learner at work appends."""
+        return self._took > BACKLOG
+
+    def poll(self) -> RunDetail:
+        """Return the curves as they stand, after at most one more chunk of the metrics."""
+        grew = self._reader.poll()
+        self._reader.events.clear()
+        for key in self._reader.series.keys() - set(self._keys):
+            del self._reader.series[key]
+        self._note(grew | self._poll_config())
+        return RunDetail(
+            path=self.path, version=self._version, series=dict(self._points), config=self._config,
+            bad_lines=self._reader.bad_lines, reading=grew,
+        )  # fmt: skip
+
+    def _note(self, changed: bool) -> None:
+        self._took = 0
+        if changed or self._version == 0:
+            self._version += 1
+            self._copy_grown()
+
+    def _copy_grown(self) -> None:
+        if self._retractions != self._reader.retractions:
+            self._retractions = self._reader.retractions
+            self._points.clear()
+        for key, series in self._reader.series.items():
+            known = self._points.get(key)
+            self._took = max(self._took, len(series.values) - (len(known.y) if known else 0))
+            if known is None or len(known.y) != len(series.values):
+                x, y = in_order(np.array(series.env_steps), np.array(series.values))
+                self._points[key] = Points(x, y)
+
+    def _poll_config(self) -> bool:
+        if self._config:
+            return False
+        try:
+            if self._paths.config.stat().st_size > MAX_CONFIG_BYTES:
+                return False
+            self._config = tomllib.loads(read_file(self._paths.config).decode())
+        except (OSError, ValueError, RecursionError):
+            return False
+        return bool(self._config)
+
+
+class RunFollower(CurveFollower):
+    """Follow everything that is shown of one run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, ())
+        self._log_mark: tuple[int, int] | None = None
+        self._log: tuple[str, ...] = ()
+        self._checkpoints: Mapping[int, Mapping[str, Any]] = {}
+
+    def poll(self) -> RunDetail:
+        """Return the run as it stands, after at most one more chunk of its files."""
+        grew = self._reader.poll()
+        self._note(grew | self._poll_log() | self._poll_config() | self._poll_checkpoints())
+        return RunDetail(
+            path=self.path, version=self._version, series=dict(self._points),
+            events=tuple(self._reader.events), log=self._log, config=self._config,
+            checkpoints=self._checkpoints, bad_lines=self._reader.bad_lines, reading=grew,
+        )  # fmt: skip
+
+    def _poll_log(self) -> bool:
+        try:
+            stat = self._paths.log.stat()
+        except OSError:
+            return False
+        mark = (stat.st_size, stat.st_mtime_ns)
+        if mark == self._log_mark:
+            return False
+        self._log_mark = mark
+        self._log = tuple(read_text_tail(self._paths.log, LOG_BYTES))
+        return True
+
+    def _poll_checkpoints(self) -> bool:
+        folder, known = self._paths.checkpoints, self._checkpoints
+        steps = checkpoint_steps(folder)
+        if steps == list(known):
+            return False
+        self._checkpoints = {
+            step: known[step] if step in known else settings_at(folder, step) for step in steps
+        }
+        return True
