@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,6 +68,7 @@ class Workbench(App[None]):
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
         self.selected: Path | None = None
+        self.compared: tuple[Path, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
         self._start = start
         self._watch = watch
@@ -145,6 +146,11 @@ class Workbench(App[None]):
         if path is not None:
             save_focus(self.runs_root, path)
         self._bench.render_snapshot()
+
+    def compare(self, paths: Iterable[Path]) -> None:
+        """Have the curves of the runs at ``paths`` read too."""
+        self.compared = tuple(paths)
+        self._watcher.compare(self.compared)
 
     def send(self, path: Path, promise: Promise) -> None:
         """Write a command into the run's inbox, off the event loop."""

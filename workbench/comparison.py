@@ -79,7 +79,7 @@ class Comparison:
     @property
     def common_step(self) -> float:
         """Return the last env step at which every run has been evaluated, NaN where none is."""
-        common = reduce(np.intersect1d, [run.evaluated for run in self.runs] or [np.zeros(0)])
+        common = reduce(_common, [run.evaluated for run in self.runs] or [np.zeros(0)])
         return float(common[-1]) if len(common) else math.nan
 
     @property
@@ -133,6 +133,14 @@ def compare(
         for row in rows if row.path in letters or row.path == focus
     )  # fmt: skip
     return Comparison(runs, tuple(descent(run.row, known) for run in runs))
+
+
+def _common(some: Floats, others: Floats) -> Floats:
+    """Return those of ``some`` that are among ``others``; both are in order."""
+    if not len(others):
+        return others
+    nearest = np.minimum(np.searchsorted(others, some), len(others) - 1)
+    return np.asarray(some[others[nearest] == some])
 
 
 def _at(points: Points, step: float) -> float:

@@ -28,6 +28,7 @@ def polyline(
     NaN is a gap; a point between two gaps, or any that is not ``joined``, is one dot.
     """
     dots = np.zeros((height * DOTS_Y, width * DOTS_X), dtype=bool)
+    x, y = np.clip(x, -MAX_DOTS, MAX_DOTS), np.clip(y, -MAX_DOTS, MAX_DOTS)
     finite = np.isfinite(x) & np.isfinite(y)
     _mark(dots, x[finite], y[finite])
     both = finite[1:] & finite[:-1]

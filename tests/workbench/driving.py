@@ -32,6 +32,7 @@ class Bench:
         """Let the app see the run directories as they are now."""
         for _ in range(times):
             self.watcher.select(self.app.selected)
+            self.watcher.compare(self.app.compared)
             self.app.post_message(SnapshotReady(self.watcher.look()))
             await self.pilot.pause()
 

@@ -316,6 +316,7 @@ def test_bad_arguments_end_with_exit_code_2() -> None:
 def test_every_binding_can_be_given_another_key() -> None:
     from workbench.screens.bench import Bench as BenchScreen
     from workbench.screens.dialogs import ConfirmStop, EditValues
+    from workbench.screens.differences import Differences
     from workbench.screens.fork import ForkForm
     from workbench.screens.help import HelpScreen
     from workbench.screens.log import LogScreen
@@ -324,6 +325,7 @@ def test_every_binding_can_be_given_another_key() -> None:
         Workbench,
         BenchScreen,
         ConfirmStop,
+        Differences,
         EditValues,
         ForkForm,
         HelpScreen,

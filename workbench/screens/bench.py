@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,22 +17,20 @@ from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
 from textual.events import Resize
-from textual.screen import Screen
 from textual.widgets import Button, Footer, Static
 
 from workbench.format import fitted, number, safe_text
-from workbench.messages import RESUMABLE, RunDetail, RunRow, Snapshot
+from workbench.messages import RESUMABLE, RunRow, Snapshot
 from workbench.screens.charts import CHARTS, Charts
 from workbench.screens.keys import BENCH_KEYS
 from workbench.screens.palette import RunCommands
+from workbench.screens.watching import WatchingScreen
 from workbench.steering import Change, Steering, changes_in, nudged
+from workbench.widgets.comparing import Comparing
 from workbench.widgets.controls import Controls
 from workbench.widgets.events import Events, LogTail
 from workbench.widgets.header import Header
 from workbench.widgets.runs_table import RunsTable
-
-if TYPE_CHECKING:
-    from workbench.screens.host import Host
 
 NO_RUNS = Content.from_markup(
     "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\n"
@@ -40,7 +38,7 @@ NO_RUNS = Content.from_markup(
 )
 
 
-class Bench(Screen[None]):
+class Bench(WatchingScreen):
     """Show every run under the root, and one of them in full."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RunCommands}
@@ -48,15 +46,9 @@ class Bench(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshot = Snapshot()
         self.steering: dict[Path, Steering] = {}
         self.changes: list[Change] = []
         self._drawn: tuple[Any, ...] = ()
-
-    @property
-    def host(self) -> Host:
-        """Return the app, as far as screens know it."""
-        return cast("Host", self.app)
 
     def compose(self) -> ComposeResult:
         """Lay out the panels."""
@@ -72,6 +64,7 @@ class Bench(Screen[None]):
         with Grid(id="below"):
             yield Events(id="events")
             yield LogTail(id="log-tail")
+            yield Comparing(id="comparing")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -85,20 +78,7 @@ class Bench(Screen[None]):
         width, height = event.size
         self.set_class(width < 120 or height < 34, "-compact")
         self.set_class(width < 70 or height < 20, "-tiny")
-        self._drawn = ()
-        self.call_after_refresh(self.render_snapshot)
-
-    @property
-    def row(self) -> RunRow | None:
-        """Return the run in focus."""
-        wanted = self.host.selected
-        return next((row for row in self.snapshot.rows if row.path == wanted), None)
-
-    @property
-    def detail(self) -> RunDetail | None:
-        """Return the run in focus in full, once it was read."""
-        detail = self.snapshot.detail
-        return detail if detail is not None and detail.path == self.host.selected else None
+        self.call_after_refresh(self._draw_anew)
 
     @property
     def own(self) -> Steering:
@@ -108,6 +88,7 @@ class Bench(Screen[None]):
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot."""
         self.snapshot = snapshot
+        self.forget_vanished()
         if self.detail is not None:
             self.changes = changes_in(self.detail.events)
             self._settle()
@@ -124,20 +105,38 @@ class Bench(Screen[None]):
         """Show what is known; charts are drawn again only when their data moved."""
         rows, row, detail = self.snapshot.rows, self.row, self.detail
         self.set_class(not rows, "-empty")
-        self.query_one(RunsTable).show(rows, self.host.selected)
+        self.query_one(RunsTable).show(rows, self.host.selected, self.marks.letters)
         self.query_one("#runs-panel").border_subtitle = self._counted()
         self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "")
         self.query_one(Controls).show(row, detail, self.own, self.changes, self.host.readonly)
+        comparison = self.comparison
         state = (
             detail and (detail.path, detail.version),
             row and (row.controls, row.env_steps),
             self.size,
-        )
+            [(run.letter, run.row.path, run.row.controls, run.detail.version)
+             for run in comparison.runs],
+        )  # fmt: skip
         if state != self._drawn:
             self._drawn = state
+            self._make_room(len(comparison.runs))
             self.query_one(Events).show(detail)
             self.query_one(LogTail).show(detail.log if detail else ())
-            self.query_one(Charts).show(row, detail, self.changes)
+            self.query_one(Comparing).show(comparison)
+            self.query_one(Charts).show(row, detail, self.changes, comparison)
+
+    def _make_room(self, compared: int) -> None:
+        """Give the runs compared a line each, as far as the terminal has them."""
+        most, least = (8, 5) if self.has_class("-compact") else (12, 9)
+        below = self.query_one("#below")
+        below.styles.height = min(max(compared + 3, least), most) if compared > 1 else None
+        if self.has_class("-comparing") is not (compared > 1):
+            self.set_class(compared > 1, "-comparing")
+            self.call_after_refresh(self._draw_anew)
+
+    def _draw_anew(self) -> None:
+        self._drawn = ()
+        self.render_snapshot()
 
     def _counted(self) -> str:
         active = sum(row.active for row in self.snapshot.rows)
@@ -277,13 +276,13 @@ class Bench(Screen[None]):
         """Show the model's error in the other unit."""
         charts = self.query_one(Charts)
         charts.squared = not charts.squared
-        charts.show(self.row, self.detail, self.changes)
+        charts.show(self.row, self.detail, self.changes, self.comparison)
 
     def action_smooth(self) -> None:
         """Turn smoothing on or off."""
         charts = self.query_one(Charts)
         charts.smooth = not charts.smooth
-        charts.show(self.row, self.detail, self.changes)
+        charts.show(self.row, self.detail, self.changes, self.comparison)
 
     def action_wide_table(self) -> None:
         """Give the table the whole width, or take it back."""

@@ -11,11 +11,14 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from workbench.comparison import Comparison
 from workbench.lineage import origin
 from workbench.messages import RunDetail, RunRow
 from workbench.steering import Change
 from workbench.widgets import views
+from workbench.widgets.bound_view import bound_picture, bound_words
 from workbench.widgets.chart import Chart
+from workbench.widgets.overlays import Overlay
 from workbench.widgets.picture import Picture
 
 CHARTS = ("return", "bound", "error", "mix")
@@ -92,33 +95,49 @@ class Charts(Vertical):
             self.query_one(f"#panel-{name}").set_class(name == self.chosen, "-chosen")
             self.query_one(f"#tab-{name}").set_class(name == self.chosen, "-chosen")
 
-    def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change]) -> None:
-        """Draw the run's curves, or say what they wait for."""
+    def show(
+        self, row: RunRow | None, detail: RunDetail | None, changes: list[Change],
+        comparison: Comparison,
+    ) -> None:  # fmt: skip
+        """Draw the run's curves, those compared with it too, or say what they wait for."""
         shown = detail if detail is not None else RunDetail(_NOWHERE, 0)
-        k = shown.last("rollout/length")
-        configured = row.controls.get("rollout_length") if row is not None else None
-        if isinstance(configured, int) and not isinstance(configured, bool):
-            k = float(configured)
         now = row.env_steps if row is not None else 0
+        k = views.k_in_force(row, shown)
         scene = views.Scene(shown, tuple(changes), now, k, _forked_at(row))
-        pictures = {
-            "return": views.return_picture(scene, self.smooth),
-            "bound": views.bound_picture(scene),
-            "error": views.error_picture(scene, self.squared),
-            "length": views.length_picture(scene),
-            "ratio": views.ratio_picture(scene),
-        }
+        several = len(comparison.runs) > 1
+        pictures = self._overlaid(scene, comparison) if several else self._alone(scene)
         for name, picture in pictures.items():
             if row is None:
                 picture = Picture("", empty="curves of the run in focus appear here")
             self.query_one(f"#chart-{name}", Chart).show(picture)
-        self._subtitles(scene)
+        self._subtitles(scene, several)
 
-    def _subtitles(self, scene: views.Scene) -> None:
+    def _alone(self, scene: views.Scene) -> dict[str, Picture]:
+        return {
+            "return": views.return_picture(scene, self.smooth),
+            "bound": bound_picture(scene),
+            "error": views.error_picture(scene, self.squared),
+            "length": views.length_picture(scene),
+            "ratio": views.ratio_picture(scene),
+        }
+
+    def _overlaid(self, scene: views.Scene, comparison: Comparison) -> dict[str, Picture]:
+        overlay = Overlay(scene, comparison)
+        return {
+            "return": overlay.returns(self.smooth),
+            "bound": overlay.bound(),
+            "error": overlay.error(self.squared),
+            "length": overlay.length(),
+            "ratio": overlay.ratio(),
+        }
+
+    def _subtitles(self, scene: views.Scene, several: bool) -> None:
+        unit = "v: total variation" if self.squared else "v: MSE"
         titles = {
             "return": "m: raw" if self.smooth else "m: smoothed",
-            "bound": views.bound_words(scene),
-            "error": "v: total variation" if self.squared else "v: MSE",
+            "bound": bound_words(scene),
+            "error": f"on new data · {unit}" if several else unit,
+            "mix": "as measured" if several else "",
         }
         for name, title in titles.items():
             self.query_one(f"#panel-{name}").border_subtitle = title

@@ -36,6 +36,13 @@ k (rollout_length) is how many imagined steps branch from each real state; 0 is 
 follows rollout_schedule. real_ratio is the share of real rows in each batch of SAC. A change holds
 from the env step shown as "applied @"; "measured" is what sampling really did."""
 
+COMPARING = """\
+c marks the run in focus, C its whole family: the runs it descends from, their forks and its own.
+Where all of them are marked, C takes off every mark. Up to eight runs have a letter; the one in
+focus is drawn with them, marked or not. What forks share with the run they left is drawn once.
+"at 4,000" is the last env step at which all of them were evaluated: compare there. Two evaluations
+closer than their ± say little, and two runs of one seed each say less than five of either."""
+
 LIFE = """\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run."""
@@ -63,6 +70,7 @@ class HelpScreen(ModalScreen[None]):
             page.border_subtitle = "esc closes"
             yield Static(_titled("Keys", self._keys()))
             yield Static(_titled("What you steer", Content(DIALS)))
+            yield Static(_titled("How runs compare", Content(COMPARING)))
             yield Static(_titled("What the bound says, and what not", Content(BOUND)))
             yield Static(_titled("What is measured", _glossary()))
             yield Static(_titled("States", _states()))

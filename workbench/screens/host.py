@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,9 @@ class Host(Protocol):
 
     def select(self, path: Path | None) -> None:
         """Put a run in focus."""
+
+    def compare(self, paths: Iterable[Path]) -> None:
+        """Read the curves of the runs at ``paths`` too."""
 
     def send(self, path: Path, promise: Promise) -> None:
         """Send a command to a run."""

@@ -80,6 +80,7 @@ class RunCommands(Provider):
             if row.state in RESUMABLE:
                 yield f"resume {name}", bench.action_resume, "Goes on from its newest checkpoint"
             yield f"fork {name}", bench.action_fork, "A new run that branches off it at an env step"
+        yield from self._comparing()
         if not host.readonly:
             yield "new run", host.open_launch_form, "Opens the launch form"
             for preset in PRESETS.values():
@@ -91,3 +92,19 @@ class RunCommands(Provider):
         yield "help", host.open_help, "Keys, the theory, and what is measured"
         yield "change theme", bench.app.action_change_theme, "Colours of the app"
         yield "quit", bench.app.exit, "Ends this app; runs go on"
+
+    def _comparing(self) -> Iterator[Command]:
+        bench, row = self._bench, self._bench.row
+        letters = bench.marks.letters
+        if row is not None:
+            name = fitted(row.run_id, 40)
+            if row.path in letters:
+                yield f"stop comparing {name}", bench.action_compare, "Takes its mark off"
+            else:
+                yield f"compare {name}", bench.action_compare, "Marks it for the charts"
+            if any(path not in letters for path in bench.kin()):
+                text = f"compare the family of {name}"
+                yield text, bench.action_compare_family, "Marks its whole tree of forks"
+        if letters:
+            yield "what differs", bench.action_differences, "Settings and evaluations, in full"
+            yield "compare nothing", bench.action_compare_none, "Takes off every mark"

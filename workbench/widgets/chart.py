@@ -35,9 +35,9 @@ class Chart(Widget):
         ground = self.background_colors[1].hex6
         wanted = (self.picture, self.size.width, self.size.height, ground)
         if self._painted is None or self._painted[1:] != wanted[1:]:
-            self._strips = paint(*wanted)
+            style = self.rich_style
+            self._strips = [strip.apply_style(style) for strip in paint(*wanted)]
             self._painted = wanted
-        style = self.rich_style
         if y >= len(self._strips):
-            return Strip.blank(self.size.width, style)
-        return self._strips[y].apply_style(style)
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._strips[y]

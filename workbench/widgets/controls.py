@@ -65,11 +65,11 @@ class DialRow(Horizontal):
             value = Content.styled(f"{content.asked}…", f"bold {WAITING}")
         elif content.configured == "auto" and math.isfinite(content.in_force):
             value = Content.styled(f"auto {number(content.in_force)}", "bold")
-        self.query_one(".dial-value", Static).update(value)
+        self.query_one(".dial-value", Static).update(value, layout=False)
         measured = number(content.measured) if math.isfinite(content.measured) else "–"
         cell = self.query_one(".dial-measured", Static)
         label = "measured " if cell.size.width >= 14 else "m "
-        cell.update(Content.assemble((label, MUTED), (measured, "bold")))
+        cell.update(Content.assemble((label, MUTED), (measured, "bold")), layout=False)
 
 
 class Controls(Vertical):
@@ -106,7 +106,9 @@ class Controls(Vertical):
             for setting in ("rollout_length", "real_ratio"):
                 shown = dial(row, detail, steering, setting)
                 self.query_one(f"#dial-{setting}", DialRow).show(shown)
-        self.query_one("#fates", Static).update(self._fates(row, steering, changes))
+        fates, told = self._fates(row, steering, changes), self.query_one("#fates", Static)
+        if told.content != fates:  # its height is that of its words: all is laid out again
+            told.update(fates)
 
     def _fates(self, row: RunRow | None, steering: Steering, changes: list[Change]) -> Content:
         if row is None:

@@ -71,13 +71,14 @@ class Events(Static):
         width, height = self.content_size.width or 60, self.content_size.height or 4
         events = detail.events[-height:] if detail is not None else ()
         if not events:
-            self.update(Content.styled("Evaluations, refits and changes appear here.",
-                                       MUTED))  # fmt: skip
+            empty = Content.styled("Evaluations, refits and changes appear here.", MUTED)
+            self.update(empty, layout=False)
             return
         self.border_subtitle = (
             f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else ""
         )
-        self.update(Content("\n").join(event_line(event, width) for event in events))
+        lines = Content("\n").join(event_line(event, width) for event in events)
+        self.update(lines, layout=False)
 
 
 class LogTail(Static):
@@ -93,4 +94,4 @@ class LogTail(Static):
         width, height = self.content_size.width or 60, self.content_size.height or 4
         last = [fitted(line, width) for line in list(lines)[-height:]]
         empty = Content.styled("The learner has printed nothing yet.", MUTED)
-        self.update(Content("\n".join(last)) if last else empty)
+        self.update(Content("\n".join(last)) if last else empty, layout=False)

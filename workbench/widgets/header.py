@@ -58,7 +58,8 @@ class Header(Static):
                 Content.assemble(
                     ("MBPO Workbench", "bold"),
                     (" · find out when to trust your model", MUTED),
-                )
+                ),
+                layout=False,
             )
             return  # fmt: skip
-        self.update(headline(row, width, dials))
+        self.update(headline(row, width, dials), layout=False)

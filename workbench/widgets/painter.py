@@ -4,81 +4,19 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from workbench.format import number
-from workbench.raster import BRAILLE, DOTS_X, DOTS_Y, padded, polyline, scale, ticks
+from workbench.raster import BRAILLE, DOTS_X, padded, polyline, ticks
 from workbench.series import Floats, thin
+from workbench.widgets.canvas import Canvas, Frame
 from workbench.widgets.picture import GREY, Line, Picture
-
-
-@dataclass
-class Canvas:
-    """Hold the cells of the plot area while it is painted."""
-
-    width: int
-    height: int
-    chars: NDArray[np.str_] = field(init=False)
-    inks: NDArray[np.intp] = field(init=False)
-    grounds: NDArray[np.intp] = field(init=False)
-    bits: NDArray[np.uint8] = field(init=False)
-    colors: list[str] = field(default_factory=lambda: [GREY])
-
-    def __post_init__(self) -> None:
-        shape = (self.height, self.width)
-        self.chars = np.full(shape, " ", dtype="<U1")
-        self.inks = np.zeros(shape, dtype=np.intp)
-        self.grounds = np.zeros(shape, dtype=np.intp)
-        self.bits = np.zeros(shape, dtype=np.uint8)
-
-    def ink(self, color: str) -> int:
-        """Return the number of a colour."""
-        if color not in self.colors:
-            self.colors.append(color)
-        return self.colors.index(color)
-
-    def put(self, column: int, row: int, text: str, color: str) -> None:
-        """Write ``text`` where it fits."""
-        for offset, character in enumerate(text):
-            if 0 <= row < self.height and 0 <= column + offset < self.width:
-                self.chars[row, column + offset] = character
-                self.inks[row, column + offset] = self.ink(color)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Map data to dots of the plot area."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    width: int
-    height: int
-
-    def dots(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Return dot coordinates, y from the top."""
-        across = scale(x, *self.x, self.width * DOTS_X)
-        up = scale(y, *self.y, self.height * DOTS_Y)
-        return across, self.height * DOTS_Y - 1 - up
-
-    def column(self, x: float) -> int:
-        """Return the cell column that holds the dot of ``x``."""
-        return int(np.rint(scale(np.float64(x), *self.x, self.width * DOTS_X)) // DOTS_X)
-
-    def row(self, y: float) -> int:
-        """Return the cell row that holds the dot of ``y``, from the top."""
-        return int(self.rows(np.float64(y)))
-
-    def rows(self, y: Floats) -> Floats:
-        """Return the cell rows of many values."""
-        dots = self.height * DOTS_Y
-        return np.asarray((dots - 1 - np.rint(scale(y, *self.y, dots))) // DOTS_Y)
 
 
 def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
@@ -140,8 +78,10 @@ def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
     for marker in picture.markers:
         for row in range(canvas.height):
             canvas.put(frame.column(marker.x), row, marker.char, marker.color)
-    for line in picture.lines:
+    lines = sorted(picture.lines, key=lambda line: line.bold)
+    for line in lines:
         _paint_line(line, canvas, frame)
+    _paint_letters(lines, canvas, frame)
     _paint_marker_labels(picture, canvas, frame)
 
 
@@ -166,21 +106,41 @@ def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
         return
     x, y = thin(line.x, line.y, canvas.width * DOTS_X)
     finite = np.flatnonzero(np.isfinite(y))
-    glyphs = bool(line.glyph) and len(finite) <= max(canvas.width // 2, 8)
+    few = len(finite) <= max(canvas.width // 2, 8)
+    glyphs = bool(line.glyph) and (few or line.gap > 0)
     if line.joined or not glyphs:
-        bits = polyline(*frame.dots(x, y), canvas.width, canvas.height, joined=line.joined)
+        across, down = frame.dots(x, y)
+        bits = polyline(across, down, canvas.width, canvas.height, joined=line.joined)
+        if line.bold:
+            bits |= polyline(across, down - 1, canvas.width, canvas.height, joined=line.joined)
         drawn = bits > 0
         canvas.bits |= bits  # a cell shared by two lines keeps the dots of both
         canvas.chars[drawn] = (canvas.bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
         canvas.inks[drawn] = canvas.ink(line.color)
     if glyphs:
-        for index in finite:
-            at = (frame.column(float(x[index])), frame.row(float(y[index])))
-            canvas.put(*at, line.glyph, line.color)
-    if len(finite):
-        end = finite[-1]
-        column = min(frame.column(float(x[end])), canvas.width - 1)
-        canvas.put(column, frame.row(float(y[end])), line.letter, line.color)
+        _paint_glyphs(line, x[finite], y[finite], canvas, frame)
+
+
+def _paint_glyphs(line: Line, x: Floats, y: Floats, canvas: Canvas, frame: Frame) -> None:
+    free = 0
+    for column, row in zip(frame.columns(x).tolist(), frame.rows(y).tolist(), strict=True):
+        if column >= free:
+            canvas.put(int(column), int(row), line.glyph, line.color)
+            free = column + line.gap
+
+
+def _paint_letters(lines: list[Line], canvas: Canvas, frame: Frame) -> None:
+    """Write each line's letter at its end, to the left of those that stand there already."""
+    taken = set()
+    for line in reversed(lines):
+        finite = np.flatnonzero(np.isfinite(line.y))
+        if line.letter and len(finite):
+            x, y = float(line.x[finite[-1]]), float(line.y[finite[-1]])
+            column, row = min(frame.column(x), canvas.width - 1), frame.row(y)
+            while (column, row) in taken:
+                column -= 1
+            taken.add((column, row))
+            canvas.put(column, row, line.letter, line.color)
 
 
 def _paint_marker_labels(picture: Picture, canvas: Canvas, frame: Frame) -> None:
@@ -209,15 +169,18 @@ def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground
     key = inks * 64 + grounds
     edges = [0, *(np.flatnonzero(np.diff(key)) + 1), canvas.width]
     for start, end in itertools.pairwise(edges):
-        band = canvas.colors[grounds[start]] if grounds[start] else None
-        style = Style(
-            color=canvas.colors[inks[start]], bgcolor=_tint(band, ground) if band else None
-        )
+        band = canvas.colors[grounds[start]] if grounds[start] else ""
+        style = _style(canvas.colors[inks[start]], band, ground)
         segments.append(Segment("".join(chars[start:end]), style))
     return Strip(segments, gutter + canvas.width)
 
 
 @functools.cache
+def _style(color: str, band: str, ground: str) -> Style:
+    """Return the style of ``color`` on a band, if it is named, or on nothing."""
+    return Style(color=color, bgcolor=_tint(band, ground) if band else None)
+
+
 def _tint(color: str, ground: str, share: float = 0.22) -> str:
     """Return ``color`` mixed into the background ``ground``."""
     parts = [
@@ -255,8 +218,8 @@ def _legend(picture: Picture, width: int) -> Strip:
 def _keys(picture: Picture, words: bool) -> list[Segment]:
     keys = []
     for line in picture.lines:
-        if len(line.x):
-            text = f"{line.label} {line.value}" if words else line.value
+        if len(line.x) and line.value:
+            text = f"{line.label} {line.value}".lstrip() if words else line.value
             keys.append(Segment(f"{line.letter} ", Style(color=line.color, bold=True)))
             keys.append(Segment(f"{text}  ", Style(color=line.color)))
     return keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,11 +11,18 @@ from workbench.series import Floats
 SKY, ORANGE, GREEN, PURPLE = "#56B4E9", "#E69F00", "#009E73", "#CC79A7"
 YELLOW, VERMILLION, GREY = "#F0E442", "#D55E00", "#7d8590"
 """The colours of Okabe and Ito, told apart by people with any colour vision."""
+BLUE, PALE, WHITE = "#2F7FC1", "#9aa4af", "#d6dde5"  # their blue, lighter, and black turned over
+
+UNMARKED = "◆"  # in place of a letter: the run in focus beside those that are marked
+RUN_COLORS = {
+    "A": SKY, "B": ORANGE, "C": GREEN, "D": YELLOW, "E": VERMILLION, "F": PURPLE, "G": BLUE,
+    "H": PALE, UNMARKED: WHITE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Line:
-    """Draw one series; ``letter`` stands at its end and in the legend."""
+    """Draw one series; ``letter`` stands at its end and in the legend, if there is a value."""
 
     letter: str
     label: str
@@ -26,7 +33,15 @@ class Line:
     low: Floats | None = None  # the band, where there is one
     high: Floats | None = None
     glyph: str = ""  # drawn at every point when there are few
+    gap: int = 0  # cells at least from one glyph to the next, where there are many points
     joined: bool = True
+    bold: bool = False  # twice as thick, and above the others
+
+    def since(self, first: int) -> Line:
+        """Return the line from its point ``first`` on."""
+        low = None if self.low is None else self.low[first:]
+        high = None if self.high is None else self.high[first:]
+        return replace(self, x=self.x[first:], y=self.y[first:], low=low, high=high)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.text import Text
@@ -11,7 +12,16 @@ from textual.widgets import DataTable
 from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
 from workbench.lineage import origin
 from workbench.messages import RunRow
-from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
+from workbench.widgets.picture import (
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RUN_COLORS,
+    SKY,
+    VERMILLION,
+    YELLOW,
+)
 
 COLORS = {
     "launching": SKY, "starting": SKY, "running": GREEN, "paused": YELLOW, "stopping": ORANGE,
@@ -42,13 +52,13 @@ def columns_for(width: int) -> tuple[Column, ...]:
     return NARROW
 
 
-def cell(row: RunRow, name: str, width: int) -> Text:
+def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
     """Return one cell as text that nothing interprets."""
     color = COLORS.get(row.state, GREY)
     if name == "":
         return Text(GLYPHS.get(row.state, "·"), style=color)
     if name == "run":
-        return label(row, width)
+        return label(row, width, letter)
     if name == "state":
         return Text(fitted(row.state, width), style=color)
     if name == "env":
@@ -63,17 +73,24 @@ def cell(row: RunRow, name: str, width: int) -> Text:
     return Text("yes" if row.interactive else "", style=PURPLE)
 
 
-def label(row: RunRow, width: int) -> Text:
-    """Return the run's name: under its parent with the step of the fork, else with the parent."""
+def label(row: RunRow, width: int, letter: str = "") -> Text:
+    """Return the run's name: under its parent with the step of the fork, else with the parent.
+
+    ``letter`` is that of a run marked for comparison.
+    """
     before = after = ""
+    mark = f"{letter} " if letter else ""
     if row.lines:
         lines = row.lines[-max(width // 4, 2) :]
         before = f"{lines}@{origin(row.parent)[1]} "
     elif row.parent:
-        room = max(width - len(safe_text(row.run_id)) - 2, width // 2 - 1)
+        room = max(width - len(mark) - len(safe_text(row.run_id)) - 2, width // 2 - 1)
         after = " ⑂" + ending(f" {row.parent}", room)
-    name = squeezed(row.run_id, width - len(before) - len(after))
-    text = Text.assemble((before, GREY), (name, "" if row.active else GREY), (after, GREY))
+    name = squeezed(row.run_id, width - len(before) - len(mark) - len(after))
+    text = Text.assemble(
+        (before, GREY), (mark, f"bold {RUN_COLORS[letter]}" if mark else ""),
+        (name, "" if row.active else GREY), (after, GREY),
+    )  # fmt: skip
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
 
@@ -91,15 +108,19 @@ class RunsTable(DataTable[Text]):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._rows: tuple[RunRow, ...] = ()
+        self._letters: Mapping[Path, str] = {}
         self._layout: tuple[Column, ...] = ()
         self.picked: Path | None = None
 
-    def show(self, rows: tuple[RunRow, ...], picked: Path | None) -> None:
-        """Show ``rows`` with the cursor on ``picked``."""
+    def show(
+        self, rows: tuple[RunRow, ...], picked: Path | None, letters: Mapping[Path, str]
+    ) -> None:
+        """Show ``rows`` with the cursor on ``picked`` and the letters of those marked."""
         self.picked = picked
         layout = columns_for(self.content_size.width or 30)
         same = layout == self._layout and [r.path for r in rows] == [r.path for r in self._rows]
-        old, self._rows = self._rows, rows
+        old = self._lettered()
+        self._rows, self._letters = rows, letters
         if same:
             self._update(old)
         else:
@@ -109,7 +130,7 @@ class RunsTable(DataTable[Text]):
 
     def on_resize(self) -> None:
         """Choose the columns again."""
-        self.show(self._rows, self.picked)
+        self.show(self._rows, self.picked, self._letters)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Report the run under the cursor, unless the table itself moved it."""
@@ -122,20 +143,24 @@ class RunsTable(DataTable[Text]):
             self.picked = path
             self.post_message(self.Picked(path))
 
-    def _update(self, old: tuple[RunRow, ...]) -> None:
-        for row, before in zip(self._rows, old, strict=True):
-            if row == before:
+    def _lettered(self) -> list[tuple[RunRow, str]]:
+        return [(row, self._letters.get(row.path, "")) for row in self._rows]
+
+    def _update(self, old: list[tuple[RunRow, str]]) -> None:
+        for now, before in zip(self._lettered(), old, strict=True):
+            if now == before:
                 continue
+            row, letter = now
             for name, width in self._layout:
-                self.update_cell(str(row.path), name or "glyph", cell(row, name, width))
+                self.update_cell(str(row.path), name or "glyph", cell(row, name, width, letter))
 
     def _rebuild(self) -> None:
         with self.prevent(DataTable.RowHighlighted):
             self.clear(columns=True)
             for name, width in self._layout:
                 self.add_column(Text(name), width=width, key=name or "glyph")
-            for row in self._rows:
-                cells = [cell(row, name, width) for name, width in self._layout]
+            for row, letter in self._lettered():
+                cells = [cell(row, name, width, letter) for name, width in self._layout]
                 self.add_row(*cells, key=str(row.path))
 
     def _follow(self) -> None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mbpo.bound import gap_ratio
 from workbench.format import number, whole
-from workbench.messages import Points, RunDetail
+from workbench.messages import Points, RunDetail, RunRow
 from workbench.series import Floats, ema, smoothing_weight, spread
 from workbench.steering import Change
 from workbench.widgets.picture import (
@@ -25,8 +24,7 @@ from workbench.widgets.picture import (
     Picture,
 )
 
-MAX_K = 200
-DEFAULT_GAMMA = 0.99
+MOST_STEPS = 1000  # that k can be
 NONE = np.zeros(0)
 
 
@@ -57,6 +55,13 @@ class Scene:
         """Return the env steps from 0 to now, the same on every chart."""
         ends = [float(p.x[-1]) for p in self.detail.series.values() if len(p.x)]
         return 0.0, max([*ends, *(m.x for m in self.markers), float(self.env_steps), 1.0])
+
+
+def k_in_force(row: RunRow | None, detail: RunDetail) -> float:
+    """Return k as configured by number, else as logged last; NaN where it is neither."""
+    configured = row.controls.get("rollout_length") if row is not None else None
+    k = configured if type(configured) is int else detail.last("rollout/length")
+    return float(k) if 0 <= k <= MOST_STEPS else math.nan
 
 
 def markers_of(changes: Iterable[Change]) -> tuple[Marker, ...]:
@@ -97,66 +102,19 @@ def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | Non
     return mean.y - std.y, mean.y + std.y
 
 
-def smoothed(letter: str, label: str, color: str, points: Points, smooth: bool) -> Line:
+def smoothed(
+    letter: str, label: str, color: str, points: Points, smooth: bool, band: bool = True
+) -> Line:
     """Return the moving average with a band of one standard deviation, or the raw points."""
     weight = smoothing_weight(len(points.y))
     if not smooth or weight == 0:
         return Line(letter, label, number(points.last), color, points.x, points.y)
-    mean, width = ema(points.y, weight), spread(points.y, weight)
-    last = number(float(mean[-1]))
-    return Line(letter, label, last, color, points.x, mean, mean - width, mean + width)
-
-
-def gamma_of(detail: RunDetail) -> float:
-    """Return the discount of the run's configuration."""
-    gamma = detail.config.get("gamma", DEFAULT_GAMMA)
-    valid = isinstance(gamma, (int, float)) and 0 <= gamma < 1
-    return float(gamma) if valid else DEFAULT_GAMMA
-
-
-def bound_picture(scene: Scene) -> Picture:
-    """Show C(k)/C(0) over k with the k in force and the best k."""
-    detail, k = scene.detail, scene.k_shown
-    rho, gamma = detail.last("bound/rho"), gamma_of(detail)
-    if not math.isfinite(rho) or rho < 0:
-        waiting = "first refit" if "bound/eps_m" not in detail.series else "new on-policy data"
-        return Picture("C(k)/C(0)", x_label="k (steps)", empty=f"waiting for the {waiting}")
-    k_star = detail.last("bound/k_star")
-    reach = max(k, k_star if math.isfinite(k_star) else 0.0)
-    most = int(min(max(10.0, 1.6 * reach), MAX_K))
-    lengths = np.linspace(0.0, most, min(most * 4, 400) + 1)
-    curve = np.array([gap_ratio(float(length), gamma, rho) for length in lengths])
-    markers = [Marker(k, f"k={number(k)}", YELLOW, "│")]
-    if math.isfinite(k_star) and k_star <= most:
-        markers.append(Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
-    now = gap_ratio(k, gamma, rho)
-    here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]))
-    facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
-    line = Line("C", "over k", facts, SKY, lengths, curve)
-    return Picture(
-        "C(k)/C(0)", x_label="k (steps)", lines=(line, here), markers=tuple(markers),
-        x_range=(0.0, float(most)), y_range=_bound_range(curve), rule=1.0,
-    )  # fmt: skip
-
-
-def _bound_range(curve: Floats) -> tuple[float, float]:
-    low, high = min(float(curve.min()), 1.0), max(float(curve.max()), 1.0)
-    room = max((high - low) * 0.08, 0.01)
-    return low - room, high + room
-
-
-def bound_words(scene: Scene) -> str:
-    """Say what the bound promises at the k in force."""
-    detail, k = scene.detail, scene.k_shown
-    rho, over = detail.last("bound/rho"), detail.last("bound/c_over_gap")
-    if not math.isfinite(rho):
-        return ""
-    words = [f"k* = {number(detail.last('bound/k_star'))}"]
-    if rho >= 0:
-        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, gamma_of(detail), rho))}")
-    if math.isfinite(over):
-        words.append(f"{'vacuous: ' if over >= 1 else ''}{number(over, 2)}× the gap")
-    return " · ".join(words)
+    mean = ema(points.y, weight)
+    line = Line(letter, label, number(float(mean[-1])), color, points.x, mean)
+    if not band:
+        return line
+    width = spread(points.y, weight)
+    return replace(line, low=mean - width, high=mean + width)
 
 
 ERRORS = (
@@ -208,11 +166,12 @@ def _mix(scene: Scene, label: str, key: str, setting: str, note: str = "") -> Pi
     unlabelled = tuple(replace(m, label="") for m in scene.markers)
     return Picture(
         label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, note=note,
-        y_range=_from_zero(lines), empty="waiting for the first rollouts",
+        y_range=from_zero(lines), empty="waiting for the first rollouts",
     )  # fmt: skip
 
 
-def _from_zero(lines: list[Line]) -> tuple[float, float] | None:
+def from_zero(lines: list[Line]) -> tuple[float, float] | None:
+    """Return a range from 0 that shows all lines, if there is anything above it."""
     tops = [float(np.nanmax(line.y)) for line in lines if np.isfinite(line.y).any()]
     return (0.0, max(tops) * 1.15) if tops and max(tops) > 0 else None
 

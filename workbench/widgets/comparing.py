@@ -1,0 +1,163 @@
+"""Tell the runs compared apart: letter, name, settings that differ, evaluations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widgets import Static
+
+from workbench.comparison import Compared, Comparison
+from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
+from workbench.widgets.overlays import color_of, mark_of
+
+LEAST_NAME, MOST_NAME = 9, 32
+MOST_VALUE = 16  # characters of a setting
+GAP = "  "
+
+
+@dataclass(frozen=True)
+class Column:
+    """Hold a heading and a cell for each run, in the order of their letters."""
+
+    head: str
+    cells: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Return how many cells it takes with the gap before it."""
+        return max(map(cell_len, (self.head, *self.cells))) + len(GAP)
+
+    def text(self, index: int) -> str:
+        """Return one cell, flush right."""
+        return f"{self.cells[index]:>{self.width}}"
+
+
+def evaluation_columns(comparison: Comparison) -> list[Column]:
+    """Return each run's latest evaluation, and the one at the last step that all have."""
+    common = comparison.common_step
+    runs = comparison.by_letter
+    head = f"at {whole(common)}" if math.isfinite(common) else "in common"
+    return [
+        Column("evaluation", tuple(map(_latest, runs))),
+        Column(head, tuple(_evaluation(run, common) for run in runs)),
+    ]
+
+
+def _latest(run: Compared) -> str:
+    if not len(run.evaluated):
+        return "–"
+    step = float(run.evaluated[-1])
+    return f"{number(run.evaluation_at(step)[0])} @ {whole(step)}"
+
+
+def _evaluation(run: Compared, step: float) -> str:
+    mean, std = run.evaluation_at(step)
+    return number(mean) + (f" ± {number(std, 2)}" if math.isfinite(std) else "")
+
+
+def setting_columns(comparison: Comparison) -> list[Column]:
+    """Return the settings that differ, the most telling first."""
+    return [
+        Column(fitted(name, MOST_VALUE), tuple(fitted(value, MOST_VALUE) for value in values))
+        for name, values in comparison.differences.items()
+    ]
+
+
+def table(comparison: Comparison, width: int, height: int) -> Content:
+    """Return a line for each run that fits, the one in focus among them, below the headings."""
+    settings, evaluations = setting_columns(comparison), evaluation_columns(comparison)
+    runs = comparison.by_letter
+    room = width - 3 - LEAST_NAME - sum(column.width for column in evaluations)
+    columns: list[Column] = []
+    for column in settings:
+        room -= column.width
+        if room < 0:
+            break
+        columns.append(column)
+    more = len(settings) - len(columns)
+    columns += evaluations
+    shown = _that_fit(runs, height - 1)
+    head = f"+{more} more: d" if more else ""
+    longest = max(map(cell_len, (head, *(safe_text(run.row.run_id) for run in runs))))
+    room = width - 3 - sum(column.width for column in columns)
+    name_width = max(min(room, longest, MOST_NAME), LEAST_NAME)
+    lines = [
+        Content.styled(
+            f"   {fitted(head, name_width):<{name_width}}"
+            + "".join(f"{column.head:>{column.width}}" for column in columns), MUTED,
+        )
+    ]  # fmt: skip
+    for index in shown:
+        cells = "".join(column.text(index) for column in columns)
+        lines.append(_line(runs[index], name_width, cells))
+    return Content("\n").join(lines)
+
+
+def _that_fit(runs: tuple[Compared, ...], most: int) -> list[int]:
+    """Return the indices of at most so many runs, the one in focus among them."""
+    by_need = sorted(range(len(runs)), key=lambda index: not runs[index].focused)
+    return sorted(by_need[: max(most, 1)])
+
+
+def _line(run: Compared, name_width: int, cells: str) -> Content:
+    name = squeezed(run.row.run_id, name_width)
+    focus, weight = ("▸", "bold ") if run.focused else (" ", "")
+    return Content.assemble(
+        (f"{focus}{mark_of(run)} ", f"{weight}{color_of(run)}"),
+        (name + " " * (name_width - cell_len(name)), f"{weight}{color_of(run)}"),
+        (cells, weight.strip()),
+    )
+
+
+def in_full(comparison: Comparison) -> Content:
+    """Return all that is compared, a paragraph for each run."""
+    differences = comparison.differences
+    names = ", ".join(differences) or "no setting that is known of all"
+    latest, common = evaluation_columns(comparison)
+    fair = (
+        f"“{common.head}” is the last env step at which all were evaluated."
+        if math.isfinite(comparison.common_step)
+        else "There is no env step yet at which all were evaluated."
+    )
+    parts = [Content.styled(f"They differ in {names}.\n{fair}", MUTED)]
+    for index, run in enumerate(comparison.by_letter):
+        facts = [f"{name} {values[index]}" for name, values in differences.items()]
+        origin = f" · ⑂ {safe_text(run.row.parent, 80)}" if run.row.parent else ""
+        where = f" · {run.row.state} · {whole(run.row.env_steps)} steps{origin}"
+        parts.append(
+            Content.assemble(
+                (f"{mark_of(run)} {safe_text(run.row.run_id, 80)}", f"bold {color_of(run)}"),
+                (where, MUTED), "\n", "  " + " · ".join(facts) + "\n" if facts else "",
+                f"  evaluation {latest.cells[index]} · {common.head} {common.cells[index]}",
+            )
+        )  # fmt: skip
+    return Content("\n\n").join(parts)
+
+
+class Comparing(Static):
+    """Show a line for each run compared."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id)
+        self.border_title = "compared"
+        self.border_subtitle = "d all that differs"
+        self._comparison = Comparison()
+
+    def show(self, comparison: Comparison) -> None:
+        """Show the runs compared from now on."""
+        self._comparison = comparison
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Fit what is shown to the new size."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.content_size
+        if self._comparison.runs and width and height:
+            hidden = len(self._comparison.runs) - (height - 1)
+            self.border_title = f"compared · {hidden} more below" if hidden > 0 else "compared"
+            self.update(table(self._comparison, width, height), layout=False)
