@@ -48,8 +48,7 @@ class Overlay:
         """Show every run's C(k)/C(0) over k, with its letter at the k in force."""
         shown = [run for run in self.comparison.by_letter if run.detail.last("bound/rho") >= 0]
         ks = {run: k_in_force(run.row, run.detail) for run in shown}
-        stars = [run.detail.last("bound/k_star") for run in shown]
-        most, lengths = lengths_to(*ks.values(), *stars)
+        most, lengths = lengths_to(*ks.values(), self.scene.detail.last("bound/k_star"))
         lines = [line for run in shown for line in _bound_lines(run, ks[run], lengths)]
         curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
         return Picture(
@@ -126,7 +125,7 @@ def color_of(run: Compared) -> str:
 def _bound_lines(run: Compared, k: float, lengths: Floats) -> list[Line]:
     rho, gamma = run.detail.last("bound/rho"), gamma_of(run.detail)
     mark, color, curve = mark_of(run), color_of(run), curve_over(lengths, gamma, rho)
-    lines = [Line(mark, "", f"ρ={number(rho)}", color, lengths, curve, bold=run.focused)]
+    lines = [Line(mark, "ρ", number(rho), color, lengths, curve, bold=run.focused)]
     if math.isfinite(k):
         here, now = np.array([k]), np.array([gap_ratio(k, gamma, rho)])
         lines.append(Line("", "", "", color, here, now, glyph=mark, bold=run.focused))

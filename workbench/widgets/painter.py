@@ -205,23 +205,25 @@ def _x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
 
 
 def _legend(picture: Picture, width: int) -> Strip:
-    """Return the legend; where room is short, first the note goes, then axis name and words."""
+    """Return the legend; where room is short, the note goes, then axis name, words and values."""
     note = Segment(picture.note, Style(color=GREY, italic=True))
     axis = Segment(f"{picture.y_label}  ", Style(color=GREY))
     full = [axis, *_keys(picture, words=True)]
-    for segments in ([*full, note], full, full[1:], _keys(picture, words=False)):
+    letters = _keys(picture, words=False, values=False)
+    for segments in ([*full, note], full, full[1:], _keys(picture, words=False), letters):
         if sum(segment.cell_length for segment in segments) <= width + 2:
             break
     return Strip(segments).adjust_cell_length(width)
 
 
-def _keys(picture: Picture, words: bool) -> list[Segment]:
+def _keys(picture: Picture, words: bool, values: bool = True) -> list[Segment]:
     keys = []
     for line in picture.lines:
         if len(line.x) and line.value:
-            text = f"{line.label} {line.value}".lstrip() if words else line.value
+            parts = (line.label if words else "", line.value if values else "")
+            text = "".join(f"{part} " for part in parts if part)
             keys.append(Segment(f"{line.letter} ", Style(color=line.color, bold=True)))
-            keys.append(Segment(f"{text}  ", Style(color=line.color)))
+            keys.append(Segment(f"{text} ", Style(color=line.color)))
     return keys
 
 
