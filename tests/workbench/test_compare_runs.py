@@ -14,7 +14,7 @@ from fake_run import make_run, metric_rows, status_of
 
 from workbench.app import Workbench
 from workbench.comparison import Comparison, compare
-from workbench.lineage import family, in_tree
+from workbench.lineage import descent, family, in_tree, shared
 from workbench.marks import Marks
 from workbench.messages import RunDetail, RunRow
 from workbench.screens.charts import Charts
@@ -346,3 +346,13 @@ def test_rows_know_their_family_also_where_the_founder_is_gone() -> None:
     assert names["a"] == names["b"] == names["c"] == ["a", "b", "c"]
     assert names["x"] == names["y"] == ["x", "y"] and names["p"] == names["q"] == ["p", "q"]
     assert family(rows, Path("none")) == ()
+
+
+def test_a_fork_of_a_forks_history_shares_with_the_first_run_only_what_both_share() -> None:
+    parents = {"a": "", "b": "a@600", "c": "b@400", "d": "b@900"}
+    rows = {name: RunRow(Path(name), "finished", parent=at) for name, at in parents.items()}
+    told = {name: descent(row, rows) for name, row in rows.items()}
+    assert told["c"] == {"c": math.inf, "b": 400, "a": 400}
+    assert told["d"] == {"d": math.inf, "b": 900, "a": 600}
+    assert shared(told["a"], told["d"]) == 600 and shared(told["c"], told["d"]) == 400
+    assert shared(told["a"], {"x": math.inf}) == -math.inf

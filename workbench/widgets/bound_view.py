@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -32,8 +33,8 @@ def bound_picture(scene: Scene) -> Picture:
         waiting = "first refit" if "bound/eps_m" not in detail.series else "new on-policy data"
         return Picture("C(k)/C(0)", x_label="k (steps)", empty=f"waiting for the {waiting}")
     k_star = detail.last("bound/k_star")
-    most, lengths = lengths_to(k, k_star)
-    curve = curve_over(lengths, gamma, rho)
+    most = reach(k, k_star)
+    lengths, curve = curve_to(most, gamma, rho)
     markers = [Marker(k, f"k={number(k)}", YELLOW, "│")]
     if math.isfinite(k_star) and k_star <= most:
         markers.append(Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
@@ -47,16 +48,17 @@ def bound_picture(scene: Scene) -> Picture:
     )  # fmt: skip
 
 
-def lengths_to(*interest: float) -> tuple[float, Floats]:
-    """Return the longest rollout to show, beyond what is of interest, and lengths up to there."""
-    reach = max([length for length in interest if math.isfinite(length)], default=0.0)
-    most = int(min(max(10.0, 1.6 * reach), MAX_K))
-    return float(most), np.linspace(0.0, most, min(most * 4, 400) + 1)
+def reach(*interest: float) -> float:
+    """Return the longest rollout to show, beyond what is of interest."""
+    longest = max([length for length in interest if math.isfinite(length)], default=0.0)
+    return float(int(min(max(10.0, 1.6 * longest), MAX_K)))
 
 
-def curve_over(lengths: Floats, gamma: float, rho: float) -> Floats:
-    """Return C(k)/C(0) for many k."""
-    return np.array([gap_ratio(float(length), gamma, rho) for length in lengths])
+@functools.lru_cache(maxsize=64)
+def curve_to(most: float, gamma: float, rho: float) -> tuple[Floats, Floats]:
+    """Return many k up to ``most`` and C(k)/C(0) at each."""
+    lengths = np.linspace(0.0, most, int(min(most * 4, 400)) + 1)
+    return lengths, np.array([gap_ratio(float(length), gamma, rho) for length in lengths])
 
 
 def bound_range(curve: Floats) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -30,14 +31,18 @@ class Chart(Widget):
         self._painted = None
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
-        """Return one line of the painted picture."""
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint the picture if it, the size or the background is another than before."""
         ground = self.background_colors[1].hex6
         wanted = (self.picture, self.size.width, self.size.height, ground)
         if self._painted is None or self._painted[1:] != wanted[1:]:
             style = self.rich_style
             self._strips = [strip.apply_style(style) for strip in paint(*wanted)]
             self._painted = wanted
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the painted picture."""
         if y >= len(self._strips):
             return Strip.blank(self.size.width, self.rich_style)
         return self._strips[y]

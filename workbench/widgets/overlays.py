@@ -13,8 +13,7 @@ import numpy as np
 from mbpo.bound import gap_ratio
 from workbench.comparison import Compared, Comparison
 from workbench.format import number
-from workbench.series import Floats
-from workbench.widgets.bound_view import bound_range, curve_over, gamma_of, lengths_to
+from workbench.widgets.bound_view import bound_range, curve_to, gamma_of, reach
 from workbench.widgets.picture import (
     GREEN,
     RUN_COLORS,
@@ -48,8 +47,8 @@ class Overlay:
         """Show every run's C(k)/C(0) over k, with its letter at the k in force."""
         shown = [run for run in self.comparison.by_letter if run.detail.last("bound/rho") >= 0]
         ks = {run: k_in_force(run.row, run.detail) for run in shown}
-        most, lengths = lengths_to(*ks.values(), self.scene.detail.last("bound/k_star"))
-        lines = [line for run in shown for line in _bound_lines(run, ks[run], lengths)]
+        most = reach(*ks.values(), self.scene.detail.last("bound/k_star"))
+        lines = [line for run in shown for line in _bound_lines(run, ks[run], most)]
         curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
         return Picture(
             "C(k)/C(0)", x_label="k (steps)", lines=tuple(lines), markers=self._lengths(most),
@@ -122,9 +121,10 @@ def color_of(run: Compared) -> str:
     return RUN_COLORS[mark_of(run)]
 
 
-def _bound_lines(run: Compared, k: float, lengths: Floats) -> list[Line]:
+def _bound_lines(run: Compared, k: float, most: float) -> list[Line]:
     rho, gamma = run.detail.last("bound/rho"), gamma_of(run.detail)
-    mark, color, curve = mark_of(run), color_of(run), curve_over(lengths, gamma, rho)
+    mark, color = mark_of(run), color_of(run)
+    lengths, curve = curve_to(most, gamma, rho)
     lines = [Line(mark, "ρ", number(rho), color, lengths, curve, bold=run.focused)]
     if math.isfinite(k):
         here, now = np.array([k]), np.array([gap_ratio(k, gamma, rho)])

@@ -165,7 +165,9 @@ def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground
     axis = Style(color=GREY)
     text = f"{label or '':>{gutter - 1}}" + ("┤" if label else "│")
     segments = [Segment(text, axis)]
-    inks, grounds, chars = canvas.inks[row], canvas.grounds[row], canvas.chars[row]
+    grounds, chars = canvas.grounds[row], canvas.chars[row]
+    last = np.maximum.accumulate(np.where(chars == " ", 0, np.arange(canvas.width)))
+    inks = canvas.inks[row][last]  # a blank joins what stands before it: fewer segments
     key = inks * 64 + grounds
     edges = [0, *(np.flatnonzero(np.diff(key)) + 1), canvas.width]
     for start, end in itertools.pairwise(edges):
