@@ -29,7 +29,7 @@ def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]
         return _empty(picture, width, height)
     x_range, y_range = _ranges(picture)
     y_ticks = ticks(*y_range, max((height - 2) // 3, 2))
-    labels = [number(10**t if picture.log_y else t) for t in y_ticks]
+    labels = _distinct([10**t if picture.log_y else t for t in y_ticks])
     gutter = max(max(map(len, labels), default=1), 3) + 1
     canvas = Canvas(width - gutter, height - 2)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
@@ -40,6 +40,15 @@ def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]
         *(_plot_strip(canvas, row, gutter, axis.get(row), ground) for row in range(canvas.height)),
         _x_axis(picture, frame, gutter, width),
     ]
+
+
+def _distinct(values: list[float]) -> list[str]:
+    """Write numbers with as few digits as tell them apart."""
+    for digits in range(3, 8):
+        labels = [number(value, digits) for value in values]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [f"{value:.12g}" for value in values]
 
 
 def _logarithmic(picture: Picture) -> Picture:
