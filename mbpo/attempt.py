@@ -70,8 +70,12 @@ class Attempt:
 
     @property
     def threads(self) -> int | Auto:
-        """Return the threads of the first attempt: another number would round differently."""
-        threads: int | Auto = self.manifest.get("threads", "auto")
+        """Return those of the first attempt, as another number would round differently.
+
+        A fork may ask for others.
+        """
+        asked = self.lineage.get("fork_changes", {}).get("threads")
+        threads: int | Auto = self.manifest.get("threads", "auto") if asked is None else asked
         return threads if type(threads) is int and threads > 0 else "auto"
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from mbpo.config import LIVE_SETTINGS, Config, resolve
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
 from mbpo.runs.checkpoints import checkpoint_steps
 from mbpo.runs.files import read_file
-from mbpo.runs.history import History, read_history
+from mbpo.runs.history import History, add_change, read_history
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import Row
+from mbpo.runs.rows import Row, whole
 from mbpo.runs.settings import read_config
-from mbpo.runs.status import read_status
+from mbpo.runs.status import RunStatus, read_status
 from mbpo.snapshots import Snapshots
 
 
@@ -51,7 +51,7 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
         StorageError: the parent is no run directory.
     """
     paths = RunPaths(fork.parent)
-    manifest = _read_manifest(paths)
+    manifest, status = _read_manifest(paths), read_status(paths)
     saved, damaged = Snapshots(paths.checkpoints).load_newest(fork.at)
     here = int(saved.loop["env_steps"]) if saved else 0
     earlier = read_history(paths, saved.loop["seq"] if saved else 0)
@@ -59,7 +59,7 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
     if saved is None:
         _check_beginning(paths, manifest, fork.at, damaged)
     if at != here:
-        _check_reached(paths, at, earlier.after)
+        _check_reached(paths, at, earlier.after, status)
     if launch.config.total_steps <= at:
         raise ConfigError(
             f"total_steps must be more than the {at:,} where the fork begins, got "
@@ -70,17 +70,18 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
     changes = [change for change in earlier.changes if here <= change[0] < at]
     lead_in = LeadIn(config, then, changes, at, _unasked(earlier.after, config, at))
     mine = {name: value for name, value in fork.changes.items() if name in LIVE_SETTINGS}
+    by_hand = any(then < at for then, _ in earlier.changes) or manifest.get("fork_interactive")
     history = History(
         before=earlier.before,
-        after=[row for row in earlier.after if row["env_steps"] < at],
-        interactive=any(then < at for then, _ in earlier.changes),
+        after=[] if at == here else list(_repeated(earlier.after, config, at)),
+        interactive=bool(by_hand),
         of_another="fork",
     )
     attempt = Attempt(
         None, saved, damaged, history, {**lead_in.settings_at(at), **mine}, manifest,
         lineage={
             "parent": paths.run_id, "parent_dir": str(paths.root), "fork_env_steps": at,
-            "fork_changes": dict(fork.changes),
+            "fork_changes": dict(fork.changes), "fork_interactive": bool(by_hand),
         },
         lead_in=lead_in if at != here else None,
         new_seed="seed" in fork.changes,
@@ -97,15 +98,16 @@ def _check_beginning(
     if at is None:
         wrong = f": {damaged[0]}" if damaged else "; give an env step: --fork RUN_DIR@STEP"
         raise CheckpointError(f"{paths.root} has no checkpoint to fork from{wrong}")
-    if "parent" in manifest:
+    if manifest.get("fork_env_steps"):
         raise CheckpointError(
             f"{paths.root} began as {manifest['parent']}@{manifest['fork_env_steps']} and has no "
             f"whole checkpoint up to env step {at}: fork that run"
         )
 
 
-def _check_reached(paths: RunPaths, at: int, after: Sequence[Row]) -> None:
-    status = read_status(paths)
+def _check_reached(
+    paths: RunPaths, at: int, after: Sequence[Row], status: RunStatus | None
+) -> None:
     last = max((row["env_steps"] for row in after), default=0)
     reached = max(last, status.env_steps if status else 0)
     if at > reached:
@@ -139,6 +141,7 @@ def _resumed(launch: Launch) -> Attempt:
     settings = {**begun, **(saved.loop["settings"] if saved else {})}
     since = saved.loop["env_steps"] if saved else 0
     history.changes = [change for change in history.changes if change[0] >= since]
+    history.interactive |= manifest.get("fork_interactive") is True
     return Attempt(paths, saved, damaged, history, settings, manifest)
 
 
@@ -146,15 +149,18 @@ def _origin(launch: Launch, manifest: Mapping[str, Any]) -> Attempt | None:
     """Return where a fork or a replay that has no checkpoint of its own began."""
     if "replay_dir" in manifest:
         return _replayed(launch, RunPaths(Path(manifest["replay_dir"])))
-    if "parent_dir" in manifest:
-        parent, at = Path(manifest["parent_dir"]), int(manifest["fork_env_steps"])
-        return _forked(launch, Fork(parent, at, dict(manifest["fork_changes"])))
+    if manifest.get("fork_env_steps"):  # at 0 it began as its config says
+        parent, at = Path(manifest["parent_dir"]), manifest["fork_env_steps"]
+        return _forked(launch, Fork(parent, at, manifest["fork_changes"]))
     return None
 
 
 def _begun_again(origin: Attempt, paths: RunPaths, damaged: list[str], own: History) -> Attempt:
     """Return ``origin`` as the next attempt of the run in ``paths``, which has come no further."""
-    changes = own.changes if origin.history.of_another == "fork" else origin.history.changes
+    changes = [*origin.history.changes]
+    for answer in own.answers:
+        if answer.get("id") not in origin.history.answered:
+            add_change(changes, whole(answer.get("at_env_steps")) or 0, answer["new"])
     history = dataclasses.replace(
         origin.history, attempts=own.attempts, changes=changes,
         answered=origin.history.answered | own.answered,
@@ -194,9 +200,19 @@ def _replayed(launch: Launch, paths: RunPaths) -> Attempt:
         "evaluations": list(_unasked(history.after, launch.config)),
     }
     inherited = {k: v for k, v in manifest.items() if k.startswith(("parent", "fork_"))}
-    history = dataclasses.replace(history, attempts=0, of_another="replay")
+    by_hand = history.interactive or manifest.get("fork_interactive") is True
+    history = dataclasses.replace(history, attempts=0, of_another="replay", interactive=by_hand)
     lineage = {**inherited, "replay": facts, "replay_dir": str(paths.root)}
     return Attempt(None, saved, [], history, settings, manifest, lineage)
+
+
+def _repeated(rows: Sequence[Row], config: Config, at: int) -> Iterator[Row]:
+    """Return the rows that repeating up to env step ``at`` gives: those before its boundary."""
+    for row in rows:
+        if row["env_steps"] > at or (row["env_steps"] == at and "rollout/model_buffer_rows" in row):
+            return
+        if row["env_steps"] < at or not _unasked([row], config):
+            yield row
 
 
 def _unasked(rows: Sequence[Row], config: Config, before: float = float("inf")) -> tuple[int, ...]:
@@ -225,4 +241,41 @@ def _read_manifest(paths: RunPaths) -> dict[str, Any]:
         manifest = None
     if not isinstance(manifest, dict):
         raise StorageError(f"{paths.root} is no run that began: it has no readable manifest.json")
+    if wrong := [key for key, fits in LINEAGE.items() if key in manifest and not fits(manifest)]:
+        raise StorageError(f"{paths.manifest}: {wrong[0]} is not what a fork or a replay has there")
     return manifest
+
+
+def _of_a_fork(manifest: Mapping[str, Any]) -> bool:
+    changes = manifest.get("fork_changes")
+    try:
+        for name, value in changes.items() if isinstance(changes, dict) else ():
+            if name in LIVE_SETTINGS:
+                LIVE_SETTINGS[name].check(tuple(value) if isinstance(value, list) else value)
+    except ConfigError:
+        return False
+    return (
+        isinstance(changes, dict)
+        and isinstance(manifest.get("parent"), str)
+        and isinstance(manifest.get("parent_dir"), str)
+        and type(manifest.get("fork_env_steps")) is int
+        and 0 <= manifest["fork_env_steps"] < 10**18
+    )
+
+
+def _of_a_replay(manifest: Mapping[str, Any]) -> bool:
+    facts = manifest.get("replay")
+    return (
+        isinstance(manifest.get("replay_dir"), str)
+        and isinstance(facts, dict)
+        and isinstance(facts.get("of"), str)
+        and type(facts.get("until", 0)) in (int, type(None))
+        and isinstance(facts.get("evaluations"), list)
+        and all(type(at) is int for at in facts["evaluations"])
+    )
+
+
+LINEAGE = {
+    **dict.fromkeys(("parent", "parent_dir", "fork_env_steps", "fork_changes"), _of_a_fork),
+    **dict.fromkeys(("replay", "replay_dir"), _of_a_replay),
+}  # keys of a manifest, and what they have to fit

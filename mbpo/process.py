@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import torch
 
-from mbpo.errors import DivergedError, MBPOError, StorageError, one_line
+from mbpo.errors import DivergedError, MBPOError, StorageError, one_line, refused
 from mbpo.runs.files import open_to_append
 from mbpo.runs.writer import RunWriter
 from mbpo.signals import handled
@@ -47,7 +47,13 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
     SIGINT stops at once.
     """
     received: list[int] = []
-    with _working_in(run.paths.root), _logged(run.paths.log), _signals(run, received):
+    try:
+        log = open_to_append(run.paths.log)
+    except OSError as error:
+        fault = refused(f"cannot write in {run.paths.root}", error)
+        run.end("failed", fault.exit_code, str(fault))
+        raise fault from None
+    with _working_in(run.paths.root), _logged(log), _signals(run, received):
         state, code, reason = _outcome(train)
         if state == "finished" and received:
             number = received[0]
@@ -110,9 +116,8 @@ def _working_in(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Copy stdout and stderr to ``path``; a fatal signal's stack goes there too."""
-    descriptor = open_to_append(path)
+def _logged(descriptor: int) -> Iterator[None]:
+    """Copy stdout and stderr to a file; a fatal signal's stack goes there too."""
     with os.fdopen(
         descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace"
     ) as log:

@@ -147,11 +147,15 @@ class Repeating(Training):
         until, evaluations = lead_in.until, lead_in.evaluations
         super().__init__(lead_in.config, learner, run, console, saved, until, evaluations)
         self._lead_in = lead_in
+        self.checkpoint_asked = False
 
     def obey(self, env_steps: int) -> InForce:
         """Return what was in force in the other run."""
-        stop = self.run_writer.at_boundary(env_steps, holds_from=self._until).stop
-        return InForce(self._lead_in.settings_at(env_steps), stop)
+        order = self.run_writer.at_boundary(env_steps, holds_from=self._until)
+        while order.checkpoint:  # and ask again: a paused run stays paused
+            self.checkpoint_asked = True
+            order = self.run_writer.at_boundary(env_steps, holds_from=self._until)
+        return InForce(self._lead_in.settings_at(env_steps), order.stop)
 
     def phase(self, env_steps: int) -> str:
         """Return that it is not on its own way yet."""
@@ -170,6 +174,7 @@ class Repeating(Training):
         self.snapshots.close()
         if env_steps < self._until:
             return None
+        self.run_writer.end_comparison(env_steps)
         loop = self.loop_state(env_steps)
         return Saved(f"env step {env_steps}", self.learner.whole_state(), loop, {})
 
@@ -200,19 +205,24 @@ def _train(
     config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: Attempt
 ) -> None:
     console, saved, replay = Console(config), attempt.saved, attempt.replay
+    labels = ["fork"]
     if leader is not None and attempt.lead_in is not None:
         run.enter("running")
-        saved = Repeating(attempt.lead_in, leader, run, console, saved).branch()
+        repeating = Repeating(attempt.lead_in, leader, run, console, saved)
+        saved = repeating.branch()
         leader.close()
         if saved is None:
-            return learner.close()
+            learner.close()
+            return run.settle()
+        labels += ["requested"] if repeating.checkpoint_asked else []
         saved = attempt.branched(saved)
         learner.load_state_dict(saved.parts)
     again = (replay.until, replay.evaluations) if replay else ()
     training = Training(config, learner, run, console, saved, *again)
     if saved and attempt.history.of_another:
         training.settings = attempt.settings
-        training.save(training.env_steps, "fork")
+        for label in labels:
+            training.save(training.env_steps, label)
     run.update(phase=training.phase(training.env_steps), env_steps=training.env_steps)
     run.enter("running")
     if learner.termination and config.algo != "sac":

@@ -55,7 +55,7 @@ def bound_metrics(
     rows = held if len(held) else learner.real_buffer.training_rows()
     eps_m = float(model_error(*learner.ensemble.standardized(rows), config.bound_resolution))
     eps_pi, eps_pi_p95 = _policy_shift(learner)
-    if not math.isfinite(eps_m + eps_pi):
+    if not math.isfinite(eps_m + (eps_pi or 0.0)):
         raise DivergedError(f"the model's error is {eps_m} and the policy's shift {eps_pi}")
     largest_reward = learner.real_buffer.largest_reward()
     r_max = max(largest_reward, 1e-9) if config.r_max == "auto" else float(config.r_max)
@@ -69,6 +69,8 @@ def bound_metrics(
     if fresh is None:
         return metrics
     metrics |= {"bound/eps_m_new": fresh.eps_m_new, "model/new_data_mse": fresh.mse}
+    if eps_pi is None:
+        return metrics
     gap = branched_gap(length, config.gamma, r_max, eps_pi, fresh.eps_m_new)
     metrics["bound/c_over_gap"] = gap / largest_gap(config.gamma, r_max)
     if eps_pi > 0:
@@ -79,11 +81,18 @@ def bound_metrics(
     return metrics
 
 
-def _policy_shift(learner: Learner) -> tuple[float, float | None]:
-    """Return ε_π over real rows, and the 95th percentile of its bound over those of the policy."""
+def _policy_shift(learner: Learner) -> tuple[float | None, float | None]:
+    """Return ε_π over real rows, and the 95th percentile of its bound over those of the policy.
+
+    Rows that were planned, in a run that a fork has from its parent, have no density.
+    """
     rows, then = learner.real_buffer.sample_behaviour(POLICY_SHIFT_ROWS, learner.streams.bound)
     actor = learner.agent.actor
-    shift = float(policy_shift(actor.log_prob(rows.obs, rows.action), then.log_prob))
+    known = ~then.log_prob.isnan()
+    if not known.any():
+        return None, None
+    log_prob = actor.log_prob(rows.obs[known], rows.action[known])
+    shift = float(policy_shift(log_prob, then.log_prob[known]))
     gaussian = ~then.mean.isnan().any(dim=1)
     if not gaussian.any():
         return shift, None

@@ -225,8 +225,8 @@ def test_little_disk_space_is_told(run: RunPaths, monkeypatch: pytest.MonkeyPatc
         ([row(1), row(2), row(2)],
          ["problem metrics: row 2 of attempt 1 stands twice: 1 row before it hidden"]),
         ([row(1), row(2), row(3), row(2, 2), row(3, 2)],
-         ["note metrics: attempt 2 differs from row 2 on, env step 20: 2 rows of attempt 1 make "
-          "way"]),
+         ["note metrics: attempt 2 wrote row 2 and all after it anew, env step 20: 2 rows of "
+          "attempt 1 make way"]),
         ([row(1), row(2, env_steps=5)],
          ["problem metrics: attempt 1: env_steps goes back from 10 to 5 at row 2"]),
         ([row(1), "garbage\n", "[]\n", row(2)],

@@ -94,6 +94,12 @@ class Overlap:
         self._expected.clear()
         return False
 
+    def close(self) -> None:
+        """Compare no more: what is left did not come again."""
+        if self._expected:
+            self.difference = f"{len(self._expected)} records did not come again"
+            self._expected.clear()
+
     @property
     def open(self) -> bool:
         """Return whether there are rows left to compare."""

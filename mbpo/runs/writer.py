@@ -309,18 +309,27 @@ class RunWriter:
         """Return whether an earlier attempt wrote this row; say how a resume compares, once."""
         if not self._overlap.open:
             return False
-        repeats, overlap = self._overlap.repeats(row), self._overlap
-        if not overlap.open:
-            counts = f"{overlap.identical} of {overlap.total} records identical"
-            at, what = row["env_steps"], self._repeated or "resume"
-            facts = {"identical": overlap.identical, "total": overlap.total}
-            if overlap.difference:
-                reason = f"not as before from env step {at} on: {overlap.difference}; {counts}"
-                self.warn(at, f"{what} {reason}", **facts)
-            else:
-                self.event(f"{what}_verified", env_steps=at, **facts)
-                print(f"{what} verified: {counts}", flush=True)
+        repeats = self._overlap.repeats(row)
+        if not self._overlap.open:
+            self._tell_comparison(row["env_steps"])
         return repeats
+
+    def end_comparison(self, env_steps: int) -> None:
+        """Say how what was repeated compares, where the last record has not said so yet."""
+        if self._overlap.open or not self._overlap.total:
+            self._overlap.close()
+            self._tell_comparison(env_steps)
+
+    def _tell_comparison(self, at: int) -> None:
+        overlap, what = self._overlap, self._repeated or "resume"
+        counts = f"{overlap.identical} of {overlap.total} records identical"
+        facts = {"identical": overlap.identical, "total": overlap.total}
+        if overlap.difference:
+            reason = f"not as before from env step {at} on: {overlap.difference}; {counts}"
+            self.warn(at, f"{what} {reason}", **facts)
+        else:
+            self.event(f"{what}_verified", env_steps=at, **facts)
+            print(f"{what} verified: {counts}", flush=True)
 
     def _append_answer(self, answer: Answer) -> None:
         self._append_event(answer)

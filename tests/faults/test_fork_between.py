@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from figures import Promise, figure
 from learners import DEBUG, ENDLESS, LearnerProcess, Outcome, python_m, wait_for
 from test_replay_run import random_changes, replay, steer
@@ -19,6 +22,7 @@ from mbpo.runs.checkpoints import checkpoint_steps
 from mbpo.runs.command import send, wait_for_answer
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
+from mbpo.runs.writer import RunWriter
 
 Call = Callable[..., Outcome]
 PARENT = (
@@ -65,8 +69,8 @@ def test_a_fork_anywhere_that_changes_nothing_is_its_parent_again(
     assert f"forked from parent at env step {at}\n" in outcome.out
     assert f"repeating its parent's env steps {first} to {at} first" in outcome.out
     between = [row for row in compared(parent) if first < row["env_steps"] < at]
-    for verified in events(child, "fork_verified"):
-        assert verified["identical"] == verified["total"] >= len(between)
+    (verified,) = events(child, "fork_verified")
+    assert verified["identical"] == verified["total"] >= len(between)
     assert events(child, "warning") == []
     # the parent's own later changes were made by hand, and are no part of the fork
     shared = [row for row in compared(parent) if row["env_steps"] < at]
@@ -116,6 +120,9 @@ def test_it_can_begin_where_its_parent_did(parent: RunPaths, call: Call, tmp_pat
     outcome, child = fork(call, f"{bare.root}@0", tmp_path / "zero", "--rollout-length", "3")
     assert outcome.code == 0
     assert compared(child) == compared(run(tmp_path, "alone", "--rollout-length", "3"))
+    shutil.rmtree(child.checkpoints)
+    outcome, grandchild = fork(call, f"{child.root}@50", tmp_path / "again")
+    assert (outcome.code, compared(grandchild)) == (0, compared(child))
 
 
 def cut_in_lead_in(patch: pytest.MonkeyPatch, at: int) -> None:
@@ -234,6 +241,92 @@ def test_a_config_that_was_changed_is_refused(parent: RunPaths, call: Call, tmp_
     assert outcome.code == 2
     assert "is not the one the run began with" in outcome.error
     assert not child.root.exists()
+
+
+def test_a_checkpoint_asked_for_while_paused_takes_no_step_and_stands_at_the_fork(
+    parent: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    whole, waited = train.Repeating.obey, RunWriter.enter
+
+    def noted(self: train.Repeating, env_steps: int) -> Any:
+        steps.append(env_steps)
+        return whole(self, env_steps)
+
+    def entered(self: RunWriter, state: str) -> None:
+        waited(self, state)
+        if state == "paused":
+            for number, action in enumerate(["checkpoint", "checkpoint", "resume"]):
+                threading.Timer(0.3 * (number + 1), self.control.handle, (
+                    json.dumps({"id": f"late-{number}", "action": action}).encode(), "x",
+                )).start()  # fmt: skip
+
+    monkeypatch.setattr(train.Repeating, "obey", noted)
+    monkeypatch.setattr(RunWriter, "enter", entered)
+    with monkeypatch.context() as patch:
+        steer(patch, {131: [{"action": "pause"}]})
+        outcome, child = fork(call, f"{parent.root}@150", tmp_path)
+    assert outcome.code == 0
+    assert steps == list(range(110, 150))
+    index = json.loads((child.checkpoints / "index.json").read_text())
+    assert index["requested"] == index["fork"] == "step-000000150"
+
+
+def test_a_resumed_fork_remembers_that_its_history_was_changed_by_hand(
+    parent: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        steer(patch, {310: [{"action": "stop"}]})
+        _, child = fork(call, f"{parent.root}@300", tmp_path)
+    assert call(train.main, "--resume", child.root).code == 0
+    status = read_status(child)
+    assert status is not None and status.interactive
+
+
+def test_a_fork_of_planned_rows_may_learn_a_policy(call: Call, tmp_path: Path) -> None:
+    planned = ("--algo", "pets", "--plan-horizon", "3", "--eval-every", "10000")
+    few = ("--total-steps", "120", "--checkpoint-every", "1000", "--eval-episodes", "1")
+    pets = run(tmp_path, "pets", *planned, *few)
+    learnt = ("--algo", "mbpo", "--total-steps", "220")
+    outcome, child = fork(call, f"{pets.root}@115", tmp_path, *learnt)
+    assert outcome.code == 0, outcome.err
+    assert any(row.get("bound/eps_pi") is not None for row in compared(child))
+
+
+def test_a_fork_may_have_threads_of_its_own(parent: RunPaths, call: Call, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        outcome, child = fork(call, f"{parent.root}@220", tmp_path, "--threads", "2")
+    finally:
+        torch.set_num_threads(before)
+    assert "threads was 1, is 2; results may differ" in outcome.out
+    assert json.loads(child.manifest.read_text())["threads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("parent_dir", 5), ("fork_env_steps", "abc"), ("fork_env_steps", None), ("fork_env_steps", -1),
+     ("fork_env_steps", 1e400), ("fork_changes", 7), ("fork_changes", {"rollout_length": "x"}),
+     ("parent", [1]), ("fork_env_steps", ...), ("replay", 3)],
+)  # fmt: skip
+def test_a_lineage_that_no_learner_wrote_is_refused(
+    key: str, value: Any, parent: RunPaths, call: Call, tmp_path: Path
+) -> None:
+    copy = without(parent, tmp_path / "copy", 110, 220, 330)
+    manifest = json.loads(copy.manifest.read_text())
+    manifest |= {"parent": "p", "parent_dir": "/p", "fork_env_steps": 1, "fork_changes": {}}
+    manifest |= {key: value}
+    copy.manifest.write_text(json.dumps({k: v for k, v in manifest.items() if v is not ...}))
+    put = json.loads(copy.status.read_text()) | {"state": "stopped", "pid": 0}
+    copy.status.write_text(json.dumps(put))
+    for arguments in (
+        ("--resume", copy.root),
+        ("--replay", copy.root),
+        ("--fork", f"{copy.root}@5"),
+    ):
+        outcome = call(train.main, *arguments, "--runs-root", tmp_path)
+        assert outcome.code == 5
+        assert "is not what a fork or a replay has there" in outcome.error
 
 
 def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(

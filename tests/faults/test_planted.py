@@ -18,6 +18,7 @@ from learners import Outcome, environment
 from mbpo import train
 from mbpo.checkpoint import MANIFEST, digest
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.status import read_status
 
 # Read a run as the app does, and its listing.
 READ = """
@@ -208,6 +209,8 @@ def test_a_resume_writes_through_no_link_and_waits_for_no_pipe(
     assert said.code == 5
     assert f"{name} is {'a link' if kind == 'link' else 'no plain file'}" in said.error
     assert mine.read_text() == "years\n"
+    status = read_status(planted.run)
+    assert status is not None and status.derived_state() in ("stopped", "failed")
 
 
 @pytest.mark.parametrize("how", list(OPENED)[:: figure(6, 1)])

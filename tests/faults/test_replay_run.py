@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from figures import Promise, figure
 from learners import DEBUG, Outcome, rows
-from test_resume import compared, events, final_parts, forget_process, start_and_cut
+from test_resume import Cut, compared, events, final_parts, forget_process, start_and_cut
 
 from mbpo import train
 from mbpo.runs.layout import RunPaths
@@ -145,6 +145,33 @@ def test_a_replay_that_is_cut_off_is_taken_up_again(
     outcome = call(train.main, "--resume", again.root)
     assert outcome.code == 0, outcome.err
     assert compared(again) == compared(run)
+
+
+def test_a_killed_replay_keeps_what_it_was_told_itself(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        steer(patch, random_changes(1, 3))
+        run = original(tmp_path)
+    whole = train.Training.log_interval
+
+    def cut(self: train.Training, env_steps: int, settings: Any) -> None:
+        whole(self, env_steps, settings)
+        if env_steps == 50:
+            told = {"id": "mine", "set": {"rollout_length": 7}}
+            self.run_writer.control.handle(json.dumps(told).encode(), "x")
+            raise Cut
+
+    with monkeypatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(train.Training, "log_interval", cut)
+        replay(call, run, tmp_path)
+    again = RunPaths(tmp_path / "again")
+    forget_process(again)
+    assert call(train.main, "--resume", again.root).code == 0
+    first = next(row for row in compared(again) if row["env_steps"] == 60)
+    assert first["rollout/length"] == 7
+    applied = [event for event in events(again, "control") if event["status"] == "applied"]
+    assert len(applied) == len({event["id"] for event in applied}) == 4
 
 
 def test_a_record_that_differs_is_named(call: Call, tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ class _Scan:
     ) -> None:
         rows, former = many(len(dropped), "row"), dropped[0][0]
         if attempt > former:
-            text = f"attempt {attempt} differs from row {seq} on, env step {env_steps:,}"
+            text = (
+                f"attempt {attempt} wrote row {seq} and all after it anew, env step {env_steps:,}"
+            )
             self._say(note("metrics", f"{text}: {rows} of attempt {former} make way"))
         else:
             text = f"row {seq} of attempt {attempt} stands twice"
