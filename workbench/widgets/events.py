@@ -18,6 +18,7 @@ MARKS = {
     "checkpoint": ("▣", "#56B4E9"), "resumed": ("↻", "#56B4E9"), "failed": ("✗", "$error"),
     "diverged": ("!", "$error"),
     "finished": ("✓", "$success"), "started": ("▶", "$success"), "stopped": ("■", MUTED),
+    **dict.fromkeys(("resume_verified", "fork_verified", "replay_verified"), ("✓", "#56B4E9")),
 }  # fmt: skip
 SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
 
