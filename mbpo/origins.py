@@ -20,7 +20,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import Row, whole
 from mbpo.runs.settings import read_config
 from mbpo.runs.status import RunStatus, read_status
-from mbpo.snapshots import Snapshots
+from mbpo.snapshots import Saved, Snapshots
 
 
 def find_attempt(launch: Launch) -> Attempt:
@@ -66,9 +66,7 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
             f"{launch.config.total_steps:,}; give --total-steps"
         )
     config = _config_of(paths, manifest) if at != here else launch.config
-    then = {**live_settings(config), **(saved.loop["settings"] if saved else {})}
-    changes = [change for change in earlier.changes if here <= change[0] < at]
-    lead_in = LeadIn(config, then, changes, at, _unasked(earlier.after, config, at))
+    lead_in = _lead_in(config, saved, earlier, at)
     mine = {name: value for name, value in fork.changes.items() if name in LIVE_SETTINGS}
     by_hand = any(then < at for then, _ in earlier.changes) or manifest.get("fork_interactive")
     history = History(
@@ -89,6 +87,14 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
     if saved and at == here:
         return dataclasses.replace(attempt, saved=attempt.branched(saved))
     return attempt
+
+
+def _lead_in(config: Config, saved: Saved | None, earlier: History, at: int) -> LeadIn:
+    """Return how the parent, of ``config``, went from the checkpoint to env step ``at``."""
+    here = int(saved.loop["env_steps"]) if saved else 0
+    then = {**live_settings(config), **(saved.loop["settings"] if saved else {})}
+    changes = [change for change in earlier.changes if here <= change[0] < at]
+    return LeadIn(config, then, changes, at, _unasked(earlier.after, config, at))
 
 
 def _check_beginning(

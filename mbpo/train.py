@@ -1,4 +1,4 @@
-"""Run MBPO: ``python -m mbpo.train --preset pendulum``. The loop is :meth:`Training.run`.
+"""Run MBPO: ``python -m mbpo.train --preset pendulum``. The loop is :meth:`Training.advance`.
 
 Line numbers are those of Algorithm 2 in "When to Trust Your Model", arXiv:1906.08253.
 """
