@@ -42,9 +42,7 @@ def go_without(reason: str, name: str = "mbpo._C") -> None:
     if wanted(demand):
         raise SystemExit(f"mbpo: {demand}=1, but there is no extension {name}: {reason}")
     where = " on a GPU" if name == "mbpo._cuda" else ""
-    print(
-        f"mbpo: installing without {name}, the op runs on torch{where}: {reason}", file=sys.stderr
-    )
+    print(f"mbpo: installing without {name}, the op runs on torch{where}: {reason}", file=sys.stderr)
 
 
 def listed(name: str, *roles: str) -> list[str]:
@@ -120,17 +118,8 @@ def cuda_extension(cpp_extension: Any, home: Path) -> Any:
         listed("sources.txt", "cuda"),
         define_macros=[("TORCH_TARGET_VERSION", ABI), ("USE_CUDA", None)],
         extra_compile_args={
-            "cxx": [
-                "-std=c++17",
-                "-g0",
-                *listed("flags.txt", "always"),
-                *(f"-isystem{path}" for path in paths),
-            ],
-            "nvcc": [
-                *listed("flags.txt", "cuda"),
-                *strict,
-                *(f"-isystem={path}" for path in paths),
-            ],
+            "cxx": ["-std=c++17", "-g0", *listed("flags.txt", "always"), *(f"-isystem{path}" for path in paths)],
+            "nvcc": [*listed("flags.txt", "cuda"), *strict, *(f"-isystem={path}" for path in paths)],
         },
         libraries=["cudart_static", "dl", "rt", "pthread"],
         library_dirs=[str(path) for path in (home / "lib64", home / "lib") if path.exists()],

@@ -39,9 +39,8 @@ def filled(preset: str, env_steps: int) -> Learner:
     )
     length = scheduled_length(env_steps // config.epoch_length, config.rollout_schedule)
     capacity = model_buffer_capacity(
-        length, config.rollout_batch, config.retain_epochs, config.epoch_length,
-        config.model_train_freq,
-    )  # fmt: skip
+        length, config.rollout_batch, config.retain_epochs, config.epoch_length, config.model_train_freq
+    )
     model.resize(capacity)
     model.add(Transitions(torch.randn(capacity, width), obs_dim, action_dim))
     return learner
@@ -76,9 +75,7 @@ def main() -> int:
     torch.set_num_threads(2)
     for preset in given.presets:
         with tempfile.TemporaryDirectory() as folder:
-            copied, written, size, saved = cost(
-                preset, given.env_steps, given.repeats, Path(folder)
-            )
+            copied, written, size, saved = cost(preset, given.env_steps, given.repeats, Path(folder))
         print(
             f"{preset} at {given.env_steps:,} env steps: copied {copied:.3f} s, "
             f"written {written:.3f} s, {size / 1e6:.1f} MB, "

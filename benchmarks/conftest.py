@@ -52,9 +52,7 @@ def peaks(pytestconfig: pytest.Config) -> Iterator[Peaks]:
         if row.timing:
             peak = peaks[row.contender.dtype]
             share = row.gflops / peak
-            row.timing.extra_info.update(
-                peak_gflop_per_s=peak, peak_share=share, times_floor=1.0 / share
-            )
+            row.timing.extra_info.update(peak_gflop_per_s=peak, peak_share=share, times_floor=1.0 / share)
 
 
 @pytest.fixture
@@ -69,19 +67,13 @@ def contest(benchmark: BenchmarkFixture, peaks: Peaks, pytestconfig: pytest.Conf
     )
 
 
-def pytest_benchmark_update_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any]
-) -> None:
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     machine_info["threads"] = torch.get_num_threads()
     machine_info["packages"] = {name: _version(name) for name in PACKAGES}
-    machine_info["peaks"] = {
-        str(dtype): rates for dtype, rates in config.stash[PEAKS].rates.items()
-    }
+    machine_info["peaks"] = {str(dtype): rates for dtype, rates in config.stash[PEAKS].rates.items()}
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.stash[ROWS]:
         terminalreporter.section(f"{torch.get_num_threads()} threads")
         table.write(config.stash[ROWS], config.stash[PEAKS], terminalreporter.write_line)

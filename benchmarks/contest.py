@@ -175,9 +175,7 @@ class _Entry:
         timings: list[Metadata] = []
         fixture._add_stats = timings.append
         start, others = time.perf_counter(), _others_s()
-        fixture.pedantic(
-            self._call, rounds=self._rounds, iterations=self._iterations, warmup_rounds=1
-        )
+        fixture.pedantic(self._call, rounds=self._rounds, iterations=self._iterations, warmup_rounds=1)
         others = (_others_s() - others) / (time.perf_counter() - start)
         self._blocks.append(_Block(timings[0], others))
 

@@ -140,9 +140,7 @@ def routed_ways(rows: int, device: str) -> Iterator[tuple[str, Call]]:
 
     @torch.no_grad()
     def op(precision: str = "float32") -> object:
-        return ensemble_mlp(
-            x, weights, biases, "silu", member=member, backend="cpp", precision=precision
-        )
+        return ensemble_mlp(x, weights, biases, "silu", member=member, backend="cpp", precision=precision)
 
     def one(e: int, h: Tensor) -> Tensor:
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
@@ -217,15 +215,9 @@ def measure(device: str) -> list[Row]:
     batch, routed = (8, 50) if small else (256, 100_000)
     sizes = TASK.model_sizes
     groups = {
-        f"forward, E=7, B={batch}": (
-            forward_flops(sizes, batch, TASK.members),
-            forward_ways(batch, device),
-        ),
+        f"forward, E=7, B={batch}": (forward_flops(sizes, batch, TASK.members), forward_ways(batch, device)),
         f"routed rows, N={routed}": (forward_flops(sizes, routed), routed_ways(routed, device)),
-        "training step, E=7, B=256": (
-            training_flops(sizes, 256, TASK.members),
-            training_ways(device),
-        ),
+        "training step, E=7, B=256": (training_flops(sizes, 256, TASK.members), training_ways(device)),
         "SAC update, 2x256, B=256": (sac_flops(TASK, 256), sac_ways(device)),
         **learner_groups(device, moved),
     }
@@ -240,9 +232,7 @@ def measure(device: str) -> list[Row]:
 
 def projection(rows: list[Row]) -> str:
     """Return how long a Hopper run of 125k steps would take at these times."""
-    best = {
-        r.group.split(":")[0]: 1e-6 * r.microseconds for r in rows if r.way == "ours, in a graph"
-    }
+    best = {r.group.split(":")[0]: 1e-6 * r.microseconds for r in rows if r.way == "ours, in a graph"}
     # A refit every 250 steps: 20 epochs over half the final rows; k = 8, the schedule's mean.
     minutes = {
         "SAC updates": 125_000 * best["env step"] / 60,
@@ -266,8 +256,7 @@ def table(rows: list[Row]) -> str:
         floor = f", floor {1e6 * mine[0].flops / peak:.1f} us at tf32's peak" if peak else ""
         lines.append(f"{group}{floor}")
         lines += [
-            f"  {row.way:36} {row.microseconds:10.1f} us "
-            f"{row.microseconds / mine[0].microseconds:6.2f} x ours"
+            f"  {row.way:36} {row.microseconds:10.1f} us {row.microseconds / mine[0].microseconds:6.2f} x ours"
             for row in mine
         ]
     return "\n".join(lines)

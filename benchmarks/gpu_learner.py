@@ -36,12 +36,15 @@ class Loops:
         training = TrainingCase.draw(TASK)
         self.trainer = EnsembleTrainer(
             _ensemble(training, training.layers).to(device),
-            lr=1e-3, batch_size=256, max_epochs=1, patience=5, elites=5, normalize_targets=False,
+            lr=1e-3,
+            batch_size=256,
+            max_epochs=1,
+            patience=5,
+            elites=5,
+            normalize_targets=False,
             generator=self.draws,
-        )  # fmt: skip
-        self.real, self.model = (
-            ReplayBuffer(rows, TASK.obs_dim, TASK.action_dim, device) for _ in range(2)
         )
+        self.real, self.model = (ReplayBuffer(rows, TASK.obs_dim, TASK.action_dim, device) for _ in range(2))
         packed = case.rows[torch.arange(rows, device=device) % len(case.rows)]
         for buffer in (self.real, self.model):
             buffer.add(Transitions(packed, TASK.obs_dim, TASK.action_dim))
@@ -60,16 +63,8 @@ class Loops:
         """A rollout of one step from every row."""
 
         def body() -> object:
-            obs = Transitions(
-                self.real.sample(self.rows, self.draws), TASK.obs_dim, TASK.action_dim
-            ).obs
-            return imagine(
-                self.env,
-                lambda o: self.agent.actor.sample(o, self.draws).action,
-                obs,
-                1,
-                self.draws,
-            )
+            obs = Transitions(self.real.sample(self.rows, self.draws), TASK.obs_dim, TASK.action_dim).obs
+            return imagine(self.env, lambda o: self.agent.actor.sample(o, self.draws).action, obs, 1, self.draws)
 
         return Replayed(torch.no_grad()(body), [self.draws], record)
 
@@ -99,7 +94,5 @@ def learner_groups(
     return {
         f"env step: {UPDATES} SAC updates": (UPDATES * sac_flops(TASK, BATCH), ways(loops.updates)),
         f"rollout of 1 step: N={rows}": (forward_flops(sizes, rows), ways(loops.rollout)),
-        f"model epoch: N={rows}": (
-            training_flops(sizes, 256, TASK.members) * -(-rows // 256), ways(loops.epoch),
-        ),
-    }  # fmt: skip
+        f"model epoch: N={rows}": (training_flops(sizes, 256, TASK.members) * -(-rows // 256), ways(loops.epoch)),
+    }

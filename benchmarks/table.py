@@ -11,9 +11,7 @@ from benchmarks.contest import Row
 from benchmarks.peak import Peaks
 
 WIDTH = 52
-HEAD = (
-    f"{'':{WIDTH}} {'ms':>9} {'IQR':>6} {'GFLOP/s':>8} {'of peak':>8} {'× floor':>8} {'× ours':>7}"
-)
+HEAD = f"{'':{WIDTH}} {'ms':>9} {'IQR':>6} {'GFLOP/s':>8} {'of peak':>8} {'× floor':>8} {'× ours':>7}"
 LEGEND = (
     "ms: median per step of the best block; IQR: of that block, in % of its median. GFLOP/s counts",
     "the matrix products that the work needs, whatever a contender computes; floor: those products",
@@ -38,9 +36,7 @@ def write(rows: Sequence[Row], peaks: Peaks, line: Callable[[str], None]) -> Non
         _write_verdict(group, list(members), line)
 
 
-def _write_group(
-    group: str, rows: Sequence[Row], peaks: Peaks, line: Callable[[str], None]
-) -> None:
+def _write_group(group: str, rows: Sequence[Row], peaks: Peaks, line: Callable[[str], None]) -> None:
     reference = _ours(rows)
     line("")
     line(group)
@@ -65,8 +61,7 @@ def _write_verdict(group: str, rows: Sequence[Row], line: Callable[[str], None])
         others = [
             row
             for row in rows
-            if not (row.contender.ours or row.why_not)
-            and row.contender.dtype == ours.contender.dtype
+            if not (row.contender.ours or row.why_not) and row.contender.dtype == ours.contender.dtype
         ]
         if others:
             best = min(others, key=lambda row: row.ms)

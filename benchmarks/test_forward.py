@@ -39,21 +39,15 @@ def test_forward(contest: Contest, name: str, rows: int) -> None:
     case = ForwardCase.draw(task, rows)
     ways = {"ours": ours.forward}
     ways |= WAYS if name == TARGET else {key: WAYS[key] for key in STRONGEST}
-    contenders = [
-        Contender(label, partial(build, way, case, torch.float32)) for label, way in ways.items()
-    ]
+    contenders = [Contender(label, partial(build, way, case, torch.float32)) for label, way in ways.items()]
     if name == TARGET:
         halves = {"ours": ours.forward_bf16, **{key: WAYS[key] for key in BF16}}
         contenders += [
-            Contender(
-                f"{label}, bf16", partial(build, way, case, torch.bfloat16), 1, torch.bfloat16
-            )
+            Contender(f"{label}, bf16", partial(build, way, case, torch.bfloat16), 1, torch.bfloat16)
             for label, way in halves.items()
         ]
     sizes = task.model_sizes
     shape = "→".join(map(str, (sizes[0], f"{task.model_layers}×{task.model_hidden}", sizes[-1])))
     contest.run(
-        f"forward, {name} {shape}, E={task.members}, B={rows}",
-        forward_flops(sizes, rows, task.members),
-        contenders,
+        f"forward, {name} {shape}, E={task.members}, B={rows}", forward_flops(sizes, rows, task.members), contenders
     )

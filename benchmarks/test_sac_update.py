@@ -38,9 +38,7 @@ def test_sac_update(contest: Contest, name: str) -> None:
     case = SACCase.draw(task)
     ways: dict[str, Callable[[SACCase], Updater]] = {"ours": ours.SACUpdate}
     ways |= WAYS if name in TARGETS else {key: WAYS[key] for key in STRONGEST}
-    contenders = [
-        Contender(label, partial(build, way, case), UPDATES) for label, way in ways.items()
-    ]
+    contenders = [Contender(label, partial(build, way, case), UPDATES) for label, way in ways.items()]
     others: dict[str, tuple[Callable[[SACCase, int], Call], int]] = {
         "SBX (JAX), 20 updates a call": (stable_baselines.jax_updates, UPDATES)
     }
@@ -50,12 +48,7 @@ def test_sac_update(contest: Contest, name: str) -> None:
             "stable-baselines3": (stable_baselines.torch_updates, UPDATES),
             "mbrl-lib, pytorch_sac_pranz24": (mbrl_lib.sac_updates, UPDATES),
         }
-    contenders += [
-        Contender(label, partial(updates, case, steps), steps)
-        for label, (updates, steps) in others.items()
-    ]
+    contenders += [Contender(label, partial(updates, case, steps), steps) for label, (updates, steps) in others.items()]
     contest.run(
-        f"SAC update, {name}, {task.sac_layers}×{task.sac_hidden}, B={BATCH}",
-        sac_flops(task, BATCH),
-        contenders,
+        f"SAC update, {name}, {task.sac_layers}×{task.sac_hidden}, B={BATCH}", sac_flops(task, BATCH), contenders
     )

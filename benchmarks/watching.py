@@ -25,13 +25,22 @@ def row(index: int, run: int, rows: int) -> str:
     """Return a row with every metric that is drawn, the worst case."""
     share, wave = index / rows, math.sin(index * 1.7)
     metrics = {
-        "episode/return": 3000 * share + 100 * wave, "eval/return_mean": 3000 * share + 20 * run,
-        "eval/return_std": 50.0, "bound/eps_m": 0.2 - 0.1 * share, "bound/eps_pi": 0.15,
-        "bound/eps_m_new": 0.22 - 0.1 * share + 0.01 * wave, "bound/rho": 0.9 - 0.1 * run,
-        "bound/k_star": 20.0, "model/holdout_mse": 0.02, "model/new_data_mse": 0.03 + 0.01 * wave,
-        "rollout/length": 1.0 + run, "rollout/length_measured": 1.0 + run, "rollout/rows": 1e5,
-        "mix/real_ratio": 0.05, "mix/real_ratio_measured": 0.05 + 0.01 * wave,
-    }  # fmt: skip
+        "episode/return": 3000 * share + 100 * wave,
+        "eval/return_mean": 3000 * share + 20 * run,
+        "eval/return_std": 50.0,
+        "bound/eps_m": 0.2 - 0.1 * share,
+        "bound/eps_pi": 0.15,
+        "bound/eps_m_new": 0.22 - 0.1 * share + 0.01 * wave,
+        "bound/rho": 0.9 - 0.1 * run,
+        "bound/k_star": 20.0,
+        "model/holdout_mse": 0.02,
+        "model/new_data_mse": 0.03 + 0.01 * wave,
+        "rollout/length": 1.0 + run,
+        "rollout/length_measured": 1.0 + run,
+        "rollout/rows": 1e5,
+        "mix/real_ratio": 0.05,
+        "mix/real_ratio_measured": 0.05 + 0.01 * wave,
+    }
     return json.dumps({"seq": index, "attempt": 1, "env_steps": 10 * index, **metrics}) + "\n"
 
 
@@ -85,10 +94,12 @@ async def watch(root: Path, marked: int, rows: int) -> dict[str, float]:
         writer.kill()
         writer.wait()
     return {
-        "marked": len(app.compared), "rows": rows, "share_of_a_core": round(share, 3),
+        "marked": len(app.compared),
+        "rows": rows,
+        "share_of_a_core": round(share, 3),
         "late_ms_p50": round(late[len(late) // 2], 1),
         "late_ms_p99": round(late[int(len(late) * 0.99)], 1),
-    }  # fmt: skip
+    }
 
 
 def main(marked: int = RUNS, rows: int = 10_000) -> None:

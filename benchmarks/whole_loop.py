@@ -65,15 +65,31 @@ def ours(steps: int, threads: int) -> dict[str, Any]:
     )
     settings = {
         "preset": "hopper",  # whose networks, batches and rates are the paper's
-        "env-id": ENV_ID, "total-steps": steps, "threads": threads,
+        "env-id": ENV_ID,
+        "total-steps": steps,
+        "threads": threads,
         "warmup-steps": WARMUP + FREQ,
-        "epoch-length": 200, "warmup-hold": 1, "model-train-freq": FREQ, "updates-per-step": 20,
-        "rollout-batch": 400 * FREQ, "rollout-length": 1, "real-ratio": 0.0, "ensemble-size": 7,
-        "elites": 5, "model-hidden": 200, "model-layers": 4, "model-batch": 256,
-        "model-max-epochs": PASSES, "model-patience": PASSES, "target-entropy": -0.05,
-        "init-alpha": 0.2, "eval-every": 200, "eval-episodes": 1, "profile": "true",
+        "epoch-length": 200,
+        "warmup-hold": 1,
+        "model-train-freq": FREQ,
+        "updates-per-step": 20,
+        "rollout-batch": 400 * FREQ,
+        "rollout-length": 1,
+        "real-ratio": 0.0,
+        "ensemble-size": 7,
+        "elites": 5,
+        "model-hidden": 200,
+        "model-layers": 4,
+        "model-batch": 256,
+        "model-max-epochs": PASSES,
+        "model-patience": PASSES,
+        "target-entropy": -0.05,
+        "init-alpha": 0.2,
+        "eval-every": 200,
+        "eval-episodes": 1,
+        "profile": "true",
         "device": "cpu",
-    }  # fmt: skip
+    }
     flags = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
     with tempfile.TemporaryDirectory() as folder:
         assert train.main([*flags, "--runs-root", folder, "--run-id", "loop"]) == 0
@@ -100,9 +116,12 @@ def theirs(steps: int, threads: int) -> dict[str, Any]:
             "algorithm": OmegaConf.load(conf / "algorithm" / "mbpo.yaml"),
             "overrides": OmegaConf.load(conf / "overrides" / "mbpo_cartpole.yaml"),
             "dynamics_model": OmegaConf.load(conf / "dynamics_model/gaussian_mlp_ensemble.yaml"),
-            "seed": 0, "device": "cpu", "log_frequency_agent": 1000, "debug_mode": False,
+            "seed": 0,
+            "device": "cpu",
+            "log_frequency_agent": 1000,
+            "debug_mode": False,
         }
-    )  # fmt: skip
+    )
     cfg.algorithm.agent.action_space._target_ = "benchmarks.whole_loop.box"
     cfg.algorithm.normalize_double_precision = False
     cfg.algorithm.initial_exploration_steps = WARMUP
@@ -132,18 +151,19 @@ def ms_per_step(who: str, steps: int, threads: int) -> float:
     """Run one learner in a process of its own and return its time per env step."""
     command = [sys.executable, "-m", "benchmarks.whole_loop", "--steps", str(steps)]
     done = subprocess.run(
-        [*command, "--threads", str(threads), "--only", who], check=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [*command, "--threads", str(threads), "--only", who],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     figures = json.loads(done.stdout.splitlines()[-1])
     if who == "ours":
         parts = sum(s for part, s in figures["seconds"].items() if part != "other")
         milliseconds = 1e3 * parts / (steps - WARMUP - FREQ)
     else:
         milliseconds = 1e3 * figures["seconds"] / figures["learned"]
-    print(
-        f"  {who:7} {milliseconds:8.1f} ms per env step, last return {figures['last_return']:.0f}"
-    )
+    print(f"  {who:7} {milliseconds:8.1f} ms per env step, last return {figures['last_return']:.0f}")
     return float(milliseconds)
 
 

@@ -176,9 +176,12 @@ def new_status(config: Config, attempt: Attempt) -> RunStatus:
     """Return the status of a learner that begins."""
     until = attempt.replay.until if attempt.replay else None
     return RunStatus(
-        env_id=config.env_id, preset=config.preset, seed=config.seed,
-        total_steps=until or config.total_steps, parent=attempt.parent,
-    )  # fmt: skip
+        env_id=config.env_id,
+        preset=config.preset,
+        seed=config.seed,
+        total_steps=until or config.total_steps,
+        parent=attempt.parent,
+    )
 
 
 def _load(learner: Learner, saved: Saved | None) -> None:

@@ -42,9 +42,7 @@ class Bookkeeping:
         waits = config.profile and learner.device.type == "cuda"
         self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
         self.env_steps = 0
-        self.profile = (
-            Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
-        )
+        self.profile = Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
         self.snapshots = Snapshots(
             run.paths.checkpoints,
             before=run.sync,
@@ -101,8 +99,7 @@ class Bookkeeping:
             mend = f"--fork RUN_DIR@{kept}" if kept is not None else "begin again"
             self.run_writer.warn(
                 env_steps,
-                f"diverging: the critics' loss is {times:,.0f} times what was usual; "
-                f"{mend} with a lower --critic-lr",
+                f"diverging: the critics' loss is {times:,.0f} times what was usual; {mend} with a lower --critic-lr",
             )
 
     def evaluate(self, env_steps: int) -> None:
@@ -151,8 +148,7 @@ class Bookkeeping:
         loop = saved.loop
         if missing := {"sac", "watch", *self.COUNTERS} - loop.keys():
             raise CheckpointError(
-                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume "
-                "the run with that"
+                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume the run with that"
             )
         self.env_steps = loop["env_steps"]
         self.interval.load_state_dict(loop["sac"])

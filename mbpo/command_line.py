@@ -77,20 +77,17 @@ def build_parser() -> OneLineParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Learn a model of an environment and a policy from both. Prints the run "
         "directory first.\nA flag beats the file given by --config, which beats the preset.",
-        epilog="presets:\n" + "\n".join(f"  {p.name:<18} {p.doc}" for p in PRESETS.values())
+        epilog="presets:\n"
+        + "\n".join(f"  {p.name:<18} {p.doc}" for p in PRESETS.values())
         + "\n\nexit codes: 0 finished or stopped on request, 2 configuration, 3 environment, "
         "4 diverged,\n5 storage, 6 checkpoint, 7 run directory in use, 8 out of memory, "
         "130 SIGINT, 143 SIGTERM",
-    )  # fmt: skip
+    )
     launch = parser.add_argument_group("launch")
     launch.add_argument("--config", metavar="FILE", help="TOML file of settings.")
     launch.add_argument("--runs-root", metavar="DIR", default="runs", help="Default: ./runs.")
     launch.add_argument("--run-id", metavar="NAME", help="Default: preset, seed and time.")
-    launch.add_argument(
-        "--seeds",
-        metavar="A:B",
-        help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.",
-    )
+    launch.add_argument("--seeds", metavar="A:B", help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.")
     launch.add_argument(
         "--resume",
         metavar="RUN_DIR",
@@ -122,9 +119,7 @@ def build_parser() -> OneLineParser:
         if setting.group not in groups:
             groups[setting.group] = parser.add_argument_group(setting.group)
         alone = {"nargs": "?", "const": "true"} if setting.kind is bool else {}
-        groups[setting.group].add_argument(
-            setting.flag, metavar=_metavar(setting), help=_help(setting), **alone
-        )
+        groups[setting.group].add_argument(setting.flag, metavar=_metavar(setting), help=_help(setting), **alone)
     return parser
 
 
@@ -166,9 +161,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     parts = [_seed_range(part.strip(), text) for part in text.split(",")]
     if (count := sum(map(len, parts))) > MAX_SEEDS:
-        raise ConfigError(
-            f"--seeds must name at most {MAX_SEEDS} seeds, got {count}: {shown(text)}"
-        )
+        raise ConfigError(f"--seeds must name at most {MAX_SEEDS} seeds, got {count}: {shown(text)}")
     seeds = tuple(itertools.chain.from_iterable(parts))
     try:
         SETTINGS["seed"].check(max(seeds))
@@ -189,8 +182,7 @@ def _seed_range(part: str, text: str) -> range:
         return range(first, first + 1)
     if end <= first or step == 0:
         raise ConfigError(
-            f"--seeds A:B:STEP must have A < B and STEP ≥ 1, got {shown(part)}: no seed; "
-            "0:5 is 0,1,2,3,4"
+            f"--seeds A:B:STEP must have A < B and STEP ≥ 1, got {shown(part)}: no seed; 0:5 is 0,1,2,3,4"
         )
     return range(first, end, step or 1)
 
@@ -203,9 +195,7 @@ def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
     for other in ("seed", "run_id"):
         if given[other] is not None:
             flag = "--" + other.replace("_", "-")
-            raise ConfigError(
-                f"--seeds and {flag} exclude each other; each seed has its own, give one"
-            )
+            raise ConfigError(f"--seeds and {flag} exclude each other; each seed has its own, give one")
     return parse_seeds(given["seeds"])
 
 
@@ -251,16 +241,11 @@ def _replay(given: Mapping[str, str | None]) -> Launch:
     root, config = _run_alone("--replay", given, OF_A_REPLAY)
     run_id = given["run_id"]
     return Launch(
-        config,
-        Path(str(given["runs_root"])).absolute(),
-        None if run_id is None else check_run_id(run_id),
-        replay=root,
+        config, Path(str(given["runs_root"])).absolute(), None if run_id is None else check_run_id(run_id), replay=root
     )
 
 
-def _run_alone(
-    flag: str, given: Mapping[str, str | None], allowed: Sequence[str]
-) -> tuple[Path, Config]:
+def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str]) -> tuple[Path, Config]:
     """Return the run directory that ``flag`` names, and its config, which no other flag changes."""
     others = [name for name, value in given.items() if value is not None and name not in allowed]
     if others:
@@ -273,9 +258,7 @@ def _run_alone(
 
 
 def _metavar(setting: Setting) -> str:
-    return {bool: "true|false", int: "N", float: "X", str: "NAME", tuple: "E0,E1,K0,K1"}[
-        setting.kind
-    ]
+    return {bool: "true|false", int: "N", float: "X", str: "NAME", tuple: "E0,E1,K0,K1"}[setting.kind]
 
 
 def _help(setting: Setting) -> str:

@@ -60,9 +60,7 @@ def _compare(arguments: Sequence[str]) -> int:
 
 def _question(given: argparse.Namespace) -> Question:
     if given.metric not in METRICS:
-        raise ConfigError(
-            f"unknown metric {shown(given.metric)}{nearest(given.metric, METRICS)} (from --metric)"
-        )
+        raise ConfigError(f"unknown metric {shown(given.metric)}{nearest(given.metric, METRICS)} (from --metric)")
     axes: tuple[Axis, ...] = ("env_steps", "time_s") if given.by == "time" else ("env_steps",)
     threshold = None if given.threshold is None else float(_number(THRESHOLD, given.threshold))
     at = given.at.split(",") if given.at is not None else []
@@ -144,23 +142,13 @@ def _parser() -> OneLineParser:
         "Runs of a group share every setting but seed, log_every and profile; device and threads\n"
         "count as the run resolved them, and a hand-changed run stands alone. A value holds until\n"
         "the next evaluation and never past the end of its run.",
-    )  # fmt: skip
+    )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
-    parser.add_argument(
-        "--metric", default=Question.metric, metavar="KEY", help="default eval/return_mean"
-    )
-    parser.add_argument(
-        "--at", metavar="N,N", help="env steps, besides the last that all runs have"
-    )
-    parser.add_argument(
-        "--by", choices=("steps", "time"), default="steps", help="time: also at equal wall time"
-    )
-    parser.add_argument(
-        "--threshold", metavar="X", help="say when runs first reach X, and when they stay there"
-    )
-    parser.add_argument(
-        "--resamples", default="2000", metavar="N", help="of each bootstrap, default 2000"
-    )
+    parser.add_argument("--metric", default=Question.metric, metavar="KEY", help="default eval/return_mean")
+    parser.add_argument("--at", metavar="N,N", help="env steps, besides the last that all runs have")
+    parser.add_argument("--by", choices=("steps", "time"), default="steps", help="time: also at equal wall time")
+    parser.add_argument("--threshold", metavar="X", help="say when runs first reach X, and when they stay there")
+    parser.add_argument("--resamples", default="2000", metavar="N", help="of each bootstrap, default 2000")
     parser.add_argument("--csv", metavar="FILE", help="write the figures, one a line")
     parser.add_argument("--png", metavar="FILE", help="draw the curves; needs matplotlib")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

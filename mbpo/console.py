@@ -20,9 +20,7 @@ class Console:
         self._model = "no model" if config.algo == "sac" else "model: first refit to come"
         self._evaluation = ""
 
-    def interval(
-        self, env_steps: int, metrics: Mapping[str, float | None], status: RunStatus
-    ) -> None:
+    def interval(self, env_steps: int, metrics: Mapping[str, float | None], status: RunStatus) -> None:
         """Print where the run stands."""
         speed = metrics.get("time/env_steps_per_s") or 0.0
         learns = env_steps > self._warmup  # what comes before is no measure of what comes

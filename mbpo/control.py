@@ -55,9 +55,7 @@ def _control(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> OneLineParser:
-    live = "\n".join(
-        f"  {s.name:<16} {s.doc} Must {s.expected}." for s in LIVE_SETTINGS.values()
-    )  # fmt: skip
+    live = "\n".join(f"  {s.name:<16} {s.doc} Must {s.expected}." for s in LIVE_SETTINGS.values())
     parser = OneLineParser(
         prog="python -m mbpo.control",
         allow_abbrev=False,
@@ -69,9 +67,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("action", choices=["set", *ACTIONS])
     parser.add_argument("assignment", nargs="*", metavar="NAME=VALUE", help="for set")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait")
-    parser.add_argument(
-        "--expect-revision", type=int, metavar="N", help="reject unless nothing changed since N"
-    )
+    parser.add_argument("--expect-revision", type=int, metavar="N", help="reject unless nothing changed since N")
     return parser
 
 

@@ -65,7 +65,7 @@ def _parser() -> OneLineParser:
         "  note     readers and a resume cope; know it\n"
         "  problem  something is lost, damaged or went wrong\n\n"
         "exit codes: 0 no problem, 1 a problem, 2 a folder that is no run, or an unknown flag",
-    )  # fmt: skip
+    )
     parser.add_argument("runs", nargs="*", metavar="RUN_DIR", help="a run to check")
     return parser
 

@@ -42,8 +42,7 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
     config = resolve(values, str(values.pop("preset", "pendulum")))
     if config.algo == "pets":
         raise ConfigError(
-            "a pets run plans with its model and has no policy to measure; its evaluations are in "
-            "metrics.jsonl"
+            "a pets run plans with its model and has no policy to measure; its evaluations are in metrics.jsonl"
         )
     env = BoxEnv(config.env_id)
     actor = build_actor(config, env, torch.device("cpu"))
@@ -97,12 +96,8 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("run_dir", metavar="RUN_DIR")
     parser.add_argument("--episodes", type=int, default=10, metavar="N", help="default 10")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of the start states; 0: training's own"
-    )
-    parser.add_argument(
-        "--snapshot", default="best", metavar="WHICH", help="best (default), final or a step number"
-    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the start states; 0: training's own")
+    parser.add_argument("--snapshot", default="best", metavar="WHICH", help="best (default), final or a step number")
     parser.add_argument("--json", action="store_true", help="print every return as JSON")
     return parser
 

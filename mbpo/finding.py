@@ -33,15 +33,17 @@ def as_text(finding: Finding) -> str:
     """Return the finding for a terminal, whatever is in it: level, topic and indented words."""
     head = f"{finding.level:<9}{finding.topic:<15}"
     return textwrap.fill(
-        printable(finding.text), TEXT_COLUMNS, initial_indent=head,
-        subsequent_indent=" " * len(head), break_on_hyphens=False,
-    )  # fmt: skip
+        printable(finding.text),
+        TEXT_COLUMNS,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_on_hyphens=False,
+    )
 
 
 def counted(found: Sequence[Finding]) -> str:
     """Count the problems and notes in words."""
     counts = [sum(each.level == level for each in found) for level in ("problem", "note")]
     return ", ".join(
-        f"{count or 'no'} {word}{'s' * (count != 1)}"
-        for count, word in zip(counts, ("problem", "note"), strict=True)
+        f"{count or 'no'} {word}{'s' * (count != 1)}" for count, word in zip(counts, ("problem", "note"), strict=True)
     )

@@ -19,9 +19,7 @@ Replay = Callable[[], object]
 class Recorder(Protocol):
     """Record what a call launches; return what launches it again, and the call's result."""
 
-    def __call__(
-        self, call: Callable[[], T], generators: Sequence[torch.Generator]
-    ) -> tuple[Replay, T]:
+    def __call__(self, call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Replay, T]:
         """Leave everything as it was: only the replay runs what is recorded."""
 
 
@@ -72,9 +70,7 @@ class Replayed(Generic[P, T]):
             return _warm_up(lambda: self._body(*args, **kwargs))
         if self._replay is None:
             try:
-                self._replay, self._result = self._record(
-                    lambda: self._body(*args, **kwargs), self._generators
-                )
+                self._replay, self._result = self._record(lambda: self._body(*args, **kwargs), self._generators)
             except RuntimeError as error:
                 logger.warning("not recorded, so slower: %s", str(error).splitlines()[0])
                 self._record = None

@@ -84,12 +84,12 @@ class Learner:
         """Make the two loops that a recorder, where there is one, records."""
         streams = self.streams
         self._updates = Replayed(
-            self._take_updates, [streams.mix, self.agent.generator], self._record,
+            self._take_updates,
+            [streams.mix, self.agent.generator],
+            self._record,
             lambda: (self.real_buffer.memory, self.model_buffer.memory),
-        )  # fmt: skip
-        self._imagined = Replayed(
-            self._imagine, [streams.rollout], self._record, lambda: (self.real_buffer.memory,)
         )
+        self._imagined = Replayed(self._imagine, [streams.rollout], self._record, lambda: (self.real_buffer.memory,))
 
     @torch.no_grad()
     def explore(self, uniform: bool) -> Step:
@@ -117,9 +117,7 @@ class Learner:
     def best_action(self, obs: Array) -> Array:  # [N, O] -> [N, A]
         """Return tanh(mean) actions, or plans, for evaluation."""
         if self._plans:
-            planned: Array = (
-                self.planner.plan(self._tensor(obs), self.streams.plan_eval).cpu().numpy()
-            )
+            planned: Array = self.planner.plan(self._tensor(obs), self.streams.plan_eval).cpu().numpy()
             return planned
         actor = self.agent.actor
         mean, _ = actor(self._tensor(obs))
@@ -132,9 +130,8 @@ class Learner:
         if start_rows and self._record:
             return store_imagined(*self._imagined(length, start_rows), self.model_buffer)
         return rollout(
-            self.fake_env, self.sample_policy, self._start(start_rows), length,
-            self.model_buffer, self.streams.rollout,
-        )  # fmt: skip
+            self.fake_env, self.sample_policy, self._start(start_rows), length, self.model_buffer, self.streams.rollout
+        )
 
     def update_policy(self, real_ratio: float, updates: int) -> tuple[Tensor, int]:
         """Take SAC updates, each on its own mix of real and imagined rows.
@@ -189,10 +186,7 @@ class Learner:
     def whole_state(self) -> dict[str, dict[str, Tensor]]:
         """Return :meth:`state_dict` with the real buffer's rows, all in memory."""
         state, real = self.state_dict(), self.real_buffer
-        return {
-            **state,
-            "real": {**state["real"], **real.recorded(real.added - len(real), real.added)},
-        }
+        return {**state, "real": {**state["real"], **real.recorded(real.added - len(real), real.added)}}
 
     def load_state_dict(self, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Become the learner that :meth:`state_dict` described, its episode played again.
@@ -263,9 +257,8 @@ class Learner:
 
     def _take_updates(self, real_rows: int, updates: int) -> Tensor:
         batches = sample_mixed(
-            self.real_buffer, self.model_buffer, self._sac_batch, real_rows,
-            self.streams.mix, updates,
-        )  # fmt: skip
+            self.real_buffer, self.model_buffer, self._sac_batch, real_rows, self.streams.mix, updates
+        )
         batches.reward.mul_(self._reward_scale)  # the rows are copies
         return self.agent.update_each(batches)
 

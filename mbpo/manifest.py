@@ -42,9 +42,7 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """Return what hardware this is."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {
-        "platform": platform.platform(), "cpu": _cpu_model(), "cores": cores(), "gpus": gpus,
-    }  # fmt: skip
+    return {"platform": platform.platform(), "cpu": _cpu_model(), "cores": cores(), "gpus": gpus}
 
 
 def manifest(config: Config, toml: str, device: torch.device, threads: int) -> dict[str, Any]:
@@ -77,9 +75,7 @@ def _git_commit() -> str | None:
     if not (here / ".git").exists():
         return None
     try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
+        found = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() or None

@@ -76,14 +76,22 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
         of_another="fork",
     )
     attempt = Attempt(
-        None, saved, damaged, history, {**lead_in.settings_at(at), **mine}, manifest,
+        None,
+        saved,
+        damaged,
+        history,
+        {**lead_in.settings_at(at), **mine},
+        manifest,
         lineage={
-            "parent": paths.run_id, "parent_dir": str(paths.root), "fork_env_steps": at,
-            "fork_changes": dict(fork.changes), "fork_interactive": bool(by_hand),
+            "parent": paths.run_id,
+            "parent_dir": str(paths.root),
+            "fork_env_steps": at,
+            "fork_changes": dict(fork.changes),
+            "fork_interactive": bool(by_hand),
         },
         lead_in=lead_in if at != here else None,
         new_seed="seed" in fork.changes,
-    )  # fmt: skip
+    )
     if saved and at == here:
         return dataclasses.replace(attempt, saved=attempt.branched(saved))
     return attempt
@@ -97,9 +105,7 @@ def _lead_in(config: Config, saved: Saved | None, earlier: History, at: int) -> 
     return LeadIn(config, then, changes, at, _unasked(earlier.after, config, at))
 
 
-def _check_beginning(
-    paths: RunPaths, manifest: Mapping[str, Any], at: int | None, damaged: Sequence[str]
-) -> None:
+def _check_beginning(paths: RunPaths, manifest: Mapping[str, Any], at: int | None, damaged: Sequence[str]) -> None:
     """Check that a fork can begin where its parent did, without a checkpoint."""
     if at is None:
         wrong = f": {damaged[0]}" if damaged else "; give an env step: --fork RUN_DIR@STEP"
@@ -111,15 +117,11 @@ def _check_beginning(
         )
 
 
-def _check_reached(
-    paths: RunPaths, at: int, after: Sequence[Row], status: RunStatus | None
-) -> None:
+def _check_reached(paths: RunPaths, at: int, after: Sequence[Row], status: RunStatus | None) -> None:
     last = max((row["env_steps"] for row in after), default=0)
     reached = max(last, status.env_steps if status else 0)
     if at > reached:
-        raise CheckpointError(
-            f"{paths.root} has come to env step {reached}: it cannot be forked at {at}"
-        )
+        raise CheckpointError(f"{paths.root} has come to env step {reached}: it cannot be forked at {at}")
 
 
 def _resumed(launch: Launch) -> Attempt:
@@ -168,12 +170,14 @@ def _begun_again(origin: Attempt, paths: RunPaths, damaged: list[str], own: Hist
         if answer.get("id") not in origin.history.answered:
             add_change(changes, whole(answer.get("at_env_steps")) or 0, answer["new"])
     history = dataclasses.replace(
-        origin.history, attempts=own.attempts, changes=changes,
+        origin.history,
+        attempts=own.attempts,
+        changes=changes,
         answered=origin.history.answered | own.answered,
         answers=[a for a in origin.history.answers if a.get("id") not in own.answered],
         revision=max(origin.history.revision, own.revision),
         interactive=origin.history.interactive or own.interactive,
-    )  # fmt: skip
+    )
     damaged = [*damaged, *origin.damaged]
     return dataclasses.replace(origin, paths=paths, damaged=damaged, history=history)
 
@@ -235,9 +239,7 @@ def _config_of(paths: RunPaths, manifest: Mapping[str, Any]) -> Config:
 
 def _check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
     if hashlib.sha256(read_file(paths.config)).hexdigest() != manifest.get("config_sha256"):
-        raise ConfigError(
-            f"{paths.config} is not the one the run began with: its hash is not manifest.json's"
-        )
+        raise ConfigError(f"{paths.config} is not the one the run began with: its hash is not manifest.json's")
 
 
 def _read_manifest(paths: RunPaths) -> dict[str, Any]:

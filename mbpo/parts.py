@@ -82,9 +82,7 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     )
 
 
-def build_trainer(
-    config: Config, env: BoxEnv, device: torch.device, record: Recorder | None
-) -> EnsembleTrainer:
+def build_trainer(config: Config, env: BoxEnv, device: torch.device, record: Recorder | None) -> EnsembleTrainer:
     """Return the dynamics ensemble, with its first weights, inside its trainer."""
     ensemble = DynamicsEnsemble(
         env.obs_dim,

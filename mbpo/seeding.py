@@ -15,9 +15,7 @@ def stream_seed(seed: int, component: str, counter: int = 0) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def torch_generator(
-    seed: int, component: str, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def torch_generator(seed: int, component: str, device: torch.device | str = "cpu") -> torch.Generator:
     """Return the stream of ``component`` as a generator on ``device``."""
     generator = torch.Generator(device=device)
     generator.manual_seed(stream_seed(seed, component))

@@ -20,14 +20,7 @@ from mbpo.errors import CheckpointError, is_full
 from mbpo.learner import Learner
 from mbpo.runs.checkpoints import STEP, checkpoint_name, checkpoint_steps
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
-from mbpo.runs.sealed import (
-    INDEX,
-    SNAPSHOT,
-    read_index,
-    read_manifest,
-    segments_in,
-    verify_checkpoint,
-)
+from mbpo.runs.sealed import INDEX, SNAPSHOT, read_index, read_manifest, segments_in, verify_checkpoint
 from mbpo.segments import Segments
 
 KEEP_LAST = 3
@@ -205,9 +198,7 @@ class Snapshots:
         self.settle()
         self._writing = self._writer.submit(attempt)
 
-    def _put(
-        self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str
-    ) -> None:
+    def _put(self, name: str, packed: Mapping[str, bytes], facts: Mapping[str, Any], label: str) -> None:
         self._sweep()
         if not self._whole(name):
             write(self._folder / name, packed, facts)

@@ -90,10 +90,7 @@ def improvement_interval(
         return NO_INTERVAL
     total = np.zeros(resamples)
     for a, b in zip(x, y, strict=True):
-        times_a, times_b = (
-            _times_drawn(a.size, rng, resamples),
-            _times_drawn(b.size, rng, resamples),
-        )
+        times_a, times_b = (_times_drawn(a.size, rng, resamples), _times_drawn(b.size, rng, resamples))
         total += np.sum(times_a @ _wins(a, b) * times_b, axis=1) / (a.size * b.size)
     return _percentiles(total / len(x))
 

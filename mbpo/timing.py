@@ -92,9 +92,7 @@ class Profile:
             "seconds": {part: round(s, 3) for part, s in split.items()},
             "share": {part: round(s / wall, 4) for part, s in split.items()},
             "ms_per_step": {part: round(1e3 * s / learned, 4) for part, s in split.items()},
-            "median_step_ms": (
-                round(1e3 * statistics.median(self._learned), 4) if self._learned else None
-            ),
+            "median_step_ms": (round(1e3 * statistics.median(self._learned), 4) if self._learned else None),
         }
         write_json(self._path, figures)
         return figures

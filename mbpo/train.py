@@ -28,8 +28,7 @@ from mbpo.snapshots import Saved
 from mbpo.trust import bound_metrics, new_data_error
 
 UNSTABLE = (
-    "MuJoCo found the simulation unstable and put it back to its start: the step was left out and "
-    "the episode ended"
+    "MuJoCo found the simulation unstable and put it back to its start: the step was left out and the episode ended"
 )
 NO_RULE = (
     "no termination rule for {}: a head learns from real ends when imagined rollouts end "
@@ -101,9 +100,7 @@ class Training(Bookkeeping):
             bounded = config.algo == "mbpo"  # without a policy there is no ε_π, and so no bound
             unseen = real_buffer.unseen()
             fresh = new_data_error(learner, unseen, config) if self.refits and bounded else None
-            real_buffer.mark_holdout(
-                config.holdout_ratio, config.holdout_max, learner.streams.holdout
-            )
+            real_buffer.mark_holdout(config.holdout_ratio, config.holdout_max, learner.streams.holdout)
             rows = real_buffer.training_rows(), real_buffer.holdout_rows()
             fit = learner.trainer.fit(*rows)
             ends = learner.termination.fit(*rows).metrics() if learner.termination else {}
@@ -113,10 +110,13 @@ class Training(Bookkeeping):
         with self.clock("rollout"):
             learner.model_buffer.resize(
                 model_buffer_capacity(
-                    length, config.rollout_batch, config.retain_epochs,
-                    config.epoch_length, settings["model_train_freq"],
+                    length,
+                    config.rollout_batch,
+                    config.retain_epochs,
+                    config.epoch_length,
+                    settings["model_train_freq"],
                 )
-            )  # fmt: skip
+            )
             imagined = learner.imagine(length, config.rollout_batch)
         metrics = {**fit.metrics(), **ends, **bound, **imagined.metrics(), "rollout/length": length}
         metrics["rollout/model_buffer_rows"] = len(learner.model_buffer)
@@ -141,9 +141,8 @@ class Repeating(Training):
     """
 
     def __init__(
-        self, lead_in: LeadIn, learner: Learner, run: RunWriter, console: Console,
-        saved: Saved | None,
-    ) -> None:  # fmt: skip
+        self, lead_in: LeadIn, learner: Learner, run: RunWriter, console: Console, saved: Saved | None
+    ) -> None:
         until, evaluations = lead_in.until, lead_in.evaluations
         super().__init__(lead_in.config, learner, run, console, saved, until, evaluations)
         self._lead_in = lead_in
@@ -188,9 +187,7 @@ def start(launch: Launch) -> int:
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     leader = attempt.load(learner)
     facts = manifest(config, launch.toml, learner.device, threads)
-    paths = attempt.paths or create_run_dir(
-        launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed
-    )
+    paths = attempt.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     print(paths.root, flush=True)
     status = new_status(config, attempt)
     hang_after = float(config.hang_after)
@@ -201,9 +198,7 @@ def start(launch: Launch) -> int:
         return learner_process(run, lambda: _train(config, learner, leader, run, attempt))
 
 
-def _train(
-    config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: Attempt
-) -> None:
+def _train(config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: Attempt) -> None:
     console, saved, replay = Console(config), attempt.saved, attempt.replay
     labels = ["fork"]
     if leader is not None and attempt.lead_in is not None:

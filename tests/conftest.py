@@ -19,17 +19,13 @@ from learners import DEBUG, ENDLESS, LearnerProcess, Outcome
 from mbpo.runs.layout import RunPaths
 
 torch.set_num_threads(1)  # tests share the machine
-settings.register_profile(
-    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return 3 workers for 2 cores: a quarter of the tests' time is waiting for processes."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + cores // 2
 
 

@@ -57,9 +57,12 @@ def python_m(module: str, *arguments: str, cwd: Path, **extra_env: str) -> subpr
     """Start ``python -m module`` with its output on pipes."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        cwd=cwd, env={**environment(), **extra_env}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=cwd,
+        env={**environment(), **extra_env},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 @dataclass
@@ -78,12 +81,12 @@ class LearnerProcess:
         stdout, stderr = folder / "stdout", folder / "stderr"
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", "runs",
-                    "--run-id", run_id, *arguments,
-                ],
-                cwd=folder, env=environment(), stdout=out, stderr=err,
-            )  # fmt: skip
+                [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", "runs", "--run-id", run_id, *arguments],
+                cwd=folder,
+                env=environment(),
+                stdout=out,
+                stderr=err,
+            )
         return cls(process, RunPaths(folder / "runs" / run_id), stdout, stderr)
 
     @property

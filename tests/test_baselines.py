@@ -19,9 +19,17 @@ from mbpo.planning.cem import CEMPlanner, Propagate
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
 
 QUICK_PLANS = (
-    "--plan-candidates", "20", "--plan-elites", "4", "--plan-horizon", "5", "--plan-iterations",
-    "2", "--plan-particles", "2",
-)  # fmt: skip
+    "--plan-candidates",
+    "20",
+    "--plan-elites",
+    "4",
+    "--plan-horizon",
+    "5",
+    "--plan-iterations",
+    "2",
+    "--plan-particles",
+    "2",
+)
 
 
 def train(root: Path, name: str, *flags: str) -> list[dict[str, Any]]:
@@ -73,14 +81,10 @@ def test_pets_plans_and_learns_no_policy(tmp_path: Path) -> None:
     assert has(metrics, "model/") and has(metrics, "eval/")
     assert not has(metrics, "sac/") and not has(metrics, "bound/")
     assert {key for row in metrics for key in row} <= {*METRICS, "env_steps", "seq", "attempt"}
-    assert metrics == train(
-        tmp_path, "twin", "--algo", "pets", "--eval-episodes", "1", *QUICK_PLANS
-    )
+    assert metrics == train(tmp_path, "twin", "--algo", "pets", "--eval-episodes", "1", *QUICK_PLANS)
 
 
-def test_a_pets_run_has_no_policy_to_measure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pets_run_has_no_policy_to_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path, "pets", "--algo", "pets", "--total-steps", "120", *QUICK_PLANS)
     capsys.readouterr()
     assert evaluate.main([str(tmp_path / "pets")]) == 2
@@ -88,9 +92,7 @@ def test_a_pets_run_has_no_policy_to_measure(
 
 
 def test_pets_explores_with_its_plans() -> None:
-    config = resolve(
-        {"algo": "pets", "plan_candidates": 30, "plan_elites": 5, "plan_horizon": 3}, "debug"
-    )
+    config = resolve({"algo": "pets", "plan_candidates": 30, "plan_elites": 5, "plan_horizon": 3}, "debug")
     learner = Learner(config)
     for _ in range(30):
         learner.explore(uniform=True)
@@ -104,9 +106,14 @@ def test_pets_explores_with_its_plans() -> None:
 
 def planner(propagate: Propagate, **changes: Any) -> CEMPlanner:
     facts: dict[str, Any] = {
-        "low": torch.tensor([-2.0, 0.0]), "high": torch.tensor([2.0, 1.0]), "horizon": 4,
-        "candidates": 200, "elites": 20, "iterations": 8, "particles": 2,
-    }  # fmt: skip
+        "low": torch.tensor([-2.0, 0.0]),
+        "high": torch.tensor([2.0, 1.0]),
+        "horizon": 4,
+        "candidates": 200,
+        "elites": 20,
+        "iterations": 8,
+        "particles": 2,
+    }
     return CEMPlanner(propagate, **{**facts, **changes})
 
 
@@ -120,9 +127,7 @@ def test_the_plan_finds_each_states_own_best_action() -> None:
 
     obs = torch.tensor([[1.5, 0.25], [-1.0, 0.75], [0.0, 3.0]])  # the last beyond its bound
     actions = planner(reward).plan(obs, generator())
-    torch.testing.assert_close(
-        actions, obs.clamp(max=1.5).minimum(planner(reward).high), atol=0.1, rtol=0
-    )
+    torch.testing.assert_close(actions, obs.clamp(max=1.5).minimum(planner(reward).high), atol=0.1, rtol=0)
 
 
 def test_the_plan_looks_ahead() -> None:

@@ -9,14 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mbpo.bound import (
-    best_length,
-    branched_gap,
-    gap_ratio,
-    is_vacuous,
-    largest_gap,
-    monotonic_gap,
-)
+from mbpo.bound import best_length, branched_gap, gap_ratio, is_vacuous, largest_gap, monotonic_gap
 from mbpo.presets import PRESETS
 
 GAMMAS = st.floats(0.05, 0.995)
@@ -26,11 +19,19 @@ SHARES = st.floats(0.001, 1.0)
 @pytest.mark.parametrize(
     ("gamma", "rho", "k_star"),
     [
-        (0.99, 0.95, 6), (0.99, 0.9, 11), (0.99, 0.78, 25), (0.99, 0.5, 69),
-        (0.98, 0.95, 3), (0.98, 0.9, 6), (0.98, 0.5, 35),
-        (0.99, 1.0, 0), (0.99, 7.0, 0), (0.99, 0.99, 1), (0.0, 0.5, 1),
+        (0.99, 0.95, 6),
+        (0.99, 0.9, 11),
+        (0.99, 0.78, 25),
+        (0.99, 0.5, 69),
+        (0.98, 0.95, 3),
+        (0.98, 0.9, 6),
+        (0.98, 0.5, 35),
+        (0.99, 1.0, 0),
+        (0.99, 7.0, 0),
+        (0.99, 0.99, 1),
+        (0.0, 0.5, 1),
     ],
-)  # fmt: skip
+)
 def test_best_length_meets_the_worked_numbers(gamma: float, rho: float, k_star: int) -> None:
     assert best_length(gamma, rho) == k_star
 
@@ -59,9 +60,7 @@ def test_of_two_equal_lengths_the_shorter_is_best(gamma: float, power: int) -> N
 
 @given(k=st.integers(0, 500), gamma=GAMMAS, eps_pi=SHARES, eps_m=SHARES)
 def test_the_closed_form_is_the_theorem(k: int, gamma: float, eps_pi: float, eps_m: float) -> None:
-    by_theorem = branched_gap(k, gamma, 2.0, eps_pi, eps_m) / branched_gap(
-        0, gamma, 2.0, eps_pi, eps_m
-    )
+    by_theorem = branched_gap(k, gamma, 2.0, eps_pi, eps_m) / branched_gap(0, gamma, 2.0, eps_pi, eps_m)
     assert gap_ratio(k, gamma, eps_m / eps_pi) == pytest.approx(by_theorem, rel=1e-9)
 
 
@@ -98,9 +97,7 @@ def test_the_branched_gap_meets_a_case_worked_by_hand() -> None:
 
 
 def test_gaps_are_in_units_of_return() -> None:
-    assert branched_gap(3, 0.9, 14.0, 0.1, 0.2) == pytest.approx(
-        7 * branched_gap(3, 0.9, 2.0, 0.1, 0.2)
-    )
+    assert branched_gap(3, 0.9, 14.0, 0.1, 0.2) == pytest.approx(7 * branched_gap(3, 0.9, 2.0, 0.1, 0.2))
     assert monotonic_gap(0.9, 14.0, 0.1, 0.2) == pytest.approx(7 * monotonic_gap(0.9, 2, 0.1, 0.2))
 
 

@@ -126,9 +126,16 @@ gymnasium.register("Timeless-v0", Quirk)
 def found(env_id: str, topic: str, steps: int = 1000) -> Finding:
     findings = check_env.check(env_id, steps, 0)
     assert [f.topic for f in findings] == [
-        "steps", "actions", "constant dims", "clipping", "float32", "scale", "time limit",
-        "termination", "determinism",
-    ]  # fmt: skip
+        "steps",
+        "actions",
+        "constant dims",
+        "clipping",
+        "float32",
+        "scale",
+        "time limit",
+        "termination",
+        "determinism",
+    ]
     (one,) = (f for f in findings if f.topic == topic)
     return one
 
@@ -136,15 +143,12 @@ def found(env_id: str, topic: str, steps: int = 1000) -> Finding:
 def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> None:
     outcome = call(check_env.main, "Pendulum-v1")
     assert (outcome.code, outcome.err) == (0, "")
-    levels = {line[9:22].strip(): line[:9].strip() for line in outcome.out.splitlines()[1:-1]
-              if line[0] != " "}  # fmt: skip
+    levels = {line[9:22].strip(): line[:9].strip() for line in outcome.out.splitlines()[1:-1] if line[0] != " "}
     assert levels.pop("scale") == "note"
     assert set(levels.values()) == {"ok"}
     assert "--normalize-targets true" in outcome.out
     assert "The rule of Pendulum agrees on 5,000 of 5,000 random steps" in outcome.out
-    assert outcome.out.splitlines()[-1] == (
-        "no problems, 1 note. To train: python -m mbpo.train --preset pendulum"
-    )
+    assert outcome.out.splitlines()[-1] == ("no problems, 1 note. To train: python -m mbpo.train --preset pendulum")
     assert max(map(len, outcome.out.splitlines())) <= 100
 
 
@@ -175,7 +179,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
         ("Moody-v0", "determinism", "note", "step 1 differs"),
         ("Strong-v0", "actions", "note", "RescaleAction"),
     ],
-)  # fmt: skip
+)
 def test_each_quirk_is_named(env_id: str, topic: str, level: str, said: str) -> None:
     finding = found(env_id, topic)
     assert said in finding.text
@@ -189,9 +193,7 @@ def test_the_ants_forces_are_seen_and_the_paper_leaves_them_out() -> None:
     assert found(paper, "constant dims", 500).level == found(paper, "clipping", 500).level == "ok"
 
 
-def test_a_rule_that_disagrees_is_a_problem_with_three_examples(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_rule_that_disagrees_is_a_problem_with_three_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "Mortal", lambda obs, action, next_obs: next_obs[:, 0] > 0.9)
     finding = found("Mortal-v0", "termination", 3000)
     assert finding.level == "problem"
@@ -210,9 +212,7 @@ def test_a_rule_that_disagrees_is_a_problem_with_three_examples(
         (lambda obs, action, next_obs: torch.zeros(len(obs)), "torch.float32 [100]"),
     ],
 )
-def test_a_rule_that_cannot_be_used_stops_mbpo(
-    rule: Any, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rule_that_cannot_be_used_stops_mbpo(rule: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "Mortal", rule)
     finding = found("Mortal-v0", "termination", 100)
     assert finding.fatal
@@ -221,12 +221,13 @@ def test_a_rule_that_cannot_be_used_stops_mbpo(
 
 @pytest.mark.parametrize(
     ("env_id", "said"),
-    [("Broken-v0", "the joint came off"), ("NanReward-v0", "reward is not finite"),
-     ("InfiniteObs-v0", "observation is not finite")],
-)  # fmt: skip
-def test_what_mbpo_cannot_run_on_ends_with_3_and_what_was_seen(
-    env_id: str, said: str, call: Call
-) -> None:
+    [
+        ("Broken-v0", "the joint came off"),
+        ("NanReward-v0", "reward is not finite"),
+        ("InfiniteObs-v0", "observation is not finite"),
+    ],
+)
+def test_what_mbpo_cannot_run_on_ends_with_3_and_what_was_seen(env_id: str, said: str, call: Call) -> None:
     outcome = call(check_env.main, env_id, "--json")
     assert (outcome.code, outcome.err) == (3, "")
     report = json.loads(outcome.out)
@@ -261,8 +262,7 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, said: str, call:
 
 def test_json_holds_every_finding_and_one_seed_one_report(call: Call) -> None:
     first, again, other = (
-        call(check_env.main, "Toy-v0", "--json", "--steps", 200, "--seed", seed).out
-        for seed in (1, 1, 2)
+        call(check_env.main, "Toy-v0", "--json", "--steps", 200, "--seed", seed).out for seed in (1, 1, 2)
     )
     assert first == again != other
     report = json.loads(first, parse_constant=pytest.fail)

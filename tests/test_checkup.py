@@ -62,18 +62,15 @@ def contents(root: Path) -> dict[str, tuple[int, bytes]]:
 # The command
 
 
-def test_a_whole_run_has_a_line_per_topic_and_no_fault(
-    run: RunPaths, call: Callable[..., Outcome]
-) -> None:
+def test_a_whole_run_has_a_line_per_topic_and_no_fault(run: RunPaths, call: Callable[..., Outcome]) -> None:
     before = contents(run.root)
     outcome = call(doctor.main, run.root)
     assert (outcome.code, outcome.err) == (0, "")
     title, *lines, verdict = outcome.out.splitlines()
     assert (title, verdict) == (str(run.root), "no problems, no notes.")
     assert [line.split()[:2] for line in lines] == [
-        ["ok", topic] for topic in
-        ("files", "modes", "config", "status", "metrics", "events", "checkpoints", "disk")
-    ]  # fmt: skip
+        ["ok", topic] for topic in ("files", "modes", "config", "status", "metrics", "events", "checkpoints", "disk")
+    ]
     assert f"a fork would begin at {STEP}" in outcome.out
     assert contents(run.root) == before
 
@@ -86,15 +83,14 @@ def test_a_problem_in_one_of_several_runs_is_exit_code_1(
     assert outcome.code == 1
     assert "problem  files          missing: events.jsonl" in outcome.out
     assert [line for line in outcome.out.splitlines() if line.endswith("notes.")] == [
-        "1 problem, no notes.", "no problems, no notes.",
-    ]  # fmt: skip
+        "1 problem, no notes.",
+        "no problems, no notes.",
+    ]
     assert str(finished_run.root) in outcome.out
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file", "\x1b]52;c;eA==\x07"])
-def test_a_folder_that_is_no_run_is_one_line(
-    name: str, tmp_path: Path, call: Callable[..., Outcome]
-) -> None:
+def test_a_folder_that_is_no_run_is_one_line(name: str, tmp_path: Path, call: Callable[..., Outcome]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     outcome = call(doctor.main, tmp_path / name)
@@ -105,9 +101,8 @@ def test_a_folder_that_is_no_run_is_one_line(
 def test_a_run_is_checked_without_torch(tmp_path: Path) -> None:
     code = "import sys, mbpo.runs.checkup; print('torch' in sys.modules)"
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), text=True,
-        capture_output=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), text=True, capture_output=True
+    )
     assert (found.stdout, found.stderr) == ("False\n", "")
 
 
@@ -124,21 +119,37 @@ def test_a_learner_at_work_is_no_fault(live_learner: LearnerProcess) -> None:
 
 @pytest.mark.parametrize(
     ("name", "level"),
-    [("config.toml", "problem files: missing"), ("manifest.json", "problem manifest: "),
-     ("status.json", "problem status: "), ("metrics.jsonl", "problem files: missing"),
-     ("events.jsonl", "problem files: missing"), ("log.txt", "problem files: missing"),
-     ("control", "problem files: missing: control/"), ("checkpoints", "note checkpoints: ")],
-)  # fmt: skip
+    [
+        ("config.toml", "problem files: missing"),
+        ("manifest.json", "problem manifest: "),
+        ("status.json", "problem status: "),
+        ("metrics.jsonl", "problem files: missing"),
+        ("events.jsonl", "problem files: missing"),
+        ("log.txt", "problem files: missing"),
+        ("control", "problem files: missing: control/"),
+        ("checkpoints", "note checkpoints: "),
+    ],
+)
 def test_what_is_missing_is_named(name: str, level: str, run: RunPaths) -> None:
     path = run.root / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert any(text.startswith(level) for text in said(run))
 
 
-@pytest.mark.parametrize("name", ["config.toml", "manifest.json", "status.json", "metrics.jsonl",
-                                  "events.jsonl", "log.txt", "checkpoints/index.json",
-                                  f"checkpoints/{STEP}/manifest.json",
-                                  f"checkpoints/{STEP}/loop.json"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.toml",
+        "manifest.json",
+        "status.json",
+        "metrics.jsonl",
+        "events.jsonl",
+        "log.txt",
+        "checkpoints/index.json",
+        f"checkpoints/{STEP}/manifest.json",
+        f"checkpoints/{STEP}/loop.json",
+    ],
+)
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
 def test_what_is_no_file_is_not_opened(name: str, kind: str, run: RunPaths) -> None:
     path = run.root / name
@@ -174,15 +185,16 @@ def test_what_others_may_do_is_told(run: RunPaths) -> None:
     ("changes", "expected"),
     [
         ({"state": "running", "pid": -1}, "problem status: lost at env step 400 of 400: process"),
-        ({"state": "failed", "exit_code": 5, "reason": "cannot write"},
-         "problem status: failed at env step 400 of 400, exit code 5: cannot write"),
+        (
+            {"state": "failed", "exit_code": 5, "reason": "cannot write"},
+            "problem status: failed at env step 400 of 400, exit code 5: cannot write",
+        ),
         ({"state": "diverged", "exit_code": 4}, "problem status: diverged at env step 400"),
         ({"state": "running", "host": "elsewhere", "heartbeat": 1.0}, "note status: silent at"),
         ({"state": "stopped", "reason": "SIGTERM"}, "ok status: stopped at env step 400 of 400: S"),
-        ({"state": "running", **this_process(), "heartbeat": 1.0},
-         "note status: running at env step 400"),
+        ({"state": "running", **this_process(), "heartbeat": 1.0}, "note status: running at env step 400"),
     ],
-)  # fmt: skip
+)
 def test_the_state_is_judged(changes: dict[str, Any], expected: str, run: RunPaths) -> None:
     set_status(run, **changes)
     assert any(text.startswith(expected) for text in said(run, "ok", "note", "problem"))
@@ -197,8 +209,7 @@ def test_leftovers_and_the_last_traceback_are_told(run: RunPaths) -> None:
     assert (
         said(run)
         == [
-            f"note leftovers: left by a kill, of no use any more: checkpoints/.{STEP}.71.tmp, "
-            ".status.json.71.tmp",
+            f"note leftovers: left by a kill, of no use any more: checkpoints/.{STEP}.71.tmp, .status.json.71.tmp",
             "note log: log.txt has 2 tracebacks, the last: KeyError: 'second'",
         ]
         or said(run)[0].count(".tmp") == 2
@@ -222,28 +233,26 @@ def test_little_disk_space_is_told(run: RunPaths, monkeypatch: pytest.MonkeyPatc
         ([row(1), row(2)], []),
         ([row(1), row(4)], ["problem metrics: attempt 1: rows 2 to 3 missing"]),
         ([row(2)], ["problem metrics: attempt 1: row 1 missing"]),
-        ([row(1), row(2), row(2)],
-         ["problem metrics: row 2 of attempt 1 stands twice: 1 row before it hidden"]),
-        ([row(1), row(2), row(3), row(2, 2), row(3, 2)],
-         ["note metrics: attempt 2 wrote row 2 and all after it anew, env step 20: 2 rows of "
-          "attempt 1 make way"]),
-        ([row(1), row(2, env_steps=5)],
-         ["problem metrics: attempt 1: env_steps goes back from 10 to 5 at row 2"]),
-        ([row(1), "garbage\n", "[]\n", row(2)],
-         ["note metrics: 2 lines not readable, passed over"]),
-        ([row(1), '{"seq": 2, "att'],
-         ["note metrics: the last line is cut off; nothing that was acknowledged is missing"]),
-        ([row(1, **{"my/metric": 1.0})],
-         ["note metrics: keys that this version does not declare: my/metric"]),
-        ([row(1, **{"sac/alpha": "high"}), row(2, **{"sac/alpha": None})],
-         ["note metrics: 1 value not a finite number: left out"]),
-        ([row(1), '{"seq": 2}\n'],
-         ["problem metrics: 1 row without a usable seq, attempt or env_steps"]),
+        ([row(1), row(2), row(2)], ["problem metrics: row 2 of attempt 1 stands twice: 1 row before it hidden"]),
+        (
+            [row(1), row(2), row(3), row(2, 2), row(3, 2)],
+            ["note metrics: attempt 2 wrote row 2 and all after it anew, env step 20: 2 rows of attempt 1 make way"],
+        ),
+        ([row(1), row(2, env_steps=5)], ["problem metrics: attempt 1: env_steps goes back from 10 to 5 at row 2"]),
+        ([row(1), "garbage\n", "[]\n", row(2)], ["note metrics: 2 lines not readable, passed over"]),
+        (
+            [row(1), '{"seq": 2, "att'],
+            ["note metrics: the last line is cut off; nothing that was acknowledged is missing"],
+        ),
+        ([row(1, **{"my/metric": 1.0})], ["note metrics: keys that this version does not declare: my/metric"]),
+        (
+            [row(1, **{"sac/alpha": "high"}), row(2, **{"sac/alpha": None})],
+            ["note metrics: 1 value not a finite number: left out"],
+        ),
+        ([row(1), '{"seq": 2}\n'], ["problem metrics: 1 row without a usable seq, attempt or env_steps"]),
     ],
-)  # fmt: skip
-def test_what_is_odd_about_rows_is_told(
-    rows: list[str], expected: list[str], run: RunPaths
-) -> None:
+)
+def test_what_is_odd_about_rows_is_told(rows: list[str], expected: list[str], run: RunPaths) -> None:
     set_rows(run, *rows)
     assert said(run) == expected
 
@@ -311,9 +320,7 @@ def test_it_names_the_checkpoint_that_a_resume_starts_from(run: RunPaths) -> Non
     assert newest(run) == "step-000000800"
     (folder / "loop.json").write_text("{}")
     assert said(run)[0] == "problem checkpoints: step-000000800: loop.json is damaged"
-    assert any(
-        f"2 of 3 whole; a resume would start from {STEP}" in text for text in said(run, "ok")
-    )
+    assert any(f"2 of 3 whole; a resume would start from {STEP}" in text for text in said(run, "ok"))
     assert newest(run) == STEP
 
 
@@ -336,8 +343,7 @@ def test_rows_that_checkpoints_share_are_checked(run: RunPaths) -> None:
 
 
 def test_an_index_that_points_nowhere_is_told(run: RunPaths) -> None:
-    write_json(run.checkpoints / "index.json",
-               {"best": POLICY, "last": [STEP, "step-000000800"], "final": "../x"})  # fmt: skip
+    write_json(run.checkpoints / "index.json", {"best": POLICY, "last": [STEP, "step-000000800"], "final": "../x"})
     assert said(run) == [
         "problem checkpoints: index.json: last points at step-000000800, which is missing",
         "problem checkpoints: index.json: final names '../x', which is no checkpoint",
@@ -358,9 +364,7 @@ def test_a_manifest_reaches_nothing_outside_its_folder(run: RunPaths) -> None:
 HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/]\n\x9b31m\u202e\ud800"
 
 
-def test_hostile_text_is_printed_without_a_control_character(
-    run: RunPaths, call: Callable[..., Outcome]
-) -> None:
+def test_hostile_text_is_printed_without_a_control_character(run: RunPaths, call: Callable[..., Outcome]) -> None:
     set_status(run, state="failed", reason=HOSTILE[:-1], host=HOSTILE[:-1])
     set_rows(run, row(1, **{HOSTILE: 1.0}))
     run.events.write_text(json.dumps({"event": "warning", "reason": HOSTILE}) + "\n")
@@ -373,16 +377,47 @@ def test_hostile_text_is_printed_without_a_control_character(
 
 
 @given(
-    name=st.sampled_from(["config.toml", "manifest.json", "status.json", "metrics.jsonl",
-                          "events.jsonl", "log.txt", "checkpoints/index.json",
-                          f"checkpoints/{STEP}/manifest.json", f"checkpoints/{STEP}/loop.json"]),
-    data=st.binary(max_size=40) | st.recursive(
+    name=st.sampled_from(
+        [
+            "config.toml",
+            "manifest.json",
+            "status.json",
+            "metrics.jsonl",
+            "events.jsonl",
+            "log.txt",
+            "checkpoints/index.json",
+            f"checkpoints/{STEP}/manifest.json",
+            f"checkpoints/{STEP}/loop.json",
+        ]
+    ),
+    data=st.binary(max_size=40)
+    | st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-            st.sampled_from(["seq", "attempt", "env_steps", "event", "id", "state", "sha256",
-                             "schema", "segments", "best", "last", SEAL]), inner, max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "seq",
+                        "attempt",
+                        "env_steps",
+                        "event",
+                        "id",
+                        "state",
+                        "sha256",
+                        "schema",
+                        "segments",
+                        "best",
+                        "last",
+                        SEAL,
+                    ]
+                ),
+                inner,
+                max_size=5,
+            )
+        ),
     ).map(lambda value: json.dumps(value).encode()),
-)  # fmt: skip
+)
 @settings(max_examples=150)
 def test_whatever_a_file_holds_the_check_ends_in_findings(
     tmp_path_factory: pytest.TempPathFactory, finished_run: RunPaths, name: str, data: bytes

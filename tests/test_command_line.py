@@ -64,7 +64,7 @@ BAD_LINES: dict[str, tuple[list[str], str]] = {
     "config is a folder": (["--config", "."], "cannot read"),
     "config name too long": (["--config", "c" * 400], "cannot read"),
     "config of no name": (["--config", ""], "cannot read"),
-}  # fmt: skip
+}
 
 BAD_FILES: dict[str, tuple[bytes, str]] = {
     "not toml": (b"gamma : 0.9", "is not TOML"),
@@ -165,9 +165,7 @@ def test_a_flag_beats_the_file_which_beats_the_preset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_resolved_configuration_written_out_gives_itself_back(
-    preset: str, tmp_path: Path
-) -> None:
+def test_a_resolved_configuration_written_out_gives_itself_back(preset: str, tmp_path: Path) -> None:
     launch = parse_launch(["--preset", preset, "--seed", "7", "--rollout-length", "auto"])
     file = tmp_path / "config.toml"
     file.write_text(launch.toml)

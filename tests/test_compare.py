@@ -53,10 +53,7 @@ def make_run(
     config = resolve({"seed": seed, **settings}, preset)
     paths.config.write_text(tomli_w.dumps(config.to_dict()))
     paths.manifest.write_text(json.dumps({"device": "cpu", "threads": 1, **(manifest or {})}))
-    write_status(
-        paths,
-        RunStatus(**{"state": "finished", "seed": seed, **(status or {})}),
-    )
+    write_status(paths, RunStatus(**{"state": "finished", "seed": seed, **(status or {})}))
     with paths.metrics.open("w") as file:
         for n, value in enumerate(values, 1):
             row = {"seq": n, "attempt": 1, "env_steps": n * every}
@@ -119,9 +116,7 @@ def test_two_groups_that_never_get_there_are_a_tie(tmp_path: Path, compare: Comp
     assert (lead["sooner"], lead["saved"]) == (0.5, 0)
 
 
-def test_the_last_common_step_is_where_every_run_has_a_value(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_the_last_common_step_is_where_every_run_has_a_value(tmp_path: Path, compare: Compare) -> None:
     """Evaluated every 100 and every 150 env steps: 400 of the one meets 300 of the other."""
     make_run(tmp_path, "a", [1, 2, 3, 4, 5, 6], seed=0)
     make_run(tmp_path, "b", [10, 20, 30], seed=0, every=150, real_ratio=1.0)
@@ -136,9 +131,7 @@ def test_the_last_common_step_is_where_every_run_has_a_value(
     assert {s["at"] for s in found["scores"]} == {50, 400, 450, 600}
 
 
-def test_groups_of_unequal_seeds_have_no_difference_by_seed(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_groups_of_unequal_seeds_have_no_difference_by_seed(tmp_path: Path, compare: Compare) -> None:
     make_duel(tmp_path)
     make_run(tmp_path, "sac-7", [-900, -800, -750, -100], seed=7, real_ratio=1.0)
     outcome = compare(tmp_path, "--json")
@@ -172,9 +165,11 @@ def test_wall_time_has_its_own_common_point(tmp_path: Path, compare: Compare) ->
     found = figures(compare(tmp_path, "--json", "--by", "time"))
     values = {(s["group"], s["by"]): (s["at"], s["mean"]) for s in found["scores"]}
     assert values == {
-        ("real_ratio=0.5", "env_steps"): (400, 4), ("real_ratio=1", "env_steps"): (400, 40),
-        ("real_ratio=0.5", "time_s"): (4, 4), ("real_ratio=1", "time_s"): (4, 20),
-    }  # fmt: skip
+        ("real_ratio=0.5", "env_steps"): (400, 4),
+        ("real_ratio=1", "env_steps"): (400, 40),
+        ("real_ratio=0.5", "time_s"): (4, 4),
+        ("real_ratio=1", "time_s"): (4, 20),
+    }
 
 
 def test_smaller_is_better_where_the_metric_says_so(tmp_path: Path, compare: Compare) -> None:
@@ -197,15 +192,12 @@ def test_figures_repeat_and_resamples_are_obeyed(tmp_path: Path, compare: Compar
         make_run(tmp_path, f"r{seed}", [last], seed=seed)
     assert compare(tmp_path).out == compare(tmp_path).out
     intervals = [
-        figures(compare(tmp_path, "--json", "--resamples", n))["scores"][0]["iqm_interval"]
-        for n in (101, 5000)
+        figures(compare(tmp_path, "--json", "--resamples", n))["scores"][0]["iqm_interval"] for n in (101, 5000)
     ]
     assert intervals[0] != intervals[1]
 
 
-def test_an_evaluation_without_a_value_is_left_out_and_named(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_an_evaluation_without_a_value_is_left_out_and_named(tmp_path: Path, compare: Compare) -> None:
     make_run(tmp_path, "a", [-5, None, -3])
     outcome = compare(tmp_path, "--json", "--at", "200")
     assert [s["mean"] for s in figures(outcome)["scores"]] == [-5, -3]
@@ -215,9 +207,7 @@ def test_an_evaluation_without_a_value_is_left_out_and_named(
 # Groups
 
 
-def test_runs_of_a_group_differ_in_seed_and_log_interval_only(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_runs_of_a_group_differ_in_seed_and_log_interval_only(tmp_path: Path, compare: Compare) -> None:
     make_run(tmp_path, "a", [1], seed=0)
     make_run(tmp_path, "b", [1], seed=1, log_every=7)
     make_run(tmp_path, "c", [1], seed=2, device="cpu", threads="auto")  # the manifest: as resolved
@@ -236,9 +226,7 @@ def test_a_group_is_named_by_what_sets_it_apart(tmp_path: Path, compare: Compare
         "rollout_length=auto real_ratio=1",
     ]
     make_run(tmp_path, "d", [1], preset="pendulum-tutorial")
-    assert names(compare(tmp_path, "--json"))[2:] == [
-        "pendulum rollout_length=auto real_ratio=1", "pendulum-tutorial",
-    ]  # fmt: skip
+    assert names(compare(tmp_path, "--json"))[2:] == ["pendulum rollout_length=auto real_ratio=1", "pendulum-tutorial"]
 
 
 def test_groups_stand_in_the_order_of_the_command_line(tmp_path: Path, compare: Compare) -> None:
@@ -298,9 +286,7 @@ def test_runs_of_different_commits_are_said_to_be(tmp_path: Path) -> None:
 # Finding runs
 
 
-def test_runs_are_found_below_folders_by_globs_and_only_once(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_runs_are_found_below_folders_by_globs_and_only_once(tmp_path: Path, compare: Compare) -> None:
     make_duel(tmp_path / "deep" / "er")
     (tmp_path / "deep" / "notes").mkdir()
     (tmp_path / "deep" / "er" / "file").touch()
@@ -309,9 +295,7 @@ def test_runs_are_found_below_folders_by_globs_and_only_once(
     assert sum(len(group["runs"]) for group in found["groups"]) == 6
 
 
-def test_a_run_can_be_named_from_within(
-    tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_can_be_named_from_within(tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = make_run(tmp_path, "here", [1])
     monkeypatch.chdir(paths.root)
     (group,) = figures(compare(".", "--json"))["groups"]
@@ -328,10 +312,7 @@ def test_a_run_still_going_on_is_used_as_far_as_it_is(tmp_path: Path, compare: C
     assert outcome.code == 0
     assert "200 steps" in outcome.out
     assert "note: going is running at 200 of 1,200 env steps\n" in outcome.err
-    assert (
-        "note: young is left out: running at 0 of 1,200 env steps without eval/return_mean\n"
-        in outcome.err
-    )
+    assert "note: young is left out: running at 0 of 1,200 env steps without eval/return_mean\n" in outcome.err
 
 
 def test_damaged_rows_are_passed_over(tmp_path: Path, compare: Compare) -> None:
@@ -358,9 +339,7 @@ def test_the_table_is_plain_and_narrow_without_a_terminal(tmp_path: Path, compar
     assert "stand on 1 seed; intervals of fewer than 5 seeds are too narrow" in outcome.err
 
 
-def test_names_from_a_run_directory_cannot_paint_the_terminal(
-    tmp_path: Path, compare: Compare
-) -> None:
+def test_names_from_a_run_directory_cannot_paint_the_terminal(tmp_path: Path, compare: Compare) -> None:
     make_run(tmp_path, "a", [1])
     other = make_run(tmp_path, "b", [1])
     with other.config.open("a") as file:
@@ -407,9 +386,7 @@ def test_without_matplotlib_png_says_how_to_get_it(
 
 
 @pytest.mark.parametrize("flag", ["--csv", "--png"])
-def test_a_file_that_cannot_be_written_is_named(
-    flag: str, tmp_path: Path, compare: Compare
-) -> None:
+def test_a_file_that_cannot_be_written_is_named(flag: str, tmp_path: Path, compare: Compare) -> None:
     make_run(tmp_path, "a", [1])
     outcome = compare(tmp_path, flag, tmp_path / "no" / "x")
     assert outcome.code == 2
@@ -445,9 +422,8 @@ def test_help_teaches_with_an_example(compare: Compare, capsys: pytest.CaptureFi
     ],
 )
 def test_bad_input_gets_one_line(
-    arguments: list[str], message: str, tmp_path: Path, compare: Compare,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    arguments: list[str], message: str, tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(tmp_path, "a", [1])
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -482,9 +458,7 @@ def test_runs_without_a_common_step_need_a_step(tmp_path: Path, compare: Compare
     make_run(tmp_path, "late", [1], every=500, seed=1)
     outcome = compare(tmp_path)
     assert outcome.code == 2
-    assert "no point of env_steps is common to all 2 runs of Pendulum-v1: short ends at 100" in (
-        outcome.error
-    )
+    assert "no point of env_steps is common to all 2 runs of Pendulum-v1: short ends at 100" in (outcome.error)
     assert compare(tmp_path, "--at", "100").code == 0
 
 
@@ -508,17 +482,19 @@ def test_two_real_groups_from_the_command_line(finished_run: RunPaths, tmp_path:
     """The whole way in processes of their own; comparing takes no torch."""
     run = [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", str(tmp_path)]
     subprocess.run(
-        [*run, "--seed", "3", "--real-ratio", "1"], env=environment(), check=True,
-        capture_output=True, timeout=120,
-    )  # fmt: skip
+        [*run, "--seed", "3", "--real-ratio", "1"], env=environment(), check=True, capture_output=True, timeout=120
+    )
     code = (
         "import sys, mbpo.compare; code = mbpo.compare.main(sys.argv[1:]);"
         "sys.exit(code or ('torch' in sys.modules) or ('matplotlib' in sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, finished_run.root, tmp_path, "--threshold", "-100"],
-        env=environment(), text=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert "real_ratio=0.2" in done.stdout
     assert "real_ratio=1" in done.stdout

@@ -45,8 +45,12 @@ def test_every_field_is_a_setting_with_a_meaning_and_a_default_it_accepts() -> N
 
 def test_what_says_how_far_to_trust_the_model_is_live() -> None:
     assert set(LIVE_SETTINGS) == {
-        "rollout_length", "rollout_schedule", "real_ratio", "model_train_freq", "updates_per_step",
-    }  # fmt: skip
+        "rollout_length",
+        "rollout_schedule",
+        "real_ratio",
+        "model_train_freq",
+        "updates_per_step",
+    }
 
 
 @by_name(NUMERIC)
@@ -129,9 +133,7 @@ def test_any_value_is_taken_in_the_settings_own_type_or_refused(value: object) -
             assert setting.check(taken) == taken
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("true", True), ("False", False), ("TRUE", True)]
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("TRUE", True)])
 def test_words_of_truth(text: str, value: bool) -> None:
     assert SETTINGS["normalize_targets"].parse(text) is value
 
@@ -166,9 +168,7 @@ def test_a_schedule_is_four_numbers() -> None:
         ({"preset_": "x"}, "did you mean preset?"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(
-    overrides: dict[str, object], message: str
-) -> None:
+def test_settings_that_contradict_each_other_are_refused(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolve(overrides, "debug")
 
@@ -207,7 +207,5 @@ def test_a_refused_value_is_shown_in_forty_printable_characters(value: object) -
 
 def test_config_needs_no_torch() -> None:
     code = "import sys, mbpo.config, mbpo.runs.reader, mbpo.bound; print('torch' in sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert re.fullmatch("False\n", found.stdout)

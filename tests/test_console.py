@@ -10,8 +10,7 @@ from mbpo.runs.status import RunStatus
 
 
 @pytest.mark.parametrize(
-    ("env_steps", "left"),
-    [(100, "? left"), (500, "? left"), (600, "0:50 left"), (1100, "0:00 left")],
+    ("env_steps", "left"), [(100, "? left"), (500, "? left"), (600, "0:50 left"), (1100, "0:00 left")]
 )
 def test_the_speed_of_warm_up_says_nothing_of_what_is_left(
     env_steps: int, left: str, capsys: pytest.CaptureFixture[str]

@@ -65,9 +65,15 @@ def test_an_applied_change_says_what_was_and_what_is(desk: Desk) -> None:
     desk.boundary(100)
     answer = desk.handle({"id": "a", "by": "me", "set": {"rollout_length": 3, "real_ratio": 0.5}})
     assert answer == {
-        "event": "control", "id": "a", "status": "applied", "at_env_steps": 101, "by": "me",
-        "old": FIRST, "new": {"rollout_length": 3, "real_ratio": 0.5}, "revision": 1,
-    }  # fmt: skip
+        "event": "control",
+        "id": "a",
+        "status": "applied",
+        "at_env_steps": 101,
+        "by": "me",
+        "old": FIRST,
+        "new": {"rollout_length": 3, "real_ratio": 0.5},
+        "revision": 1,
+    }
     assert desk.boundary(101).settings == {"rollout_length": 3, "real_ratio": 0.5}
 
 
@@ -101,16 +107,23 @@ def test_pause_and_resume_say_the_state(desk: Desk) -> None:
         desk.handle({"id": str(i), "action": action})
         for i, action in enumerate(["resume", "pause", "pause", "resume", "stop", "pause"])
     ]
-    assert [a["status"] for a in answers] == [
-        "rejected", "applied", "rejected", "applied", "applied", "rejected",
-    ]  # fmt: skip
+    assert [a["status"] for a in answers] == ["rejected", "applied", "rejected", "applied", "applied", "rejected"]
     assert [a.get("new") for a in answers] == [
-        None, {"state": "paused"}, None, {"state": "running"}, {"state": "stopping"}, None,
-    ]  # fmt: skip
+        None,
+        {"state": "paused"},
+        None,
+        {"state": "running"},
+        {"state": "stopping"},
+        None,
+    ]
     assert [a.get("reason") for a in answers] == [
-        "the run is not paused", None, "the run is already paused", None, None,
+        "the run is not paused",
+        None,
+        "the run is already paused",
+        None,
+        None,
         "the run is stopping",
-    ]  # fmt: skip
+    ]
     assert desk.boundary(0).stop
 
 
@@ -169,13 +182,11 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "revision text": (b'{"id":"a","action":"stop","expect_revision":"0"}', "expect_revision must"),
     "revision truth": (b'{"id":"a","action":"stop","expect_revision":false}', "expect_revision"),
     "revision below": (b'{"id":"a","action":"stop","expect_revision":-1}', "expect_revision must"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_command_is_rejected_with_a_reason_and_changes_nothing(
-    name: str, desk: Desk
-) -> None:
+def test_a_malformed_command_is_rejected_with_a_reason_and_changes_nothing(name: str, desk: Desk) -> None:
     data, reason = MALFORMED[name]
     answer = desk.handle(data)
     assert answer["status"] == "rejected"
@@ -198,9 +209,7 @@ def test_a_malformed_command_is_rejected_with_a_reason_and_changes_nothing(
         (b"\x00\xff", "file-name"),
     ],
 )
-def test_a_rejection_names_the_id_that_its_sender_waits_for(
-    data: bytes, answered: str, desk: Desk
-) -> None:
+def test_a_rejection_names_the_id_that_its_sender_waits_for(data: bytes, answered: str, desk: Desk) -> None:
     assert desk.handle(data, "file-name")["id"] == answered
 
 
@@ -286,9 +295,7 @@ def test_a_pause_waits_and_a_change_meanwhile_holds_from_that_boundary(desk: Des
     desk.boundary(41)
     desk.handle({"id": "p", "action": "pause"})
     orders: list[InForce] = []
-    loop = threading.Thread(
-        target=lambda: orders.append(desk.control.at_boundary(42, seen.append))
-    )  # fmt: skip
+    loop = threading.Thread(target=lambda: orders.append(desk.control.at_boundary(42, seen.append)))
     loop.start()
     wait_for(lambda: seen == [True], "the pause")
     answer = desk.handle({"id": "s", "set": {"real_ratio": 0.9}})
@@ -356,9 +363,8 @@ PLANTED = [put_fifo, put_folder, put_socket, put_link, put_big, put_binary]
 
 @pytest.mark.parametrize("put", PLANTED, ids=lambda put: put.__name__.removeprefix("put_"))
 def test_a_thing_that_is_no_command_is_answered_once_and_leaves(
-    put: Callable[[Path], None], inbox: tuple[RunPaths, Inbox], desk: Desk,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    put: Callable[[Path], None], inbox: tuple[RunPaths, Inbox], desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths, reader = inbox
     monkeypatch.chdir(paths.root)  # a socket's path must be short
     put(Path("control") / "big.json")
@@ -370,9 +376,7 @@ def test_a_thing_that_is_no_command_is_answered_once_and_leaves(
     assert not desk.boundary(0).stop
 
 
-def test_a_folder_that_holds_something_is_answered_once_and_kept(
-    inbox: tuple[RunPaths, Inbox], desk: Desk
-) -> None:
+def test_a_folder_that_holds_something_is_answered_once_and_kept(inbox: tuple[RunPaths, Inbox], desk: Desk) -> None:
     paths, reader = inbox
     (paths.inbox / "kept").mkdir()
     (paths.inbox / "kept" / "thesis.tex").write_text("years")
@@ -392,9 +396,7 @@ def test_commands_are_answered_oldest_first(inbox: tuple[RunPaths, Inbox], desk:
     assert desk.control.settings["real_ratio"] == 0.9
 
 
-def test_a_file_that_is_still_being_written_waits(
-    inbox: tuple[RunPaths, Inbox], desk: Desk
-) -> None:
+def test_a_file_that_is_still_being_written_waits(inbox: tuple[RunPaths, Inbox], desk: Desk) -> None:
     paths, reader = inbox
     (paths.inbox / ".half.json.77.tmp").write_text('{"id": "half"')
     reader.poll()
@@ -424,9 +426,7 @@ def test_a_command_whose_answer_cannot_be_written_waits_for_space(tmp_path: Path
     assert list(paths.inbox.iterdir()) == []
 
 
-def test_two_controllers_of_500_commands_lose_and_double_none(
-    inbox: tuple[RunPaths, Inbox], desk: Desk
-) -> None:
+def test_two_controllers_of_500_commands_lose_and_double_none(inbox: tuple[RunPaths, Inbox], desk: Desk) -> None:
     paths, reader = inbox
     sent: list[list[str]] = [[], []]
 
@@ -464,9 +464,7 @@ class Script:
         self._patch(monkeypatch)
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        refit, update, boundary = (
-            Training.refit_and_imagine, Training.update_policy, RunWriter.at_boundary,
-        )  # fmt: skip
+        refit, update, boundary = (Training.refit_and_imagine, Training.update_policy, RunWriter.at_boundary)
 
         def spied_refit(training: Training, env_steps: int, order: Any) -> None:
             self._give(training.run_writer, self.during_refit.pop(env_steps, []))
@@ -497,9 +495,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     return Script(monkeypatch)
 
 
-def test_the_loop_obeys_from_the_boundary_that_the_answer_names(
-    script: Script, call: Call, tmp_path: Path
-) -> None:
+def test_the_loop_obeys_from_the_boundary_that_the_answer_names(script: Script, call: Call, tmp_path: Path) -> None:
     script.at[120] = [{"set": {"real_ratio": 0.5}}]
     script.during_refit[150] = [{"set": {"real_ratio": 0.75, "rollout_length": 3}}]
     script.at[180] = [{"action": "checkpoint"}]
@@ -509,17 +505,13 @@ def test_the_loop_obeys_from_the_boundary_that_the_answer_names(
     assert outcome.code == 0
     paths = RunPaths(tmp_path / "r")
     changes = {0: 0.2} | {
-        a["at_env_steps"]: a["new"]["real_ratio"]
-        for a in answers_in(paths)
-        if "real_ratio" in a["new"]
+        a["at_env_steps"]: a["new"]["real_ratio"] for a in answers_in(paths) if "real_ratio" in a["new"]
     }
     assert list(changes) == [0, 120, 151, 180]
     assert sorted(script.ratios) == list(range(100, 210))
     for step, ratio in script.ratios.items():
         assert ratio == changes[max(at for at in changes if at <= step)], step
-    assert json.loads((paths.checkpoints / "index.json").read_text())["requested"] == (
-        "step-000000180"
-    )
+    assert json.loads((paths.checkpoints / "index.json").read_text())["requested"] == ("step-000000180")
     refits = {
         row["env_steps"]: row["rollout/length_measured"]
         for row in rows(paths.metrics)
@@ -528,9 +520,7 @@ def test_the_loop_obeys_from_the_boundary_that_the_answer_names(
     assert refits == {100: 1, 150: 1}  # at 200 the mix is all real: nothing is imagined
 
 
-def test_the_loop_obeys_new_intervals_updates_and_schedule(
-    script: Script, call: Call, tmp_path: Path
-) -> None:
+def test_the_loop_obeys_new_intervals_updates_and_schedule(script: Script, call: Call, tmp_path: Path) -> None:
     script.at[110] = [
         {"set": {"model_train_freq": 20, "updates_per_step": 4}},
         {"set": {"rollout_length": "auto", "rollout_schedule": [0, 0, 3, 3]}},
@@ -552,13 +542,12 @@ def test_the_loop_obeys_new_intervals_updates_and_schedule(
 def test_a_schedule_that_goes_back_in_time_is_refused(desk: Desk) -> None:
     answer = desk.handle({"id": "a", "set": {"rollout_schedule": [5, 3, 1, 2]}})
     assert (answer["status"], answer["reason"]) == (
-        "rejected", "rollout_schedule must have e0 ≤ e1, got 5 > 3: give e0,e1,k0,k1",
-    )  # fmt: skip
+        "rejected",
+        "rollout_schedule must have e0 ≤ e1, got 5 > 3: give e0,e1,k0,k1",
+    )
 
 
-def test_a_paused_run_saves_a_checkpoint_and_stands_still(
-    script: Script, call: Call, tmp_path: Path
-) -> None:
+def test_a_paused_run_saves_a_checkpoint_and_stands_still(script: Script, call: Call, tmp_path: Path) -> None:
     script.at[130] = [{"action": "pause"}, {"action": "checkpoint"}]
     script.during_save = [{"action": "stop"}]
     outcome = call(train, *DEBUG, "--runs-root", tmp_path, "--run-id", "r")
@@ -576,9 +565,7 @@ def newest_answer(outcome: Outcome) -> dict[str, Any]:
     return answer
 
 
-def test_a_running_learner_answers_within_a_second_and_follows(
-    live_learner: LearnerProcess, call: Call
-) -> None:
+def test_a_running_learner_answers_within_a_second_and_follows(live_learner: LearnerProcess, call: Call) -> None:
     run = live_learner.paths.root
     for k, ratio, measured in ((3, 0.5, 0.5), (2, 0.2, 6 / 32)):
         start = time.monotonic()
@@ -588,23 +575,16 @@ def test_a_running_learner_answers_within_a_second_and_follows(
         answer = newest_answer(outcome)
         assert answer["new"] == {"rollout_length": k, "real_ratio": ratio}
         wait_for(lambda k=k: live_learner.newest("rollout/length_measured") == k, f"k {k}")
-        wait_for(
-            lambda m=measured: live_learner.newest("mix/real_ratio_measured") == m,
-            f"measured ratio {measured}",
-        )
+        wait_for(lambda m=measured: live_learner.newest("mix/real_ratio_measured") == m, f"measured ratio {measured}")
         for row in rows(live_learner.paths.metrics):
             if row.get("rollout/length_measured") == k:
                 assert row["rollout/length"] == k
-    status = wait_for(
-        lambda: live_learner.status if live_learner.status.revision >= 2 else None, "the status"
-    )
+    status = wait_for(lambda: live_learner.status if live_learner.status.revision >= 2 else None, "the status")
     assert status.interactive
     assert {**status.controls, "rollout_length": 2, "real_ratio": 0.2} == status.controls
 
 
-def test_a_running_learner_pauses_answers_and_resumes(
-    live_learner: LearnerProcess, call: Call
-) -> None:
+def test_a_running_learner_pauses_answers_and_resumes(live_learner: LearnerProcess, call: Call) -> None:
     run = live_learner.paths.root
     assert call(control, run, "pause").code == 0
     try:
@@ -654,9 +634,7 @@ def test_a_running_learner_rejects_with_a_reason(
     assert live_learner.status.controls == before
 
 
-def test_a_running_learner_survives_what_is_planted_in_its_inbox(
-    live_learner: LearnerProcess, call: Call
-) -> None:
+def test_a_running_learner_survives_what_is_planted_in_its_inbox(live_learner: LearnerProcess, call: Call) -> None:
     paths = live_learner.paths
     names = []
     for put in (put_fifo, put_folder, put_link, put_big, put_binary):
@@ -677,9 +655,7 @@ def test_a_running_learner_survives_what_is_planted_in_its_inbox(
     assert {name: counted[name[:64]] for name in names} == dict.fromkeys(names, 1)
 
 
-def test_two_controllers_of_a_running_learner_lose_and_double_none(
-    live_learner: LearnerProcess,
-) -> None:
+def test_two_controllers_of_a_running_learner_lose_and_double_none(live_learner: LearnerProcess) -> None:
     paths = live_learner.paths
     sent: list[list[str]] = [[], []]
 
@@ -706,9 +682,7 @@ def test_two_controllers_of_a_running_learner_lose_and_double_none(
     assert revisions == list(range(revisions[0], revisions[0] + 80))
 
 
-def test_the_name_of_a_running_learner_cannot_be_taken(
-    live_learner: LearnerProcess, call: Call
-) -> None:
+def test_the_name_of_a_running_learner_cannot_be_taken(live_learner: LearnerProcess, call: Call) -> None:
     root, before = live_learner.paths.root, rows(live_learner.paths.metrics)
     outcome = call(train, *DEBUG, "--runs-root", root.parent, "--run-id", root.name)
     assert outcome.code == 7

@@ -9,13 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbpo.divergence import (
-    gaussian_kl,
-    model_error,
-    policy_shift,
-    policy_shift_bound,
-    total_variation_bound,
-)
+from mbpo.divergence import gaussian_kl, model_error, policy_shift, policy_shift_bound, total_variation_bound
 from mbpo.sac.networks import Actor
 
 numbers = st.floats(-3, 3)

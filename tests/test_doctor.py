@@ -18,8 +18,7 @@ def test_the_doctor_says_what_runs_where_and_why(call: Callable[..., Outcome]) -
     assert (outcome.code, outcome.err) == (0, "")
     titles = [line for line in outcome.out.splitlines() if not line.startswith(" ")]
     assert titles == ["versions", "machine", "op", "environments"]
-    lines = {line.split()[0]: line.split(None, 1)[1] for line in outcome.out.splitlines()[1:]
-             if line.startswith("  ")}  # fmt: skip
+    lines = {line.split()[0]: line.split(None, 1)[1] for line in outcome.out.splitlines()[1:] if line.startswith("  ")}
     assert lines["torch"] == torch.__version__
     info = build_info()["ensemble_mlp"]
     assert lines["ensemble_mlp"] == f"{info.backend}: {info.reason}"

@@ -23,12 +23,9 @@ def constant(value: float, action_dim: int = 1) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("env_id", "obs_dim", "action_dim", "bound"),
-    [("Pendulum-v1", 3, 1, 2.0), ("InvertedPendulum-v5", 4, 1, 3.0)],
+    ("env_id", "obs_dim", "action_dim", "bound"), [("Pendulum-v1", 3, 1, 2.0), ("InvertedPendulum-v5", 4, 1, 3.0)]
 )
-def test_a_known_environment_is_flat_float32(
-    env_id: str, obs_dim: int, action_dim: int, bound: float
-) -> None:
+def test_a_known_environment_is_flat_float32(env_id: str, obs_dim: int, action_dim: int, bound: float) -> None:
     env = BoxEnv(env_id)
     obs = env.reset(0)
     assert (env.obs_dim, env.action_dim) == (obs_dim, action_dim)
@@ -89,8 +86,7 @@ def test_what_an_environment_raises_is_named_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env_id", "message"),
-    [("NanReward-v0", "reward is not finite"), ("InfiniteObs-v0", "observation is not finite")],
+    ("env_id", "message"), [("NanReward-v0", "reward is not finite"), ("InfiniteObs-v0", "observation is not finite")]
 )
 def test_a_non_finite_step_is_divergence(env_id: str, message: str) -> None:
     env = BoxEnv(env_id)
@@ -101,9 +97,7 @@ def test_a_non_finite_step_is_divergence(env_id: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", ["Hopper-v5", "InvertedPendulum-v5", "HalfCheetah-v5"])
-def test_where_mujoco_puts_its_simulation_back_the_step_is_void_and_the_episode_ends(
-    env_id: str,
-) -> None:
+def test_where_mujoco_puts_its_simulation_back_the_step_is_void_and_the_episode_ends(env_id: str) -> None:
     collector = Collector(BoxEnv(env_id), seed=3)
     still = np.zeros(collector.env.action_dim, np.float32)
     assert collector.step(still).valid
@@ -159,12 +153,17 @@ def test_pendulum_never_ends() -> None:
 @pytest.mark.parametrize(
     ("env_id", "rule"),
     [
-        ("Pendulum-v1", never), ("Pendulum-v0", never), ("HalfCheetah-v5", never),
-        ("gymnasium:Pendulum-v1", never), ("ALE/Pendulum-v1", never),
-        ("InvertedPendulum-v5", inverted_pendulum), ("InvertedPendulum-v4", inverted_pendulum),
-        ("Toy-v0", None), ("PendulumUpright-v1", None),
+        ("Pendulum-v1", never),
+        ("Pendulum-v0", never),
+        ("HalfCheetah-v5", never),
+        ("gymnasium:Pendulum-v1", never),
+        ("ALE/Pendulum-v1", never),
+        ("InvertedPendulum-v5", inverted_pendulum),
+        ("InvertedPendulum-v4", inverted_pendulum),
+        ("Toy-v0", None),
+        ("PendulumUpright-v1", None),
     ],
-)  # fmt: skip
+)
 def test_a_rule_is_found_by_name_without_namespace_and_version(env_id: str, rule: object) -> None:
     assert rule_for(env_id) is rule
 

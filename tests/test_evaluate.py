@@ -38,9 +38,7 @@ def returns(outcome: Outcome) -> list[float]:
     return list(found["returns"])
 
 
-def test_the_saved_policy_has_the_returns_that_training_logged(
-    finished_run: RunPaths, call: Call
-) -> None:
+def test_the_saved_policy_has_the_returns_that_training_logged(finished_run: RunPaths, call: Call) -> None:
     found = returns(call(main, finished_run.root, "--episodes", 2, "--json"))
     logged = [row for row in rows(finished_run.metrics) if "eval/return_mean" in row]
     row = max(logged, key=lambda row: row["eval/return_mean"])
@@ -140,9 +138,7 @@ def test_networks_of_another_shape_are_refused(run: RunPaths, call: Call) -> Non
 
 
 @pytest.mark.parametrize("which", ["9" * 5000, "1" * 300, "a" * 300, "../..", "", "-1", "worst"])
-def test_a_snapshot_that_is_not_there_is_refused(
-    which: str, finished_run: RunPaths, call: Call
-) -> None:
+def test_a_snapshot_that_is_not_there_is_refused(which: str, finished_run: RunPaths, call: Call) -> None:
     outcome = call(main, finished_run.root, f"--snapshot={which}")
     assert outcome.code == 6
     assert "has no snapshot" in outcome.err
@@ -150,21 +146,16 @@ def test_a_snapshot_that_is_not_there_is_refused(
 
 
 @pytest.mark.parametrize("name", ["missing", "x" * 300, "config.toml"])
-def test_a_run_that_is_not_there_is_named_in_one_line(
-    name: str, finished_run: RunPaths, call: Call
-) -> None:
+def test_a_run_that_is_not_there_is_named_in_one_line(name: str, finished_run: RunPaths, call: Call) -> None:
     outcome = call(main, finished_run.root / name)
     assert outcome.code == 2
     assert "cannot read" in outcome.error
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--episodes", "0"], ["--episodes", "many"], ["--seed", "-1"], ["--jsno"], ["again"]],
+    "arguments", [["--episodes", "0"], ["--episodes", "many"], ["--seed", "-1"], ["--jsno"], ["again"]]
 )
-def test_a_malformed_line_is_refused(
-    arguments: list[str], finished_run: RunPaths, call: Call
-) -> None:
+def test_a_malformed_line_is_refused(arguments: list[str], finished_run: RunPaths, call: Call) -> None:
     outcome = call(main, finished_run.root, *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.error

@@ -44,14 +44,23 @@ def test_all_rows_of_all_runs_in_order(tmp_path: Path) -> None:
     make_run(tmp_path / "a", [*rows_of(-1.0), {**rows_of(0, first=2)[0], "sac/alpha": 0.5}], seed=3)
     frame = load_runs(str(tmp_path / "**"))
     assert list(frame.columns) == [
-        "run", "seed", "preset", "env_id", "algo", "interactive", "parent",
-        "seq", "attempt", "env_steps", "time_s", RETURN, "sac/alpha",
-    ]  # fmt: skip
+        "run",
+        "seed",
+        "preset",
+        "env_id",
+        "algo",
+        "interactive",
+        "parent",
+        "seq",
+        "attempt",
+        "env_steps",
+        "time_s",
+        RETURN,
+        "sac/alpha",
+    ]
     assert list(frame["run"]) == ["a", "a", "b", "b"]
     assert list(frame["seed"]) == [3, 3, 4, 4]
-    assert set(zip(frame["preset"], frame["env_id"], frame["algo"], strict=True)) == {
-        ("debug", "Pendulum-v1", "mbpo")
-    }
+    assert set(zip(frame["preset"], frame["env_id"], frame["algo"], strict=True)) == {("debug", "Pendulum-v1", "mbpo")}
     assert list(frame["parent"]) == ["", "", "a@10", "a@10"]
     assert frame["interactive"].dtype == bool and list(frame["interactive"]) == [0, 0, 1, 1]
     assert frame["env_steps"].dtype == int and list(frame["env_steps"]) == [10, 20, 10, 20]
@@ -87,9 +96,7 @@ def test_a_real_run_and_one_that_has_just_begun(tmp_path: Path, finished_run: Ru
 
 
 @pytest.mark.parametrize("pattern", ["missing", "no*such", "empty", "empty/**"])
-def test_a_pattern_without_runs_is_named(
-    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pattern_without_runs_is_named(pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"is not a run and holds none|does not exist"):
@@ -103,9 +110,7 @@ def test_a_config_that_cannot_be_used_names_its_run(tmp_path: Path) -> None:
         load_runs(run.root)
 
 
-def test_without_pandas_one_line_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pandas_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ConfigError, match=r"pip install 'mbpo-workbench\[pandas\]'"):
         load_runs(tmp_path)
@@ -114,7 +119,6 @@ def test_without_pandas_one_line_says_how_to_get_it(
 def test_the_run_directory_is_read_without_pandas_and_torch(tmp_path: Path) -> None:
     code = "import sys, mbpo.runs.reader; print(*{'pandas', 'torch'} & set(sys.modules))"
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), text=True,
-        capture_output=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), text=True, capture_output=True
+    )
     assert (found.returncode, found.stdout, found.stderr) == (0, "\n", "")

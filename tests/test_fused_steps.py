@@ -31,23 +31,25 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 
 
 def agent(
-    obs: int,
-    actions: int,
-    hidden: int,
-    layers: int,
-    dtype: torch.dtype,
-    backend: str,
-    device: str = "cpu",
+    obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype, backend: str, device: str = "cpu"
 ) -> SACAgent:
     g = torch.Generator().manual_seed(0)
     low, high = -torch.ones(actions), 2 * torch.ones(actions)
     actor = Actor(obs, low, high, hidden=hidden, layers=layers, generator=g).to(device, dtype)
     critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g).to(device, dtype)
     return SACAgent(
-        actor, critic, gamma=0.9, tau=0.1, actor_lr=1e-3, critic_lr=2e-3, alpha_lr=3e-3,
-        init_alpha=0.7, target_entropy=-1.5, generator=torch.Generator(device).manual_seed(1),
+        actor,
+        critic,
+        gamma=0.9,
+        tau=0.1,
+        actor_lr=1e-3,
+        critic_lr=2e-3,
+        alpha_lr=3e-3,
+        init_alpha=0.7,
+        target_entropy=-1.5,
+        generator=torch.Generator(device).manual_seed(1),
         backend=backend,
-    )  # fmt: skip
+    )
 
 
 def batch_of(rows: int, obs: int, actions: int, dtype: torch.dtype, seed: int) -> Transitions:
@@ -67,12 +69,13 @@ def parts(of: SACAgent) -> list[Tensor]:
 @many
 @given(
     rows=st.sampled_from((1, 15, 16, 17, 31, 32, 33, 64, 100)),
-    obs=st.integers(1, 30), actions=st.integers(1, 8),
-    hidden=st.integers(1, 70), layers=st.integers(1, 3), dtype=DTYPES,
-)  # fmt: skip
-def test_sac_update(
-    rows: int, obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype
-) -> None:
+    obs=st.integers(1, 30),
+    actions=st.integers(1, 8),
+    hidden=st.integers(1, 70),
+    layers=st.integers(1, 3),
+    dtype=DTYPES,
+)
+def test_sac_update(rows: int, obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype) -> None:
     ours, theirs = (agent(obs, actions, hidden, layers, dtype, b) for b in ("auto", "torch"))
     assert ours._fused and not theirs._fused
     for step in range(3):
@@ -82,21 +85,21 @@ def test_sac_update(
         assert_same(a.detach(), b.detach())
 
 
-def ensemble(
-    obs: int, actions: int, hidden: int, layers: int, members: int, dtype: torch.dtype
-) -> DynamicsEnsemble:
+def ensemble(obs: int, actions: int, hidden: int, layers: int, members: int, dtype: torch.dtype) -> DynamicsEnsemble:
     g = torch.Generator().manual_seed(0)
-    return DynamicsEnsemble(
-        obs, actions, members=members, hidden=hidden, layers=layers, generator=g
-    ).to(dtype)
+    return DynamicsEnsemble(obs, actions, members=members, hidden=hidden, layers=layers, generator=g).to(dtype)
 
 
 @many
 @given(
     batch=st.sampled_from((1, 15, 16, 17, 31, 32, 33, 64, 100)),
-    obs=st.integers(1, 20), actions=st.integers(1, 5), hidden=st.integers(1, 70),
-    layers=st.integers(1, 4), members=st.integers(1, 8), dtype=DTYPES,
-)  # fmt: skip
+    obs=st.integers(1, 20),
+    actions=st.integers(1, 5),
+    hidden=st.integers(1, 70),
+    layers=st.integers(1, 4),
+    members=st.integers(1, 8),
+    dtype=DTYPES,
+)
 def test_train_step(
     batch: int, obs: int, actions: int, hidden: int, layers: int, members: int, dtype: torch.dtype
 ) -> None:

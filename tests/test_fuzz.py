@@ -18,17 +18,38 @@ from mbpo.settings import Setting
 
 DRAWS = int(os.environ.get("MBPO_FUZZ", "24"))
 TINY = {  # what would take long; each is drawn from its lowest value up to this
-    "total_steps": 140, "warmup_steps": 60, "updates_per_step": 3, "rollout_batch": 60,
-    "rollout_length": 6, "retain_epochs": 3, "ensemble_size": 6, "model_hidden": 40,
-    "model_layers": 4, "model_max_epochs": 4, "model_batch": 80, "sac_hidden": 40, "sac_layers": 3,
-    "sac_batch": 70, "eval_episodes": 2, "plan_horizon": 3, "plan_candidates": 8,
-    "plan_iterations": 2, "plan_particles": 2, "holdout_max": 50, "real_buffer_capacity": 200,
-}  # fmt: skip
+    "total_steps": 140,
+    "warmup_steps": 60,
+    "updates_per_step": 3,
+    "rollout_batch": 60,
+    "rollout_length": 6,
+    "retain_epochs": 3,
+    "ensemble_size": 6,
+    "model_hidden": 40,
+    "model_layers": 4,
+    "model_max_epochs": 4,
+    "model_batch": 80,
+    "sac_hidden": 40,
+    "sac_layers": 3,
+    "sac_batch": 70,
+    "eval_episodes": 2,
+    "plan_horizon": 3,
+    "plan_candidates": 8,
+    "plan_iterations": 2,
+    "plan_particles": 2,
+    "holdout_max": 50,
+    "real_buffer_capacity": 200,
+}
 LEAST = {"total_steps": 80, "model_train_freq": 10, "eval_every": 20, "log_every": 5}
 ENVIRONMENTS = (
-    "Pendulum-v1", "InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Hopper-v5",
-    "toy_envs:Toy-v0", "toy_envs:Grid-v0", "MountainCarContinuous-v0",
-)  # fmt: skip
+    "Pendulum-v1",
+    "InvertedPendulum-v5",
+    "InvertedDoublePendulum-v5",
+    "Hopper-v5",
+    "toy_envs:Toy-v0",
+    "toy_envs:Grid-v0",
+    "MountainCarContinuous-v0",
+)
 LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule")
 
 
@@ -66,9 +87,7 @@ def command(number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(DRAWS))
-def test_a_random_configuration_runs(
-    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_random_configuration_runs(number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = command(number)
     code = train_module.main([*flags, "--runs-root", str(tmp_path), "--run-id", "r"])
     said = capsys.readouterr()

@@ -17,10 +17,19 @@ from mbpo.learner import Learner
 from mbpo.ops import native
 
 SMALL = {
-    "total_steps": 1000, "warmup_steps": 100, "warmup_hold": 7, "model_hidden": 16,
-    "sac_hidden": 16, "model_max_epochs": 3, "rollout_batch": 300, "eval_episodes": 1,
-    "plan_horizon": 3, "plan_candidates": 20, "plan_elites": 4, "plan_iterations": 2,
-}  # fmt: skip
+    "total_steps": 1000,
+    "warmup_steps": 100,
+    "warmup_hold": 7,
+    "model_hidden": 16,
+    "sac_hidden": 16,
+    "model_max_epochs": 3,
+    "rollout_batch": 300,
+    "eval_episodes": 1,
+    "plan_horizon": 3,
+    "plan_candidates": 20,
+    "plan_elites": 4,
+    "plan_iterations": 2,
+}
 State = dict[str, dict[str, torch.Tensor]]
 REFIT_EVERY, MODEL_ROWS = 50, 500
 
@@ -96,10 +105,13 @@ def tensors(state: State) -> list[tuple[str, str]]:
 
 
 WITHOUT_EFFECT = {
-    ("actor", "center"), ("actor", "scale"),  # of the environment, not learned
-    ("ensemble", "outputs.mean"), ("ensemble", "outputs.std"),  # the identity unless normalised
-    ("streams", "plan"), ("streams", "plan_eval"),  # of pets
-}  # fmt: skip
+    ("actor", "center"),
+    ("actor", "scale"),  # of the environment, not learned
+    ("ensemble", "outputs.mean"),
+    ("ensemble", "outputs.std"),  # the identity unless normalised
+    ("streams", "plan"),
+    ("streams", "plan_eval"),  # of pets
+}
 OF_TORCH = {("adam_critic", "step.0"), ("adam_actor", "step.1")}  # the op counts one for all
 OF_TORCH |= {("adam_ensemble", f"step.{i}") for i in (1, 2)}
 
@@ -157,8 +169,7 @@ def played(env_id: str, steps: int) -> Collector:
 
 
 @pytest.mark.parametrize(
-    "env_id",
-    ["Pendulum-v1", "InvertedPendulum-v5", "Hopper-v5", "HalfCheetah-v5", "mbpo/AntTruncated-v5"],
+    "env_id", ["Pendulum-v1", "InvertedPendulum-v5", "Hopper-v5", "HalfCheetah-v5", "mbpo/AntTruncated-v5"]
 )
 def test_an_episode_played_again_goes_on_alike_and_so_do_the_next(env_id: str) -> None:
     first = played(env_id, 143)
@@ -170,8 +181,11 @@ def test_an_episode_played_again_goes_on_alike_and_so_do_the_next(env_id: str) -
         one, other = first.step(action), second.step(action)
         assert np.array_equal(one.next_obs, other.next_obs)
         assert (one.reward, one.terminated, one.truncated, one.episode) == (
-            other.reward, other.terminated, other.truncated, other.episode,
-        )  # fmt: skip
+            other.reward,
+            other.terminated,
+            other.truncated,
+            other.episode,
+        )
 
 
 def _of_another_state(state: dict[str, Any]) -> None:
@@ -187,9 +201,7 @@ def _of_another_seed(state: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [_of_another_state, _of_another_return, _of_another_seed])
-def test_an_environment_that_does_not_repeat_is_found(
-    change: Callable[[dict[str, Any]], None],
-) -> None:
+def test_an_environment_that_does_not_repeat_is_found(change: Callable[[dict[str, Any]], None]) -> None:
     state: dict[str, Any] = dict(played("Pendulum-v1", 50).state_dict())
     change(state)
     with pytest.raises(EnvironmentFault, match="does not repeat"):

@@ -59,16 +59,19 @@ def transitions(rows: int, seed: int = 0, obs_dim: int = O, action_dim: int = A)
 
 
 def ensemble(members: int = E, hidden: int = 16, layers: int = 2) -> DynamicsEnsemble:
-    return DynamicsEnsemble(
-        O, A, members=members, hidden=hidden, layers=layers, generator=generator()
-    )
+    return DynamicsEnsemble(O, A, members=members, hidden=hidden, layers=layers, generator=generator())
 
 
 def trainer(model: DynamicsEnsemble, **changes: object) -> EnsembleTrainer:
     facts: dict[str, object] = {
-        "lr": 1e-3, "batch_size": 32, "max_epochs": 20, "patience": 5, "elites": 2,
-        "normalize_targets": False, "generator": generator(1),
-    }  # fmt: skip
+        "lr": 1e-3,
+        "batch_size": 32,
+        "max_epochs": 20,
+        "patience": 5,
+        "elites": 2,
+        "normalize_targets": False,
+        "generator": generator(1),
+    }
     return EnsembleTrainer(model, **{**facts, **changes})  # type: ignore[arg-type]
 
 
@@ -108,9 +111,7 @@ def test_01_the_measured_mix_stands_beside_the_configured_one(debug_run: Path) -
     assert row["mix/real_ratio_measured"] == int(32 * 0.2) / 32
 
 
-def test_02_refits_and_rollouts_come_every_model_train_freq_steps_before_the_step(
-    debug_run: Path,
-) -> None:
+def test_02_refits_and_rollouts_come_every_model_train_freq_steps_before_the_step(debug_run: Path) -> None:
     refits, every_50 = rows_with(debug_run, "model/epochs"), list(range(100, 400, 50))
     assert [row["env_steps"] for row in refits] == every_50
     seen = [row["model/train_rows"] + row["model/holdout_rows"] for row in refits]
@@ -122,9 +123,7 @@ def test_03_rollout_length_is_linear_in_epoch_clipped_and_floored() -> None:
     lengths = [scheduled_length(epoch, hopper) for epoch in range(200)]
     assert lengths[0] == lengths[20] == 1 and lengths[150] == lengths[199] == 15
     assert all(
-        length == math.floor(1 + (epoch - 20) / 130 * 14)
-        for epoch, length in enumerate(lengths)
-        if 20 <= epoch <= 150
+        length == math.floor(1 + (epoch - 20) / 130 * 14) for epoch, length in enumerate(lengths) if 20 <= epoch <= 150
     )
     assert scheduled_length(7, (5.0, 5.0, 1.0, 9.0)) == 9
     assert scheduled_length(10, (0.0, 20.0, 9.0, 1.0)) == 5  # a falling schedule
@@ -135,9 +134,7 @@ def test_03_epochs_count_from_the_end_of_warmup() -> None:
     training = object.__new__(train_module.Training)
     training.config = config
     auto = live_settings(config)
-    assert [training.rollout_length(s, auto) for s in (0, 100, 150, 200, 249, 250, 399)] == [
-        1, 1, 1, 2, 2, 3, 3,
-    ]  # fmt: skip
+    assert [training.rollout_length(s, auto) for s in (0, 100, 150, 200, 249, 250, 399)] == [1, 1, 1, 2, 2, 3, 3]
     assert training.rollout_length(399, {**auto, "rollout_length": 7}) == 7
 
 
@@ -145,9 +142,13 @@ def test_03_epochs_count_from_the_end_of_warmup() -> None:
 def test_03_the_length_measured_from_the_rollouts_is_the_one_asked_for(length: int) -> None:
     buffer = ReplayBuffer(1000, O, A)
     report = rollout(
-        FakeEnv(ensemble(), never), lambda obs: torch.zeros(len(obs), A), torch.randn(50, O),
-        length, buffer, generator(),
-    )  # fmt: skip
+        FakeEnv(ensemble(), never),
+        lambda obs: torch.zeros(len(obs), A),
+        torch.randn(50, O),
+        length,
+        buffer,
+        generator(),
+    )
     assert (report.length_measured, report.rows, len(buffer)) == (length, 50 * length, 50 * length)
 
 
@@ -163,9 +164,13 @@ def test_04_terminal_transitions_are_stored_then_the_row_leaves() -> None:
 
     buffer = ReplayBuffer(1000, O, A)
     report = rollout(
-        FakeEnv(ensemble(), after_first_step), lambda obs: torch.zeros(len(obs), A),
-        torch.randn(8, O), 10, buffer, generator(),
-    )  # fmt: skip
+        FakeEnv(ensemble(), after_first_step),
+        lambda obs: torch.zeros(len(obs), A),
+        torch.randn(8, O),
+        10,
+        buffer,
+        generator(),
+    )
     assert report.rows == len(buffer) == 8 + 4 + 2  # half leave, half leave, all leave
     assert report.length_measured == 3  # stops early: none remain
     assert report.terminated == 4 + 2 + 2
@@ -211,9 +216,7 @@ def test_06_each_row_takes_one_elite_per_step_and_that_members_noise() -> None:
 
 def test_07_targets_are_reward_and_delta_and_obs_is_added_back() -> None:
     batch = transitions(20)
-    torch.testing.assert_close(
-        targets(batch), torch.cat((batch.reward[:, None], batch.next_obs - batch.obs), dim=1)
-    )
+    torch.testing.assert_close(targets(batch), torch.cat((batch.reward[:, None], batch.next_obs - batch.obs), dim=1))
     model = ensemble()
     with torch.no_grad():
         for weight in model.net.weights:
@@ -372,9 +375,7 @@ def test_13_a_target_that_is_all_rounding_is_not_scaled_up() -> None:
 def test_14_log_prob_is_that_of_a_scaled_tanh_gaussian_summed_over_dims() -> None:
     z = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     correction = squash_correction(z, torch.ones(1)) + math.log(2)
-    torch.testing.assert_close(
-        correction, torch.tensor([0.69, -0.17, -1.96, -3.93]), atol=0.01, rtol=0
-    )
+    torch.testing.assert_close(correction, torch.tensor([0.69, -0.17, -1.96, -3.93]), atol=0.01, rtol=0)
     low, high = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 10.0])
     actor = Actor(O, low, high, hidden=8, layers=1, generator=generator())
     obs = torch.randn(1, O).expand(5, O)
@@ -384,23 +385,17 @@ def test_14_log_prob_is_that_of_a_scaled_tanh_gaussian_summed_over_dims() -> Non
         base,
         [
             torch.distributions.TanhTransform(),
-            torch.distributions.AffineTransform(
-                (high + low).double() / 2, (high - low).double() / 2
-            ),
+            torch.distributions.AffineTransform((high + low).double() / 2, (high - low).double() / 2),
         ],
     )
     wanted = squashed.log_prob(sampled.action.double()).sum(dim=1)
     torch.testing.assert_close(sampled.log_prob.double(), wanted, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(
-        actor.log_prob(obs, sampled.action).double(), wanted, atol=1e-3, rtol=1e-3
-    )
+    torch.testing.assert_close(actor.log_prob(obs, sampled.action).double(), wanted, atol=1e-3, rtol=1e-3)
     assert ((sampled.action >= low) & (sampled.action <= high)).all()
 
 
 def test_14_the_density_integrates_to_one() -> None:
-    actor = Actor(
-        O, torch.tensor([-3.0]), torch.tensor([1.0]), hidden=8, layers=1, generator=generator()
-    )
+    actor = Actor(O, torch.tensor([-3.0]), torch.tensor([1.0]), hidden=8, layers=1, generator=generator())
     grid = torch.linspace(-3 + 1e-4, 1 - 1e-4, 20_001)[:, None]
     density = actor.log_prob(torch.randn(1, O).expand(len(grid), O), grid).exp().detach()
     assert float(torch.trapezoid(density, grid[:, 0])) == pytest.approx(1.0, abs=2e-3)
@@ -417,9 +412,13 @@ def test_15_target_entropy_is_the_tasks_own() -> None:
 
 def test_16_only_terminated_cuts_the_bootstrap() -> None:
     target = td_target(
-        torch.tensor([1.0, 1.0]), torch.tensor([0.0, 1.0]), torch.tensor([[5.0, 5.0], [4.0, 4.0]]),
-        torch.tensor([2.0, 2.0]), torch.tensor(0.5), gamma=0.9,
-    )  # fmt: skip
+        torch.tensor([1.0, 1.0]),
+        torch.tensor([0.0, 1.0]),
+        torch.tensor([[5.0, 5.0], [4.0, 4.0]]),
+        torch.tensor([2.0, 2.0]),
+        torch.tensor(0.5),
+        gamma=0.9,
+    )
     torch.testing.assert_close(target, torch.tensor([1 + 0.9 * (4 - 0.5 * 2), 1.0]))
 
 
@@ -487,11 +486,21 @@ class Labelled:
 @pytest.mark.parametrize(
     "env_id",
     [
-        "Pendulum-v1", "HalfCheetah-v5", "InvertedPendulum-v5", "InvertedDoublePendulum-v5",
-        "Hopper-v5", "Walker2d-v5", "Ant-v5", "Humanoid-v5", "mbpo/AntTruncated-v5",
-        "mbpo/HumanoidTruncated-v5", "Swimmer-v5", "Reacher-v5", "Pusher-v5",
+        "Pendulum-v1",
+        "HalfCheetah-v5",
+        "InvertedPendulum-v5",
+        "InvertedDoublePendulum-v5",
+        "Hopper-v5",
+        "Walker2d-v5",
+        "Ant-v5",
+        "Humanoid-v5",
+        "mbpo/AntTruncated-v5",
+        "mbpo/HumanoidTruncated-v5",
+        "Swimmer-v5",
+        "Reacher-v5",
+        "Pusher-v5",
     ],
-)  # fmt: skip
+)
 def test_18_termination_rules_agree_with_the_real_environment(env_id: str) -> None:
     rule = rule_for(env_id)
     assert rule is not None
@@ -517,9 +526,7 @@ def _tip_moved(next_obs: torch.Tensor, by: float) -> torch.Tensor:
     return moved
 
 
-def _edge(
-    rule: Rule, width: int, column: int, values: list[float], base: list[float]
-) -> list[bool]:
+def _edge(rule: Rule, width: int, column: int, values: list[float], base: list[float]) -> list[bool]:
     """Return what the rule says where one column of a healthy state takes each of the values."""
     next_obs = torch.zeros(len(values), width)
     next_obs[:, : len(base)] = torch.tensor(base)
@@ -543,11 +550,10 @@ def _edge(
         (ant, 27, 20, [0.5], [1e30], [math.inf, -math.inf, math.nan]),
         (humanoid, 45, 0, [1.5], [1.001, 1.999], [1.0, 2.0, 0.5, math.nan]),
     ],
-)  # fmt: skip
+)
 def test_18_each_threshold_has_two_sides(
-    rule: Rule, width: int, column: int, base: list[float], inside: list[float],
-    outside: list[float],
-) -> None:  # fmt: skip
+    rule: Rule, width: int, column: int, base: list[float], inside: list[float], outside: list[float]
+) -> None:
     assert _edge(rule, width, column, inside, base) == [False] * len(inside)
     assert _edge(rule, width, column, outside, base) == [True] * len(outside)
 
@@ -576,12 +582,14 @@ RELEASED = {
 def test_presets_are_the_released_configurations(preset: str) -> None:
     config = resolve({}, preset)
     assert (
-        config.updates_per_step, config.target_entropy, config.rollout_schedule,
-        config.retain_epochs, config.model_hidden, config.model_train_freq,
-    ) == RELEASED[preset]  # fmt: skip
-    assert (config.rollout_length, config.real_ratio, config.rollout_batch) == (
-        "auto", 0.05, 100_000,
-    )  # fmt: skip
+        config.updates_per_step,
+        config.target_entropy,
+        config.rollout_schedule,
+        config.retain_epochs,
+        config.model_hidden,
+        config.model_train_freq,
+    ) == RELEASED[preset]
+    assert (config.rollout_length, config.real_ratio, config.rollout_batch) == ("auto", 0.05, 100_000)
     assert (config.ensemble_size, config.elites, config.model_batch) == (7, 5, 256)
 
 
@@ -594,18 +602,7 @@ def test_18_pendulum_never_ends_and_a_stranger_has_no_rule() -> None:
 
 def test_the_paper_values_are_the_defaults() -> None:
     config = Config()
-    assert (config.gamma, config.tau, config.actor_lr, config.critic_lr) == (
-        0.99,
-        0.005,
-        3e-4,
-        3e-4,
-    )
+    assert (config.gamma, config.tau, config.actor_lr, config.critic_lr) == (0.99, 0.005, 3e-4, 3e-4)
     assert (config.sac_hidden, config.sac_layers, config.sac_batch) == (256, 2, 256)
-    assert (config.ensemble_size, config.elites, config.model_hidden, config.model_layers) == (
-        7, 5, 200, 4,
-    )  # fmt: skip
-    assert (config.rollout_batch, config.model_train_freq, config.real_ratio) == (
-        100_000,
-        250,
-        0.05,
-    )
+    assert (config.ensemble_size, config.elites, config.model_hidden, config.model_layers) == (7, 5, 200, 4)
+    assert (config.rollout_batch, config.model_train_freq, config.real_ratio) == (100_000, 250, 0.05)

@@ -40,17 +40,12 @@ Start = Callable[..., LearnerProcess]
 def test_each_error_has_the_exit_code_of_the_contract() -> None:
     assert [
         kind.exit_code
-        for kind in (
-            ConfigError, EnvironmentFault, DivergedError, StorageError, CheckpointError,
-            RunInUseError,
-        )
-    ] == [2, 3, 4, 5, 6, 7]  # fmt: skip
+        for kind in (ConfigError, EnvironmentFault, DivergedError, StorageError, CheckpointError, RunInUseError)
+    ] == [2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("text", ["x" * 500, "two\nlines", "\x1b]52;c;eA==\x07", "tab\there", ""])
-def test_an_error_is_reported_in_one_printable_line(
-    text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_is_reported_in_one_printable_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(StorageError(text)) == 5
     line = capsys.readouterr().err.removesuffix("\n")
     assert line.startswith("error: ")
@@ -156,14 +151,21 @@ def raise_(error: BaseException) -> Callable[[], None]:
         (raise_(RuntimeError("a bug\nof two lines")), "failed", 1),
     ],
     ids=[
-        "finished", "diverged", "environment", "storage", "disk full", "checkpoint", "memory",
-        "allocator", "interrupted", "bug",
+        "finished",
+        "diverged",
+        "environment",
+        "storage",
+        "disk full",
+        "checkpoint",
+        "memory",
+        "allocator",
+        "interrupted",
+        "bug",
     ],
-)  # fmt: skip
+)
 def test_however_training_ends_it_has_a_state_and_a_code(
-    train: Callable[[], None], state: str, code: int, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    train: Callable[[], None], state: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     paths = create_run_dir(tmp_path, "r", preset="debug", seed=0)
     checks = {name: setting.check for name, setting in LIVE_SETTINGS.items()}
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
@@ -184,9 +186,7 @@ def test_however_training_ends_it_has_a_state_and_a_code(
 # Signals and pipes, in a process of its own
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_learner_with_its_networks_saved(
     number: signal.Signals, code: int, start_learner: Start
 ) -> None:
@@ -208,9 +208,7 @@ def test_a_signal_ends_a_learner_with_its_networks_saved(
 
 def test_a_second_sigint_ends_a_hanging_learner_at_once(start_learner: Start) -> None:
     learner = start_learner("--env-id", "toy_envs:Stuck-v0")
-    wait_for(
-        lambda: learner.paths.status.exists() and learner.status.env_steps == 29, "the hang"
-    )  # fmt: skip
+    wait_for(lambda: learner.paths.status.exists() and learner.status.env_steps == 29, "the hang")
     learner.process.send_signal(signal.SIGINT)
     wait_for(lambda: learner.status.state == "stopping", "the first to be taken")
     assert learner.process.poll() is None
@@ -256,16 +254,12 @@ def test_a_killed_learner_is_lost_and_what_it_wrote_is_whole(start_learner: Star
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "active"}, "None"),
-    ],
-)  # fmt: skip
+    ("given", "wanted"), [({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+)
 def test_threads_wait_shortly_unless_the_user_says_how(given: dict[str, str], wanted: str) -> None:
     code = "import mbpo, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
     kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     said = subprocess.run(
-        [sys.executable, "-c", code], env={**kept, **given}, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code], env={**kept, **given}, capture_output=True, text=True, check=True
+    )
     assert said.stdout.split() == [wanted, "False"]

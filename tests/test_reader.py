@@ -48,9 +48,7 @@ def test_metrics_cut_anywhere_lose_only_a_partial_last_line(run: RunPaths) -> No
         complete = whole[:cut].count(b"\n")
         if complete:
             assert returns(reader) == [-1.5 * n for n in range(1, complete + 1)]
-            assert list(reader.series["sac/alpha"].env_steps) == [
-                10.0 * n for n in range(1, complete + 1)
-            ]
+            assert list(reader.series["sac/alpha"].env_steps) == [10.0 * n for n in range(1, complete + 1)]
             assert math.isnan(reader.series["sac/alpha"].last)
         else:
             assert reader.series == {}
@@ -62,9 +60,7 @@ def test_metrics_cut_anywhere_lose_only_a_partial_last_line(run: RunPaths) -> No
         assert reader.bad_lines == 0
 
 
-@given(
-    cuts=st.lists(st.integers(0, 400), max_size=8), chunk=st.sampled_from([1, 7, 64, 4096])
-)  # fmt: skip
+@given(cuts=st.lists(st.integers(0, 400), max_size=8), chunk=st.sampled_from([1, 7, 64, 4096]))
 @settings(max_examples=50)
 def test_lines_are_the_same_however_they_arrive(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], chunk: int
@@ -83,9 +79,19 @@ def test_lines_are_the_same_however_they_arrive(
 
 
 GARBAGE = [
-    b"", b"{", b"[1, 2]", b"null", b"3", b'"text"', b"\x00\xff\xfe", b'{"seq": 1', b"[" * 5000,
-    b'{"a": ' + b"9" * 5000 + b"}", b"{'a': 1}", b"\x1b]52;c;eA==\x07",
-]  # fmt: skip
+    b"",
+    b"{",
+    b"[1, 2]",
+    b"null",
+    b"3",
+    b'"text"',
+    b"\x00\xff\xfe",
+    b'{"seq": 1',
+    b"[" * 5000,
+    b'{"a": ' + b"9" * 5000 + b"}",
+    b"{'a': 1}",
+    b"\x1b]52;c;eA==\x07",
+]
 
 
 def test_garbage_lines_are_counted_and_passed_over(run: RunPaths) -> None:
@@ -140,9 +146,7 @@ def test_a_poll_takes_a_bounded_part_of_a_large_file(run: RunPaths) -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 3, 9])
-def test_a_file_that_was_replaced_is_read_again_and_nothing_stands_twice(
-    rows: int, run: RunPaths
-) -> None:
+def test_a_file_that_was_replaced_is_read_again_and_nothing_stands_twice(rows: int, run: RunPaths) -> None:
     """By a shorter one, one of the same size and a longer one."""
     run.metrics.write_bytes(b"".join(line(n, **{"episode/return": 1.0}) for n in range(3)))
     reader = RunReader(run.root)
@@ -286,9 +290,13 @@ def other_process(**changes: Any) -> RunStatus:
 
 def test_a_status_is_read_as_written(run: RunPaths) -> None:
     status = other_process(
-        env_steps=40, exit_code=None, last_return=-1.5, recent_returns=[-2.0, -1.5],
-        controls={"rollout_length": "auto", "real_ratio": 0.2}, interactive=True,
-    )  # fmt: skip
+        env_steps=40,
+        exit_code=None,
+        last_return=-1.5,
+        recent_returns=[-2.0, -1.5],
+        controls={"rollout_length": "auto", "real_ratio": 0.2},
+        interactive=True,
+    )
     write_status(run, status)
     assert read_status(run) == status
 
@@ -302,11 +310,20 @@ def test_a_status_of_a_later_version_is_read(run: RunPaths) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{", b"[]", b"null", b"\xff", b"[" * 9999, b'{"state": "exploded"}', b'{"state": 3}',
-        b'{"state": ["running"]}', b'{"phase": "train"}', b" " * (1 << 21),
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 9999,
+        b'{"state": "exploded"}',
+        b'{"state": 3}',
+        b'{"state": ["running"]}',
+        b'{"phase": "train"}',
+        b" " * (1 << 21),
     ],
     ids=range(11),
-)  # fmt: skip
+)
 def test_a_status_that_cannot_be_read_is_none(content: bytes, run: RunPaths) -> None:
     run.status.write_bytes(content)
     assert read_status(run) is None
@@ -366,8 +383,7 @@ def test_a_zombie_is_lost() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     try:
         process = psutil.Process(child.pid)
-        began = {"create_time": process.create_time(),
-                 "since_boot": process.create_time() - psutil.boot_time()}  # fmt: skip
+        began = {"create_time": process.create_time(), "since_boot": process.create_time() - psutil.boot_time()}
         assert child.stdout is not None
         child.stdout.read()  # until it ends; it is not yet waited for
         while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
@@ -380,9 +396,8 @@ def test_a_zombie_is_lost() -> None:
 
 @pytest.mark.parametrize(
     ("age", "cadence", "state"),
-    [(59, 1, "running"), (61, 1, "silent"), (61, 30, "running"), (89, 30, "running"),
-     (91, 30, "silent")],
-)  # fmt: skip
+    [(59, 1, "running"), (61, 1, "silent"), (61, 30, "running"), (89, 30, "running"), (91, 30, "silent")],
+)
 def test_a_learner_elsewhere_is_silent_after_a_minute_or_three_cadences(
     age: float, cadence: float, state: str, gone_pid: int
 ) -> None:
@@ -409,9 +424,7 @@ def test_a_listing_holds_every_run_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "status.json").write_text("{")
     found = list(list_runs(tmp_path))
-    assert [(paths.run_id, status.seed) for paths, status in found] == [
-        ("a", 97), ("b", 98), ("c", 99),
-    ]  # fmt: skip
+    assert [(paths.run_id, status.seed) for paths, status in found] == [("a", 97), ("b", 98), ("c", 99)]
     assert list(list_runs(tmp_path / "missing")) == []
 
 

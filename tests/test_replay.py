@@ -34,16 +34,12 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["add", "resize"]), st.integers(0, 40)), min_size=1, max_size=25
-)
+OPERATIONS = st.lists(st.tuples(st.sampled_from(["add", "resize"]), st.integers(0, 40)), min_size=1, max_size=25)
 
 
 @given(capacity=st.integers(0, 20), operations=OPERATIONS)
 @settings(max_examples=200)
-def test_the_ring_holds_what_a_deque_holds(
-    capacity: int, operations: list[tuple[str, int]]
-) -> None:
+def test_the_ring_holds_what_a_deque_holds(capacity: int, operations: list[tuple[str, int]]) -> None:
     buffer, model, added = ReplayBuffer(capacity, OBS, ACTION), deque[int](maxlen=capacity), 0
     for name, size in operations:
         if name == "add":
@@ -91,14 +87,8 @@ def test_sampling_from_nothing_is_refused() -> None:
         ReplayBuffer(10, OBS, ACTION).sample(1, generator())
 
 
-@given(
-    batch_size=st.integers(1, 300),
-    real_ratio=st.floats(0.0, 1.0),
-    batches=st.integers(1, 4),
-)
-def test_each_batch_holds_int_of_batch_times_ratio_real_rows(
-    batch_size: int, real_ratio: float, batches: int
-) -> None:
+@given(batch_size=st.integers(1, 300), real_ratio=st.floats(0.0, 1.0), batches=st.integers(1, 4))
+def test_each_batch_holds_int_of_batch_times_ratio_real_rows(batch_size: int, real_ratio: float, batches: int) -> None:
     real, imagined = ReplayBuffer(50, OBS, ACTION), ReplayBuffer(50, OBS, ACTION)
     real.add(numbered(0, 50))
     imagined.add(numbered(1000, 50))
@@ -122,9 +112,12 @@ def test_while_nothing_is_imagined_every_row_is_real() -> None:
 
 def test_the_columns_of_a_row_are_its_parts() -> None:
     parts = Transitions.pack(
-        torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]]), torch.tensor([4.0]),
-        torch.tensor([[5.0, 6.0]]), torch.tensor([True]),
-    )  # fmt: skip
+        torch.tensor([[1.0, 2.0]]),
+        torch.tensor([[3.0]]),
+        torch.tensor([4.0]),
+        torch.tensor([[5.0, 6.0]]),
+        torch.tensor([True]),
+    )
     assert parts.obs.tolist() == [[1.0, 2.0]]
     assert parts.action.tolist() == [[3.0]]
     assert parts.obs_action.tolist() == [[1.0, 2.0, 3.0]]

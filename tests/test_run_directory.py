@@ -24,12 +24,7 @@ from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageErro
 from mbpo.learner import Learner
 from mbpo.runs.append import AppendFile
 from mbpo.runs.create import create_run_dir
-from mbpo.runs.layout import (
-    RunPaths,
-    check_run_id,
-    default_run_id,
-    write_atomic,
-)
+from mbpo.runs.layout import RunPaths, check_run_id, default_run_id, write_atomic
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
 from mbpo.runs.status import STATES, RunStatus, read_status, this_process, write_status
 from mbpo.runs.writer import RunWriter
@@ -47,9 +42,17 @@ def mode(path: Path) -> int:
 
 def test_the_names_are_those_of_the_contract(finished_run: RunPaths) -> None:
     assert {p.name for p in finished_run.root.iterdir()} == {
-        "config.toml", "manifest.json", "status.json", "metrics.jsonl", "events.jsonl",
-        "control", "checkpoints", "log.txt", "progress.csv", RETURNS_CSV,
-    }  # fmt: skip
+        "config.toml",
+        "manifest.json",
+        "status.json",
+        "metrics.jsonl",
+        "events.jsonl",
+        "control",
+        "checkpoints",
+        "log.txt",
+        "progress.csv",
+        RETURNS_CSV,
+    }
 
 
 def test_only_the_owner_can_read_anything(finished_run: RunPaths) -> None:
@@ -65,9 +68,17 @@ def test_the_inbox_is_empty_and_nothing_half_written_is_left(finished_run: RunPa
 def test_the_manifest_says_on_what_the_run_ran(finished_run: RunPaths) -> None:
     manifest = json.loads(finished_run.manifest.read_text())
     assert set(manifest) == {
-        "schema", "versions", "machine", "threads", "device", "op", "git_commit",
-        "config_sha256", "preset", "seed",
-    }  # fmt: skip
+        "schema",
+        "versions",
+        "machine",
+        "threads",
+        "device",
+        "op",
+        "git_commit",
+        "config_sha256",
+        "preset",
+        "seed",
+    }
     assert manifest["schema"] == 1
     assert (manifest["preset"], manifest["seed"]) == ("debug", 3)
     assert (manifest["threads"], manifest["device"]) == (1, "cpu")
@@ -82,9 +93,20 @@ def test_the_manifest_says_on_what_the_run_ran(finished_run: RunPaths) -> None:
 def test_the_status_of_a_finished_run(finished_run: RunPaths) -> None:
     written = json.loads(finished_run.status.read_text())
     assert {
-        "state", "phase", "pid", "host", "boot_id", "create_time", "env_steps", "heartbeat",
-        "attempt", "exit_code", "reason", "interactive", "controls",
-    } <= set(written)  # fmt: skip
+        "state",
+        "phase",
+        "pid",
+        "host",
+        "boot_id",
+        "create_time",
+        "env_steps",
+        "heartbeat",
+        "attempt",
+        "exit_code",
+        "reason",
+        "interactive",
+        "controls",
+    } <= set(written)
     status = read_status(finished_run)
     assert status is not None
     assert (status.state, status.exit_code, status.reason) == ("finished", 0, "")
@@ -93,9 +115,12 @@ def test_the_status_of_a_finished_run(finished_run: RunPaths) -> None:
     assert {k: written[k] for k in this_process()} == this_process()
     assert not status.interactive
     assert status.controls == {
-        "rollout_length": 1, "rollout_schedule": [20, 150, 1, 1], "real_ratio": 0.2,
-        "model_train_freq": 50, "updates_per_step": 1,
-    }  # fmt: skip
+        "rollout_length": 1,
+        "rollout_schedule": [20, 150, 1, 1],
+        "real_ratio": 0.2,
+        "model_train_freq": 50,
+        "updates_per_step": 1,
+    }
     assert status.heartbeat >= status.started > 0
     assert status.last_return == status.recent_returns[-1] == episodes(finished_run)[-1][1]
 
@@ -108,9 +133,7 @@ def episodes(paths: RunPaths) -> list[tuple[int, float]]:
 
 
 def test_the_states_are_those_of_the_contract() -> None:
-    assert set(STATES) == {
-        "starting", "running", "paused", "stopping", "stopped", "finished", "failed", "diverged",
-    }  # fmt: skip
+    assert set(STATES) == {"starting", "running", "paused", "stopping", "stopped", "finished", "failed", "diverged"}
 
 
 def test_metrics_are_numbered_rows_of_declared_keys(finished_run: RunPaths) -> None:
@@ -132,17 +155,37 @@ def test_metrics_are_numbered_rows_of_declared_keys(finished_run: RunPaths) -> N
 def test_the_metrics_that_others_rely_on_are_there(finished_run: RunPaths) -> None:
     written = {key for row in rows(finished_run.metrics) for key in row}
     assert {
-        "episode/return", "episode/length", "eval/return_mean", "eval/return_std",
-        "model/holdout_mse", "model/holdout_nll", "model/new_data_mse", "model/epochs",
-        "rollout/length", "rollout/length_measured", "rollout/rows", "mix/real_ratio",
-        "mix/real_ratio_measured", "bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho",
-        "bound/k_star", "bound/c_ratio", "bound/c_over_gap", "sac/critic_loss", "sac/actor_loss",
-        "sac/alpha", "sac/entropy", "time/env_s", "time/model_s", "time/rollout_s", "time/sac_s",
+        "episode/return",
+        "episode/length",
+        "eval/return_mean",
+        "eval/return_std",
+        "model/holdout_mse",
+        "model/holdout_nll",
+        "model/new_data_mse",
+        "model/epochs",
+        "rollout/length",
+        "rollout/length_measured",
+        "rollout/rows",
+        "mix/real_ratio",
+        "mix/real_ratio_measured",
+        "bound/eps_m",
+        "bound/eps_m_new",
+        "bound/eps_pi",
+        "bound/rho",
+        "bound/k_star",
+        "bound/c_ratio",
+        "bound/c_over_gap",
+        "sac/critic_loss",
+        "sac/actor_loss",
+        "sac/alpha",
+        "sac/entropy",
+        "time/env_s",
+        "time/model_s",
+        "time/rollout_s",
+        "time/sac_s",
         "time/env_steps_per_s",
-    } <= written  # fmt: skip
-    without_a_rule = {
-        "model/termination_error", "model/termination_false_alarms", "model/terminal_rows",
-    }  # fmt: skip
+    } <= written
+    without_a_rule = {"model/termination_error", "model/termination_false_alarms", "model/terminal_rows"}
     # None is declared and never written; for these see test_termination_head.py.
     assert written - set(HEAD) == set(METRICS) - without_a_rule
 
@@ -174,9 +217,7 @@ def test_refits_and_rollouts_come_when_they_are_due(finished_run: RunPaths) -> N
 
 def test_events_tell_the_story(finished_run: RunPaths) -> None:
     events = rows(finished_run.events)
-    assert [e["event"] for e in events] == [
-        "started", "evaluation", "evaluation", "checkpoint", "finished",
-    ]  # fmt: skip
+    assert [e["event"] for e in events] == ["started", "evaluation", "evaluation", "checkpoint", "finished"]
     assert (events[0]["env_steps"], events[0]["attempt"]) == (0, 1)
     assert [e["env_steps"] for e in events[1:]] == [200, 400, 400, 400]
     assert (events[-1]["exit_code"], events[-1]["reason"]) == (0, "")
@@ -217,8 +258,7 @@ def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunP
         payloads = {p.name for p in folder.iterdir()} - {"manifest.json"}
         assert payloads == set(manifest["sha256"])
         names = {"actor", "critic", "critic_target", "ensemble", "temperature"}
-        to_go_on = {"adam_actor", "adam_critic", "adam_ensemble", "streams", "episode", "real",
-                    "tail", "imagined"}  # fmt: skip
+        to_go_on = {"adam_actor", "adam_critic", "adam_ensemble", "streams", "episode", "real", "tail", "imagined"}
         kind, number = folder.name.split("-")
         names |= to_go_on if kind == "step" else set()
         assert payloads - {"loop.json"} == {f"{name}.safetensors" for name in names}
@@ -268,9 +308,7 @@ def test_the_best_policy_is_kept_and_no_other(learner: Learner, tmp_path: Path) 
     assert find_snapshot(tmp_path / "checkpoints", "4").name == "step-000000004"
 
 
-def test_the_last_three_checkpoints_and_those_asked_for_are_kept(
-    learner: Learner, tmp_path: Path
-) -> None:
+def test_the_last_three_checkpoints_and_those_asked_for_are_kept(learner: Learner, tmp_path: Path) -> None:
     told: list[tuple[str, int]] = []
     snapshots = Snapshots(tmp_path / "checkpoints", saved=lambda name, at: told.append((name, at)))
     for step, label in enumerate(["last", "requested", "last", "requested", "last", "last"], 1):
@@ -303,9 +341,7 @@ def test_a_checkpoint_that_could_not_be_verified_replaces_nothing(
     assert index["last"] == [f"step-00000000{i}" for i in (1, 2, 3)]
 
 
-def test_rows_are_written_once_and_come_back_in_their_order(
-    learner: Learner, tmp_path: Path
-) -> None:
+def test_rows_are_written_once_and_come_back_in_their_order(learner: Learner, tmp_path: Path) -> None:
     real = learner.real_buffer
     segments = Segments(tmp_path / "rows", rows=16)
     hashes, new, rest = segments.split(real)
@@ -343,9 +379,7 @@ def test_a_slug_is_a_run_id(name: str) -> None:
     assert check_run_id(name) == name
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "-a", "_a", ".a", "a/b", "a b", "a\n", "a\0", "é", "a" * 65, "a\\b"]
-)
+@pytest.mark.parametrize("name", ["", ".", "..", "-a", "_a", ".a", "a/b", "a b", "a\n", "a\0", "é", "a" * 65, "a\\b"])
 def test_another_name_is_none(name: str) -> None:
     with pytest.raises(ConfigError, match="run_id must be"):
         check_run_id(name)
@@ -374,9 +408,7 @@ def test_the_name_of_a_live_run_is_in_use(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("root", ["file", "file/below"])
 @pytest.mark.parametrize("run_id", [None, "mine"])
-def test_a_root_that_cannot_be_made_is_a_storage_error(
-    root: str, run_id: str | None, tmp_path: Path
-) -> None:
+def test_a_root_that_cannot_be_made_is_a_storage_error(root: str, run_id: str | None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot make"):
         create_run_dir(tmp_path / root, run_id, preset="debug", seed=1)
@@ -411,9 +443,7 @@ def test_a_replaced_file_is_seen_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_on_a_full_disk_lines_wait_in_order_and_come_out_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_full_disk_lines_wait_in_order_and_come_out_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, write = AppendFile(tmp_path / "metrics.jsonl"), os.write
     file.append(b'{"seq": 1}')
     space = 6
@@ -441,9 +471,7 @@ def test_on_a_full_disk_lines_wait_in_order_and_come_out_whole(
     assert lines == [b'{"seq": %d}' % number for number in range(1, 5)]
 
 
-def test_another_fault_than_a_full_disk_is_a_storage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_fault_than_a_full_disk_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = AppendFile(tmp_path / "metrics.jsonl")
 
     def read_only(fd: int, data: bytes) -> int:
@@ -476,9 +504,7 @@ def test_a_metric_that_is_not_declared_cannot_be_written(writer: RunWriter) -> N
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
-def test_a_value_that_is_no_number_is_written_as_null(
-    writer: RunWriter, value: float | None
-) -> None:
+def test_a_value_that_is_no_number_is_written_as_null(writer: RunWriter, value: float | None) -> None:
     writer.log(1, {"sac/alpha": value})
     assert rows(writer.paths.metrics)[0]["sac/alpha"] is None
 
@@ -538,9 +564,7 @@ def test_every_flipped_bit_and_truncation_of_a_payload_is_found(tmp_path: Path) 
     assert torch.equal(load_checkpoint(folder, "part")["w"], torch.arange(20.0))
 
 
-@pytest.mark.parametrize(
-    "manifest", [b"", b"{", b"[]", b"{}", b'{"sha256": 3}', b"\xff", b"[" * 9999]
-)
+@pytest.mark.parametrize("manifest", [b"", b"{", b"[]", b"{}", b'{"sha256": 3}', b"\xff", b"[" * 9999])
 def test_a_manifest_that_cannot_be_read_is_found(manifest: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "step-1"
     save_checkpoint(folder, {"part": {"w": torch.ones(2)}}, {})

@@ -71,8 +71,12 @@ sys.exit(run_seeds(parse_launch(sys.argv[1:])))
 def start_parent(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments],
-        cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 @contextlib.contextmanager
@@ -170,17 +174,14 @@ def test_seeds_that_cannot_be_used_are_refused(name: str, call: Call, tmp_path: 
     ],
 )
 def test_cores_are_shared_out(
-    have: int, threads: Any, seeds: int, jobs: int | None, shared: tuple[int, int],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    have: int, threads: Any, seeds: int, jobs: int | None, shared: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: set(range(have)))
     assert share_cores(threads, seeds, jobs) == shared
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(
-    preset: str, tmp_path: Path
-) -> None:
+def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(preset: str, tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("seed = 9\ngamma = 0.1234567890123456789\nalpha_lr = 1e-7\ntau = 5e-4\n")
     given = ("--config", str(file), "--preset", preset, "--target-entropy=-1e-5", "--profile")
@@ -194,9 +195,7 @@ def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(
         assert (again.runs_root, again.run_id) == (launch.runs_root, plan.run_id(seed))
 
 
-def test_the_runs_of_one_command_sort_together_and_by_seed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_runs_of_one_command_sort_together_and_by_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "strftime", lambda form: "1125-120000")
     plans = [make_plan(launched(tmp_path, "--seeds", "0:12")) for _ in range(2)]
     names = [plan.run_id(seed) for plan in plans for seed in plan.seeds]
@@ -222,9 +221,7 @@ def test_a_root_that_cannot_be_written_ends_with_5(call: Call, tmp_path: Path) -
 
 
 def without_wall_time(paths: RunPaths) -> list[dict[str, Any]]:
-    return [
-        {k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)
-    ]
+    return [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)]
 
 
 def test_each_seed_is_an_ordinary_run_like_one_started_alone(call: Call, tmp_path: Path) -> None:
@@ -237,9 +234,7 @@ def test_each_seed_is_an_ordinary_run_like_one_started_alone(call: Call, tmp_pat
     assert sorted(path.name for path in root.iterdir()) == [paths.run_id for paths in runs]
 
     statuses = [read_status(paths) for paths in runs]
-    assert [(s.state, s.seed, s.env_steps) for s in statuses if s] == [
-        ("finished", seed, 120) for seed in (3, 4, 5)
-    ]
+    assert [(s.state, s.seed, s.env_steps) for s in statuses if s] == [("finished", seed, 120) for seed in (3, 4, 5)]
     ended = [rows(paths.events)[-1]["time"] for paths in runs]
     started = [status.started for status in statuses if status]
     assert started[2] > min(ended[:2])  # two at once, and the third after one of them
@@ -283,17 +278,12 @@ def test_a_failing_seed_is_named_and_stops_no_other(
     assert "seed 0  failed at 29/120 env steps  evaluation —" in outcome.out
     assert "mean ± std of 1 finished seed: -" in outcome.out
     assert "2 starting  0/240 env steps  — left" in outcome.out
-    evaluations = [
-        row["eval/return_mean"] for row in rows(runs_in(tmp_path)[1].events)
-        if row["event"] == "evaluation"
-    ]  # fmt: skip
+    evaluations = [row["eval/return_mean"] for row in rows(runs_in(tmp_path)[1].events) if row["event"] == "evaluation"]
     assert len(evaluations) > 1
     assert f"evaluation {evaluations[-1]:.1f}  best {max(evaluations):.1f}" in outcome.out
 
 
-def test_an_interrupt_stops_every_learner_with_its_networks_saved(
-    call: Call, tmp_path: Path
-) -> None:
+def test_an_interrupt_stops_every_learner_with_its_networks_saved(call: Call, tmp_path: Path) -> None:
     def both_learn() -> bool:
         runs = runs_in(tmp_path)
         return len(runs) == 2 and min(map(newest_env_steps, runs)) >= 120
@@ -334,9 +324,7 @@ def test_learners_outlive_a_killed_parent(tmp_path: Path) -> None:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    monkeypatch.setattr(
-        Plan, "command", lambda plan, seed: (sys.executable, "-S", "-c", script, str(seed))
-    )
+    monkeypatch.setattr(Plan, "command", lambda plan, seed: (sys.executable, "-S", "-c", script, str(seed)))
 
 
 def test_the_exit_code_is_that_of_the_first_seed_that_failed(
@@ -445,10 +433,7 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     plan = make_plan(launched(tmp_path, "--seeds", seeds))
-    runs = [
-        SeedRun(seed, RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out")
-        for seed in plan.seeds
-    ]
+    runs = [SeedRun(seed, RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
     runs[2].status = RunStatus(state="running", env_steps=100, total_steps=400, steps_per_s=10.0)
     runs[2].evaluations = [-5.0, -7.25]
     with SeedsConsole(plan) as console:

@@ -55,9 +55,7 @@ def test_the_iqm_of_known_scores(values: tuple[float, ...], expected: float) -> 
 
 
 @given(scores, finite, st.floats(0.01, 100))
-def test_the_iqm_follows_shifts_and_scales_and_ignores_order(
-    values: Array, shift: float, scale: float
-) -> None:
+def test_the_iqm_follows_shifts_and_scales_and_ignores_order(values: Array, shift: float, scale: float) -> None:
     expected = scale * float(iqm(values)) + shift
     assert iqm((scale * values + shift)[::-1]) == pytest.approx(expected, rel=1e-9, abs=1e-4)
 
@@ -86,12 +84,8 @@ def test_the_iqm_takes_each_row_for_itself() -> None:
 # Bootstrap intervals
 
 
-@pytest.mark.parametrize(
-    ("n", "low", "high"), [(3, 0.68, 0.81), (10, 0.88, 0.97), (20, 0.90, 0.98)]
-)
-def test_the_interval_covers_the_true_value_as_often_as_its_docstring_says(
-    n: int, low: float, high: float
-) -> None:
+@pytest.mark.parametrize(("n", "low", "high"), [(3, 0.68, 0.81), (10, 0.88, 0.97), (20, 0.90, 0.98)])
+def test_the_interval_covers_the_true_value_as_often_as_its_docstring_says(n: int, low: float, high: float) -> None:
     draw = np.random.default_rng(1)
     intervals = [iqm_interval([draw.normal(size=n)], draw, 400) for _ in range(600)]
     assert low <= np.mean([i.low <= 0 <= i.high for i in intervals]) <= high
@@ -175,9 +169,7 @@ def test_drawing_by_counts_is_drawing_seeds() -> None:
     """Against a bootstrap that draws indices and compares every pair."""
     x, y = array(1, 2, 3, 4), array(2, 2, 5)
     draw = rng()
-    direct = [
-        probability_of_improvement([draw.choice(x, 4)], [draw.choice(y, 3)]) for _ in range(4000)
-    ]
+    direct = [probability_of_improvement([draw.choice(x, 4)], [draw.choice(y, 3)]) for _ in range(4000)]
     interval = improvement_interval([x], [y], rng(), 4000)
     assert interval == pytest.approx(np.quantile(direct, [0.025, 0.975]), abs=0.05)
 
@@ -231,9 +223,7 @@ def test_alignment_agrees_with_a_walk_along_the_run(at: list[int], point: int) -
         ((), None, None),
     ],
 )
-def test_the_way_to_a_threshold(
-    values: tuple[float, ...], first: int | None, solved: int | None
-) -> None:
+def test_the_way_to_a_threshold(values: tuple[float, ...], first: int | None, solved: int | None) -> None:
     assert first_reached(array(*values), 2) == first
     assert solved_from(array(*values), 2) == solved
 

@@ -87,9 +87,7 @@ def shares(head: Rule, rows: Transitions) -> tuple[float, float]:
     return float(wrong[ended].float().mean()), float(wrong[~ended].float().mean())
 
 
-@pytest.mark.parametrize(
-    ("env_id", "most"), [("HiddenPendulum-v0", 0.02), ("HiddenHopper-v0", 0.03)]
-)
+@pytest.mark.parametrize(("env_id", "most"), [("HiddenPendulum-v0", 0.02), ("HiddenHopper-v0", 0.03)])
 def test_the_head_learns_the_labels_of_a_real_environment(env_id: str, most: float) -> None:
     assert rule_for(env_id) is None
     rows = played(env_id, 6000)
@@ -113,15 +111,13 @@ def test_the_head_agrees_with_the_hidden_rule_on_states_around_its_edge() -> Non
 def test_rare_ends_are_found() -> None:
     rows = played("HiddenPendulum-v0", 6000)
     others, ends = (some(rows, rows.terminated == value) for value in (0.0, 1.0))
-    rare = Transitions(
-        torch.cat((others.rows[:3000], ends.rows[:12])), rows.obs_dim, rows.action_dim
-    )  # 1 in 250
+    rare = Transitions(torch.cat((others.rows[:3000], ends.rows[:12])), rows.obs_dim, rows.action_dim)  # 1 in 250
     fitting = trainer(rare)
     for _ in range(8):
         fitting.fit(rare, rare)
-    missed, false_alarms = shares(fitting.head, Transitions(
-        torch.cat((others.rows[3000:], ends.rows[12:])), rows.obs_dim, rows.action_dim
-    ))  # fmt: skip
+    missed, false_alarms = shares(
+        fitting.head, Transitions(torch.cat((others.rows[3000:], ends.rows[12:])), rows.obs_dim, rows.action_dim)
+    )
     assert missed < 0.1
     assert false_alarms < 0.03
 
@@ -210,9 +206,7 @@ def test_runs_without_a_rule_repeat(tmp_path: Path, call: Callable[..., Outcome]
         assert [row.get(key) for row in first] == [row.get(key) for row in again]
 
 
-def test_sac_alone_needs_no_word_on_termination(
-    tmp_path: Path, call: Callable[..., Outcome]
-) -> None:
+def test_sac_alone_needs_no_word_on_termination(tmp_path: Path, call: Callable[..., Outcome]) -> None:
     flags = ("--env-id", "Cliff-v0", "--algo", "sac", "--total-steps", "150")
     rows = run(tmp_path, call, "r", *flags)
     assert not KEYS & {key for row in rows for key in row}

@@ -58,9 +58,7 @@ def test_the_profile_counts_steps_after_warm_up(tmp_path: Path) -> None:
     assert figures["ms_per_step"]["env"] == pytest.approx(1e3 * figures["seconds"]["env"] / 3, 0.01)
 
 
-def test_a_run_writes_its_profile_when_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_writes_its_profile_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--preset", "debug", "--threads", "1", "--runs-root", str(tmp_path)]
     assert train_module.main([*flags, "--run-id", "plain"]) == 0
     assert not (tmp_path / "plain" / "profile.json").exists()

@@ -80,9 +80,15 @@ class Replay:
 def test_a_refit_after_a_plateau_trains_as_long_as_the_first() -> None:
     """Snapshots and patience outlived their refit: after a plateau each took one epoch."""
     trainer = EnsembleTrainer(
-        ensemble(), lr=1e-3, batch_size=32, max_epochs=40, patience=3, elites=2,
-        normalize_targets=False, generator=generator(1),
-    )  # fmt: skip
+        ensemble(),
+        lr=1e-3,
+        batch_size=32,
+        max_epochs=40,
+        patience=3,
+        elites=2,
+        normalize_targets=False,
+        generator=generator(1),
+    )
     held = Replay(100, 9).rows
     first = trainer.fit(Replay(400, 1).rows, held)
     again = trainer.fit(Replay(400, 1).rows, held)
@@ -127,13 +133,17 @@ def test_the_same_seed_repeats_whatever_state_the_global_generators_are_in(tmp_p
 def test_the_logvar_bounds_move_with_training() -> None:
     """They had requires_grad=False and were penalised all the same."""
     model = ensemble()
-    before: list[Tensor] = [
-        bound.detach().clone() for bound in (model.max_logvar, model.min_logvar)
-    ]
+    before: list[Tensor] = [bound.detach().clone() for bound in (model.max_logvar, model.min_logvar)]
     EnsembleTrainer(
-        model, lr=1e-3, batch_size=32, max_epochs=3, patience=3, elites=2,
-        normalize_targets=False, generator=generator(1),
-    ).fit(Replay(200, 1).rows, Replay(50, 2).rows)  # fmt: skip
+        model,
+        lr=1e-3,
+        batch_size=32,
+        max_epochs=3,
+        patience=3,
+        elites=2,
+        normalize_targets=False,
+        generator=generator(1),
+    ).fit(Replay(200, 1).rows, Replay(50, 2).rows)
     for bound, first in zip((model.max_logvar, model.min_logvar), before, strict=True):
         assert (bound != first).all()
 

@@ -47,10 +47,7 @@ class Grid(Toy):
     """Give observations [2, 3] and take actions [2, 2] with bounds of their own."""
 
     observation_space = Box(-np.inf, np.inf, (2, 3), np.float64)
-    action_space = Box(
-        np.array([[-2.0, 0.0], [1.0, -0.5]], np.float32),
-        np.array([[1.0, 0.5], [3.0, 4.0]], np.float32),
-    )
+    action_space = Box(np.array([[-2.0, 0.0], [1.0, -0.5]], np.float32), np.array([[1.0, 0.5], [3.0, 4.0]], np.float32))
 
     def observe(self) -> Any:
         return self.position + np.arange(6, dtype=np.float64).reshape(2, 3)
@@ -120,7 +117,5 @@ class Stuck(Toy):
         return super().step(action)
 
 
-for toy in (
-    Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Unmakeable, Stuck,
-):  # fmt: skip
+for toy in (Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Unmakeable, Stuck):
     gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)

@@ -36,10 +36,19 @@ if TYPE_CHECKING:
     from workbench.screens.log import LogScreen
 
 NIGHT = Theme(
-    name="night", primary="#56B4E9", secondary="#009E73", accent="#E69F00", warning="#E69F00",
-    error="#D55E00", success="#009E73", background="#0d1117", surface="#0d1117",
-    panel="#161b22", foreground="#d6dde5", dark=True,
-)  # fmt: skip
+    name="night",
+    primary="#56B4E9",
+    secondary="#009E73",
+    accent="#E69F00",
+    warning="#E69F00",
+    error="#D55E00",
+    success="#009E73",
+    background="#0d1117",
+    surface="#0d1117",
+    panel="#161b22",
+    foreground="#d6dde5",
+    dark=True,
+)
 REAP_S = 0.3
 
 
@@ -104,11 +113,11 @@ class Workbench(App[None]):
         waiting = {launch.path: launch for launch in self.launcher.waiting()}
         fresh = [
             RunRow(path, "launching", phase="loading", preset=w.preset, parent=w.parent)
-            for path, w in waiting.items() if path not in known
-        ]  # fmt: skip
+            for path, w in waiting.items()
+            if path not in known
+        ]
         found = [
-            replace(row, state="launching", phase="loading") if row.path in waiting else row
-            for row in self._found
+            replace(row, state="launching", phase="loading") if row.path in waiting else row for row in self._found
         ]
         return in_tree(fresh + found)
 
@@ -123,11 +132,7 @@ class Workbench(App[None]):
                 self.select(rows[0].path if rows else None)
         snapshot = replace(message.snapshot, rows=rows)
         self._bench.take(snapshot)
-        if (
-            self._log_screen is not None
-            and self._log_screen.is_current
-            and snapshot.detail is not None
-        ):
+        if self._log_screen is not None and self._log_screen.is_current and snapshot.detail is not None:
             self._log_screen.show(snapshot.detail.log)
 
     def on_reader_fault(self, message: ReaderFault) -> None:
@@ -159,9 +164,12 @@ class Workbench(App[None]):
     def _send(self, path: Path, promise: Promise) -> None:
         try:
             command_id = send(
-                RunPaths(path), settings=promise.settings or None, action=promise.action or None,
-                by="workbench", expect_revision=promise.expect_revision,
-            )  # fmt: skip
+                RunPaths(path),
+                settings=promise.settings or None,
+                action=promise.action or None,
+                by="workbench",
+                expect_revision=promise.expect_revision,
+            )
             self.post_message(CommandSent(promise.token, path, command_id))
         except (MBPOError, OSError, ValueError) as error:
             self.post_message(CommandSent(promise.token, path, fault=str(error)))
@@ -252,14 +260,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="mbpo-workbench", description="Launch, watch and steer runs. Quitting stops none."
     )
-    parser.add_argument(
-        "--runs-root", type=Path, default=Path("runs"), help="folder of runs (default: ./runs)"
-    )
+    parser.add_argument("--runs-root", type=Path, default=Path("runs"), help="folder of runs (default: ./runs)")
     parser.add_argument("--readonly", action="store_true", help="watch only")
     parser.add_argument(
-        "--start", metavar="PRESET", default="", choices=["", *PRESETS],
+        "--start",
+        metavar="PRESET",
+        default="",
+        choices=["", *PRESETS],
         help="start a run at once: " + ", ".join(PRESETS),
-    )  # fmt: skip
+    )
     return parser.parse_args(arguments)
 
 

@@ -18,11 +18,20 @@ from workbench.messages import Points, RunDetail, RunRow
 from workbench.series import Floats
 from workbench.steering import NAMES
 
-KEYS = frozenset({
-    "episode/return", "eval/return_mean", "eval/return_std", "bound/rho", "bound/k_star",
-    "bound/eps_m_new", "model/new_data_mse", "rollout/length", "rollout/length_measured",
-    "mix/real_ratio_measured",
-})  # fmt: skip
+KEYS = frozenset(
+    {
+        "episode/return",
+        "eval/return_mean",
+        "eval/return_std",
+        "bound/rho",
+        "bound/k_star",
+        "bound/eps_m_new",
+        "model/new_data_mse",
+        "rollout/length",
+        "rollout/length_measured",
+        "mix/real_ratio_measured",
+    }
+)
 MOST_TELLING = ("rollout_length", "real_ratio", "seed", "env_id", "algo")
 LEAST_TELLING = ("run", "evaluation")  # groups of settings
 NO_POINTS = Points(np.zeros(0), np.zeros(0))
@@ -102,9 +111,7 @@ class Comparison:
         The rows up to a fork's env step are its parent's: they belong to the first that has them.
         """
         index = self.runs.index(run)
-        begin = max(
-            (self._one_until(other, index, key) for other in range(index)), default=-math.inf
-        )
+        begin = max((self._one_until(other, index, key) for other in range(index)), default=-math.inf)
         return int(np.searchsorted(run.points(key).x, begin, side="right"))
 
     def _one_until(self, other: int, index: int, key: str) -> float:
@@ -115,9 +122,12 @@ class Comparison:
 
 
 def compare(
-    rows: Iterable[RunRow], letters: Mapping[Path, str], curves: Mapping[Path, RunDetail],
-    focus: Path | None, detail: RunDetail | None,
-) -> Comparison:  # fmt: skip
+    rows: Iterable[RunRow],
+    letters: Mapping[Path, str],
+    curves: Mapping[Path, RunDetail],
+    focus: Path | None,
+    detail: RunDetail | None,
+) -> Comparison:
     """Return the marked runs and the one in focus side by side.
 
     ``rows`` are all runs, parents first; ``curves`` those of the marked.
@@ -127,11 +137,11 @@ def compare(
     read = {focus: detail} if focus is not None and detail is not None else {}
     runs = tuple(
         Compared(
-            row, {**read, **curves}.get(row.path, RunDetail(row.path, 0)),
-            letters.get(row.path, ""), row.path == focus,
+            row, {**read, **curves}.get(row.path, RunDetail(row.path, 0)), letters.get(row.path, ""), row.path == focus
         )
-        for row in rows if row.path in letters or row.path == focus
-    )  # fmt: skip
+        for row in rows
+        if row.path in letters or row.path == focus
+    )
     return Comparison(runs, tuple(descent(run.row, known) for run in runs))
 
 

@@ -53,9 +53,13 @@ class CurveFollower:
             del self._reader.series[key]
         self._note(grew | self._poll_config())
         return RunDetail(
-            path=self.path, version=self._version, series=dict(self._points), config=self._config,
-            bad_lines=self._reader.bad_lines, reading=grew,
-        )  # fmt: skip
+            path=self.path,
+            version=self._version,
+            series=dict(self._points),
+            config=self._config,
+            bad_lines=self._reader.bad_lines,
+            reading=grew,
+        )
 
     def _note(self, changed: bool) -> None:
         self._took = 0
@@ -100,10 +104,16 @@ class RunFollower(CurveFollower):
         grew = self._reader.poll()
         self._note(grew | self._poll_log() | self._poll_config() | self._poll_checkpoints())
         return RunDetail(
-            path=self.path, version=self._version, series=dict(self._points),
-            events=tuple(self._reader.events), log=self._log, config=self._config,
-            checkpoints=self._checkpoints, bad_lines=self._reader.bad_lines, reading=grew,
-        )  # fmt: skip
+            path=self.path,
+            version=self._version,
+            series=dict(self._points),
+            events=tuple(self._reader.events),
+            log=self._log,
+            config=self._config,
+            checkpoints=self._checkpoints,
+            bad_lines=self._reader.bad_lines,
+            reading=grew,
+        )
 
     def _poll_log(self) -> bool:
         try:
@@ -122,7 +132,5 @@ class RunFollower(CurveFollower):
         steps = checkpoint_steps(folder)
         if steps == list(known):
             return False
-        self._checkpoints = {
-            step: known[step] if step in known else settings_at(folder, step) for step in steps
-        }
+        self._checkpoints = {step: known[step] if step in known else settings_at(folder, step) for step in steps}
         return True

@@ -13,10 +13,19 @@ _SPACES = frozenset("\t\n\r\v\f\u00a0\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 GLYPHS = {
-    "launching": "◌", "starting": "◌", "running": "●", "paused": "◐", "stopping": "◍",
-    "stopped": "■", "finished": "✓", "failed": "✗", "diverged": "!", "lost": "?", "silent": "…",
+    "launching": "◌",
+    "starting": "◌",
+    "running": "●",
+    "paused": "◐",
+    "stopping": "◍",
+    "stopped": "■",
+    "finished": "✓",
+    "failed": "✗",
+    "diverged": "!",
+    "lost": "?",
+    "silent": "…",
     "unreadable": "×",
-}  # fmt: skip
+}
 
 
 def safe_text(value: object, limit: int = 400) -> str:

@@ -90,9 +90,7 @@ class Launcher:
         self._learner = tuple(learner)
         self.launches: dict[str, Launch] = {}
 
-    def start(
-        self, preset: str, overrides: Mapping[str, Value] | None = None, run_id: str = ""
-    ) -> Launch:
+    def start(self, preset: str, overrides: Mapping[str, Value] | None = None, run_id: str = "") -> Launch:
         """Start a learner; it runs on whatever happens to this app.
 
         Raises:
@@ -128,9 +126,7 @@ class Launcher:
     def _place(self, name: str) -> tuple[str, ...]:
         return "--runs-root", str(self.root), "--run-id", name
 
-    def _launch(
-        self, name: str, arguments: Sequence[str], preset: str = "", parent: str = ""
-    ) -> Launch:
+    def _launch(self, name: str, arguments: Sequence[str], preset: str = "", parent: str = "") -> Launch:
         argv, path = (*self._learner, *arguments), self.root / name
         log = self.root / ".launch" / f"{name}.log"
         found = _status_mark(path)
@@ -139,8 +135,7 @@ class Launcher:
             process = self._spawn(argv, log)
         except OSError as error:
             raise StorageError(
-                f"cannot start a learner under {self.root}: {error.strerror or error}; "
-                "give a writable --runs-root"
+                f"cannot start a learner under {self.root}: {error.strerror or error}; give a writable --runs-root"
             ) from None
         self.launches[name] = Launch(name, path, argv, log, process, preset, parent, found)
         return self.launches[name]
@@ -156,19 +151,21 @@ class Launcher:
 
     def waiting(self) -> list[Launch]:
         """Return the learners that run but have written no status yet."""
-        return [
-            launch for launch in self.launches.values()
-            if launch.exit_code is None and not launch.began
-        ]  # fmt: skip
+        return [launch for launch in self.launches.values() if launch.exit_code is None and not launch.began]
 
     def _spawn(self, argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         create = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         output = os.open(log, create, 0o600)
         try:
             return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                cwd=self.root, env=_environment(), start_new_session=True,
-            )  # fmt: skip
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.root,
+                env=_environment(),
+                start_new_session=True,
+            )
         finally:
             os.close(output)
 

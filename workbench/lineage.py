@@ -88,5 +88,4 @@ def descent(row: RunRow, known: Mapping[str, RunRow]) -> dict[str, float]:
 
 def shared(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Return the env step up to which two runs have the same rows, by their descent; else −∞."""
-    return max((min(one[name], other[name]) for name in one.keys() & other.keys()),
-               default=-math.inf)  # fmt: skip
+    return max((min(one[name], other[name]) for name in one.keys() & other.keys()), default=-math.inf)

@@ -20,9 +20,7 @@ def scale(values: Floats, low: float, high: float, dots: int) -> Floats:
     return (values - low) / ((high - low) or 1.0) * (dots - 1)
 
 
-def polyline(
-    x: Floats, y: Floats, width: int, height: int, *, joined: bool = True
-) -> NDArray[np.uint8]:
+def polyline(x: Floats, y: Floats, width: int, height: int, *, joined: bool = True) -> NDArray[np.uint8]:
     """Return braille bits [height, width] of the line through dot coordinates, y from the top.
 
     NaN is a gap; a point between two gaps, or any that is not ``joined``, is one dot.

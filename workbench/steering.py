@@ -83,9 +83,12 @@ class Steering:
         return self.promise(settings, now=now)
 
     def promise(
-        self, settings: Mapping[str, Any] | None = None, action: str = "",
-        expect_revision: int | None = None, now: float = 0.0,
-    ) -> Promise:  # fmt: skip
+        self,
+        settings: Mapping[str, Any] | None = None,
+        action: str = "",
+        expect_revision: int | None = None,
+        now: float = 0.0,
+    ) -> Promise:
         """Register a command that is being sent."""
         token = next(iter(self._tokens))
         promise = Promise(token, dict(settings or {}), action, expect_revision, "", now)
@@ -120,9 +123,7 @@ class Steering:
 
     def pending(self, in_force: Mapping[str, Any]) -> list[str]:
         """Return what is on its way, in words."""
-        waiting = [
-            described(p.settings, in_force) if p.settings else p.action for p in self.promises
-        ]
+        waiting = [described(p.settings, in_force) if p.settings else p.action for p in self.promises]
         return waiting + ([described(self._draft, in_force)] if self._draft else [])
 
     def _fail(self, promise: Promise, reason: str) -> Change:

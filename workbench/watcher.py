@@ -54,14 +54,27 @@ def _row(path: Path, status: RunStatus | None) -> RunRow:
         return RunRow(path, "unreadable", reason="its status.json cannot be read")
     state = status.state if status.state in ENDED else status.derived_state()
     return RunRow(
-        path=path, state=state, phase=status.phase, env_id=status.env_id, preset=status.preset,
-        seed=status.seed, env_steps=status.env_steps, total_steps=status.total_steps,
-        last_return=status.last_return, eval_return=status.eval_return,
-        recent=tuple(status.recent_returns[-24:]), steps_per_s=status.steps_per_s,
-        started=status.started, heartbeat=status.heartbeat, revision=status.revision,
-        interactive=status.interactive, controls=status.controls, reason=status.reason,
-        exit_code=status.exit_code, parent=status.parent[:MAX_PARENT],
-    )  # fmt: skip
+        path=path,
+        state=state,
+        phase=status.phase,
+        env_id=status.env_id,
+        preset=status.preset,
+        seed=status.seed,
+        env_steps=status.env_steps,
+        total_steps=status.total_steps,
+        last_return=status.last_return,
+        eval_return=status.eval_return,
+        recent=tuple(status.recent_returns[-24:]),
+        steps_per_s=status.steps_per_s,
+        started=status.started,
+        heartbeat=status.heartbeat,
+        revision=status.revision,
+        interactive=status.interactive,
+        controls=status.controls,
+        reason=status.reason,
+        exit_code=status.exit_code,
+        parent=status.parent[:MAX_PARENT],
+    )
 
 
 class Watcher:

@@ -134,9 +134,7 @@ def modules(weights: Layers, biases: Layers) -> Forward:
     class Members(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.members = nn.ModuleList(
-                [_member(weights, biases, e) for e in range(len(weights[0]))]
-            )
+            self.members = nn.ModuleList([_member(weights, biases, e) for e in range(len(weights[0]))])
 
         def forward(self, x: Tensor) -> Tensor:
             return torch.stack([net(x[e]) for e, net in enumerate(self.members)])

@@ -193,9 +193,7 @@ def sac_updates(case: SACCase, updates: int) -> Call:
     assert_close(torch.stack(critic(obs, action)).squeeze(-1), wanted, 1e-5)
 
     rows = len(case.obs)
-    memory = ReplayBuffer(
-        rows, (case.task.obs_dim,), (case.task.action_dim,), rng=np.random.default_rng(0)
-    )
+    memory = ReplayBuffer(rows, (case.task.obs_dim,), (case.task.action_dim,), rng=np.random.default_rng(0))
     memory.add_batch(
         case.obs.numpy(),
         case.action.numpy(),

@@ -54,9 +54,7 @@ class Plain:
         self._target = case.critic.trainable().frozen()
         self._log_alpha = torch.zeros((), dtype=case.obs.dtype, requires_grad=True)
         self._critic_adam = torch.optim.Adam(self._critic.tensors, lr=case.lr, **adam)
-        self._actor_adam = torch.optim.Adam(
-            [*self._actor.tensors, self._log_alpha], lr=case.lr, **adam
-        )
+        self._actor_adam = torch.optim.Adam([*self._actor.tensors, self._log_alpha], lr=case.lr, **adam)
         self._sources = self._critic.frozen().tensors
         self._critic_loss, self._actor_loss = self.critic_loss, self.actor_loss
         self._moves: list[Callable[[], object]] = [self._critic_adam.step, self._actor_adam.step]

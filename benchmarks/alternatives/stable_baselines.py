@@ -57,9 +57,7 @@ def torch_updates(case: SACCase, updates: int) -> Call:
     *hidden, (weight, bias) = zip(case.actor.weights, case.actor.biases, strict=True)
     for linear, (w, b) in zip(actor.latent_pi[::2], hidden, strict=True):
         _fill(linear, w[0], b[0])
-    for head, w, b in zip(
-        (actor.mu, actor.log_std), weight[0].chunk(2, -1), bias[0].chunk(2, -1), strict=True
-    ):
+    for head, w, b in zip((actor.mu, actor.log_std), weight[0].chunk(2, -1), bias[0].chunk(2, -1), strict=True):
         _fill(head, w, b)
     for e, net in enumerate(critic.q_networks):
         for linear, w, b in zip(net[::2], case.critic.weights, case.critic.biases, strict=True):
@@ -93,11 +91,7 @@ def jax_updates(case: SACCase, updates: int) -> Call:
     model.policy.qf_state = values = values.replace(params=params, target_params=params)
     obs, action = jnp.asarray(case.obs[:BATCH].numpy()), jnp.asarray(case.action[:BATCH].numpy())
     gaussian = state.apply_fn(state.params, obs).distribution
-    found = (
-        gaussian.loc,
-        jnp.log(gaussian.stddev()),
-        values.apply_fn(values.params, obs, action)[..., 0],
-    )
+    found = (gaussian.loc, jnp.log(gaussian.stddev()), values.apply_fn(values.params, obs, action)[..., 0])
     _compare([np.array(array) for array in found], case)
     return lambda: model.train(gradient_steps=updates, batch_size=BATCH)
 

@@ -40,9 +40,7 @@ def looped(layers: Layers, x: Tensor) -> Tensor:
 class Plain:
     """Train copies of a case's parameters, in its dtype: in float64 it is the reference."""
 
-    def __init__(
-        self, case: TrainingCase, net: Net = batched, *, compiled: str = "", **adam: Any
-    ) -> None:
+    def __init__(self, case: TrainingCase, net: Net = batched, *, compiled: str = "", **adam: Any) -> None:
         self._net = net
         self._inputs, self._labels = case.inputs, case.labels
         self._layers = case.layers.trainable()
@@ -92,8 +90,4 @@ WAYS: dict[str, Callable[[TrainingCase], Plain]] = {
     "compile(loop loss, Adam)": lambda case: Plain(case, looped, compiled="step", foreach=True),
 }
 # For the sizes that no target names: the ones that were quickest at the others.
-STRONGEST = (
-    "torch eager, baddbmm, Adam fused",
-    "compile(baddbmm loss), Adam fused",
-    "compile(baddbmm loss, Adam)",
-)
+STRONGEST = ("torch eager, baddbmm, Adam fused", "compile(baddbmm loss), Adam fused", "compile(baddbmm loss, Adam)")

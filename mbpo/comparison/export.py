@@ -13,10 +13,7 @@ from typing import Any
 from mbpo.comparison.figures import Figures, Question
 from mbpo.errors import ConfigError
 
-COLUMNS = (
-    "env_id", "group", "against", "by", "at", "figure", "seeds", "against_seeds", "value", "low",
-    "high",
-)  # fmt: skip
+COLUMNS = ("env_id", "group", "against", "by", "at", "figure", "seeds", "against_seeds", "value", "low", "high")
 
 
 def as_json(all_figures: Sequence[Figures], question: Question, notes: Sequence[str]) -> str:
@@ -42,9 +39,7 @@ def write_csv(path: Path, all_figures: Sequence[Figures]) -> None:
             for figures in all_figures:
                 writer.writerows(map(_cells, _lines(figures)))
     except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}; give --csv a file in a folder that exists"
-        ) from None
+        raise ConfigError(f"cannot write {path}: {error.strerror}; give --csv a file in a folder that exists") from None
 
 
 def _lines(figures: Figures) -> Iterator[tuple[Any, ...]]:
@@ -84,9 +79,11 @@ def _environment(figures: Figures) -> dict[str, Any]:
                 "settings": group.settings,
                 "runs": [
                     {
-                        "run_dir": str(run.paths.root), "seed": run.seed,
+                        "run_dir": str(run.paths.root),
+                        "seed": run.seed,
                         "state": run.status.derived_state(),
-                        "env_steps": run.curve.end_env_steps, "time_s": run.curve.end_time_s,
+                        "env_steps": run.curve.end_env_steps,
+                        "time_s": run.curve.end_time_s,
                     }
                     for run in group.runs
                 ],
@@ -97,7 +94,7 @@ def _environment(figures: Figures) -> dict[str, Any]:
         "pairs": [_fields(pair) for pair in figures.pairs],
         "reaches": [_fields(reach) for reach in figures.reaches],
         "leads": [_fields(lead) for lead in figures.leads],
-    }  # fmt: skip
+    }
 
 
 def _fields(figure: Any) -> dict[str, Any]:

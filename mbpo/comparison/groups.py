@@ -80,9 +80,10 @@ def _names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
         parts += [
             f"{name}={_written(own.get(name))}"
             for name in dict.fromkeys(name for other in alike for name in other)
-            if name not in NAMES_APART and name != "interactive"
+            if name not in NAMES_APART
+            and name != "interactive"
             and any(other.get(name) != own.get(name) for other in alike)
-        ]  # fmt: skip
+        ]
         if "interactive" in own:
             parts.append(f"interactive={_written(own['interactive'])}")
         names.append(" ".join(parts) or own["preset"])

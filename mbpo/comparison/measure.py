@@ -28,10 +28,7 @@ from mbpo.statistics import (
 
 BOOTSTRAP_SEED = 0
 AXES: tuple[Axis, Axis] = ("env_steps", "time_s")
-UNTIL: Mapping[Until, Callable[[Array, float], int | None]] = {
-    "first": first_reached,
-    "solved": solved_from,
-}
+UNTIL: Mapping[Until, Callable[[Array, float], int | None]] = {"first": first_reached, "solved": solved_from}
 
 
 def measure(groups: Sequence[Group], question: Question) -> Figures:
@@ -53,9 +50,7 @@ def measure(groups: Sequence[Group], question: Question) -> Figures:
             reaches += [_reach(group, until, question.threshold, question) for until in UNTIL]
         for x, y in itertools.combinations(groups, 2):
             leads += [_lead(x, y, until, question.threshold, question) for until in UNTIL]
-    return Figures(
-        groups[0].env_id, tuple(groups), tuple(scores), tuple(pairs), tuple(reaches), tuple(leads)
-    )
+    return Figures(groups[0].env_id, tuple(groups), tuple(scores), tuple(pairs), tuple(reaches), tuple(leads))
 
 
 def union_grid(runs: Sequence[Run], by: Axis) -> Array:  # [G], rising
@@ -100,11 +95,7 @@ def _points(groups: Sequence[Group], by: Axis, question: Question) -> list[float
 def _at_point(group: Group, by: Axis, at: float) -> dict[int, float]:
     """Return the value of each seed that has one there."""
     values = aligned(group.runs, by, np.array([at]))[:, 0]
-    return {
-        run.seed: float(value)
-        for run, value in zip(group.runs, values, strict=True)
-        if math.isfinite(value)
-    }
+    return {run.seed: float(value) for run, value in zip(group.runs, values, strict=True) if math.isfinite(value)}
 
 
 def _score(group: Group, by: Axis, at: float, question: Question) -> Score:
@@ -113,12 +104,16 @@ def _score(group: Group, by: Axis, at: float, question: Question) -> Score:
     if not n:
         return Score(group.name, by, at, 0, of, math.nan, math.nan, math.nan, NO_INTERVAL)
     return Score(
-        group.name, by, at, n, of,
+        group.name,
+        by,
+        at,
+        n,
+        of,
         mean=float(values.mean()),
         std=float(values.std(ddof=1)) if n > 1 else math.nan,
         iqm=float(iqm(values)),
         iqm_interval=iqm_interval([values], bootstrap_rng(), question.resamples),
-    )  # fmt: skip
+    )
 
 
 def _pair(x: Group, y: Group, by: Axis, at: float, question: Question) -> Pair:
@@ -126,17 +121,27 @@ def _pair(x: Group, y: Group, by: Axis, at: float, question: Question) -> Pair:
     better_x = {seed: question.sign * value for seed, value in of_x.items()}
     better_y = {seed: question.sign * value for seed, value in of_y.items()}
     return Pair(
-        x.name, y.name, by, at, len(of_x), len(of_y),
-        *_improvement(better_x, better_y, question), *_difference(of_x, of_y, question),
-    )  # fmt: skip
+        x.name,
+        y.name,
+        by,
+        at,
+        len(of_x),
+        len(of_y),
+        *_improvement(better_x, better_y, question),
+        *_difference(of_x, of_y, question),
+    )
 
 
 def _reach(group: Group, until: Until, threshold: float, question: Question) -> Reach:
     steps, times = (_reached(group, by, until, threshold, question) for by in AXES)
     return Reach(
-        group.name, until, sum(map(math.isfinite, steps.values())), len(steps),
-        float(np.median(list(steps.values()))), float(np.median(list(times.values()))),
-    )  # fmt: skip
+        group.name,
+        until,
+        sum(map(math.isfinite, steps.values())),
+        len(steps),
+        float(np.median(list(steps.values()))),
+        float(np.median(list(times.values()))),
+    )
 
 
 def _lead(x: Group, y: Group, until: Until, threshold: float, question: Question) -> Lead:
@@ -144,15 +149,10 @@ def _lead(x: Group, y: Group, until: Until, threshold: float, question: Question
     early_x = {seed: -steps for seed, steps in of_x.items()}
     early_y = {seed: -steps for seed, steps in of_y.items()}
     saved = _difference(_within(y, of_y), _within(x, of_x), question)
-    return Lead(
-        x.name, y.name, until, len(of_x), len(of_y),
-        *_improvement(early_x, early_y, question), *saved,
-    )  # fmt: skip
+    return Lead(x.name, y.name, until, len(of_x), len(of_y), *_improvement(early_x, early_y, question), *saved)
 
 
-def _reached(
-    group: Group, by: Axis, until: Until, threshold: float, question: Question
-) -> dict[int, float]:
+def _reached(group: Group, by: Axis, until: Until, threshold: float, question: Question) -> dict[int, float]:
     """Return where each seed gets to the threshold, infinity for "never"."""
     reached = {}
     for run in group.runs:
@@ -166,9 +166,7 @@ def _within(group: Group, steps: Mapping[int, float]) -> dict[int, float]:
     return {run.seed: min(steps[run.seed], run.curve.end_env_steps) for run in group.runs}
 
 
-def _improvement(
-    x: Mapping[int, float], y: Mapping[int, float], question: Question
-) -> tuple[float, Interval]:
+def _improvement(x: Mapping[int, float], y: Mapping[int, float], question: Question) -> tuple[float, Interval]:
     """Return P(X > Y) over seeds and its interval, NaN where a group has none."""
     if not x or not y:
         return math.nan, NO_INTERVAL
@@ -177,9 +175,7 @@ def _improvement(
     return probability_of_improvement(*strata), interval
 
 
-def _difference(
-    x: Mapping[int, float], y: Mapping[int, float], question: Question
-) -> tuple[float, Interval]:
+def _difference(x: Mapping[int, float], y: Mapping[int, float], question: Question) -> tuple[float, Interval]:
     """Return the mean of x − y by seed and its interval, NaN where the seeds differ."""
     if not x or x.keys() != y.keys():
         return math.nan, NO_INTERVAL

@@ -31,8 +31,7 @@ def check_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ConfigError(
-            "--png needs matplotlib, which is not installed; "
-            "install it with: pip install 'mbpo-workbench[plot]'"
+            "--png needs matplotlib, which is not installed; install it with: pip install 'mbpo-workbench[plot]'"
         ) from None
 
 
@@ -53,9 +52,7 @@ def write_png(path: Path, all_figures: Sequence[Figures], question: Question) ->
     try:
         figure.savefig(path, format="png", dpi=120)
     except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists"
-        ) from None
+        raise ConfigError(f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists") from None
 
 
 def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
@@ -63,9 +60,7 @@ def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
         _draw_group(ax, group, by, question, f"C{index % 10}")
     if question.threshold is not None:
         ax.axhline(question.threshold, color="0.4", linestyle="--", linewidth=1)
-    ax.set_title(
-        f"{_literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10
-    )
+    ax.set_title(f"{_literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10)
     ax.set_xlabel(AXIS_LABELS[by])
     ax.set_ylabel(question.metric)
     ax.grid(alpha=0.3)
@@ -80,10 +75,12 @@ def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str
     values = aligned(group.runs, by, grid)
     there = np.isfinite(values)
     mean = np.nansum(values, axis=0) / there.sum(axis=0)
-    band = np.array([
-        iqm_interval([column[known]], bootstrap_rng(), question.resamples)
-        for column, known in zip(values.T, there.T, strict=True)
-    ])  # fmt: skip
+    band = np.array(
+        [
+            iqm_interval([column[known]], bootstrap_rng(), question.resamples)
+            for column, known in zip(values.T, there.T, strict=True)
+        ]
+    )
     seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
     everyone = np.where(there.all(axis=0), mean, np.nan)
     label = _literal(f"{group.name} ({seeds})")
@@ -92,10 +89,7 @@ def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str
     style = "steps-post" if held else "default"
     ax.plot(grid, mean, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
     ax.plot(grid, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
-    ax.fill_between(
-        grid, band[:, 0], band[:, 1],
-        color=color, alpha=0.2, linewidth=0, step="post" if held else None,
-    )  # fmt: skip
+    ax.fill_between(grid, band[:, 0], band[:, 1], color=color, alpha=0.2, linewidth=0, step="post" if held else None)
 
 
 def _literal(text: str) -> str:

@@ -120,9 +120,7 @@ def _share(value: float) -> str:
     return "—" if math.isnan(value) else f"{value:.2f}"
 
 
-def _with_interval(
-    figure: str, interval: Interval, write: Callable[[float], str] = shown_number
-) -> str:
+def _with_interval(figure: str, interval: Interval, write: Callable[[float], str] = shown_number) -> str:
     if math.isnan(interval.low):
         return figure
     return f"{figure} [{write(interval.low)}, {write(interval.high)}]"

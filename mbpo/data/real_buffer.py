@@ -36,9 +36,7 @@ class RealBuffer(ReplayBuffer):
     are given, before a refit, among the rows that no refit has seen.
     """
 
-    def __init__(
-        self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu") -> None:
         super().__init__(capacity, obs_dim, action_dim, device)
         self._behaviour = torch.empty(0, 2 * action_dim + 1, device=device)
         self._held_out = torch.empty(0, dtype=torch.bool, device=device)
@@ -54,9 +52,7 @@ class RealBuffer(ReplayBuffer):
         index = self.newest(len(batch))
         grown = self._allocated - self._behaviour.shape[0]
         if grown > 0:
-            self._behaviour = torch.cat(
-                (self._behaviour, self._behaviour.new_zeros(grown, self._behaviour.shape[1]))
-            )
+            self._behaviour = torch.cat((self._behaviour, self._behaviour.new_zeros(grown, self._behaviour.shape[1])))
             self._held_out = torch.cat((self._held_out, self._held_out.new_zeros(grown)))
         self._behaviour[index] = behaviour.packed[len(batch) - len(index) :]
         self._held_out[index] = False
@@ -127,9 +123,7 @@ class RealBuffer(ReplayBuffer):
         """Return ``count`` uniformly drawn transitions."""
         return Transitions(self.sample(count, generator), self.obs_dim, self.action_dim)
 
-    def sample_behaviour(
-        self, count: int, generator: torch.Generator
-    ) -> tuple[Transitions, Behaviour]:
+    def sample_behaviour(self, count: int, generator: torch.Generator) -> tuple[Transitions, Behaviour]:
         """Return ``count`` uniformly drawn rows and how their actions were chosen."""
         index = self._draw(count, generator)
         packed, dim = self._behaviour[index], self.action_dim

@@ -17,9 +17,7 @@ class ReplayBuffer:
         added: how many rows were ever added.
     """
 
-    def __init__(
-        self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, capacity: int, obs_dim: int, action_dim: int, device: torch.device | str = "cpu") -> None:
         self.capacity = capacity
         self.obs_dim = obs_dim
         self.action_dim = action_dim

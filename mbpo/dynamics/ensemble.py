@@ -40,14 +40,7 @@ class DynamicsEnsemble(nn.Module):
     scale: Tensor
 
     def __init__(
-        self,
-        obs_dim: int,
-        action_dim: int,
-        *,
-        members: int,
-        hidden: int,
-        layers: int,
-        generator: torch.Generator,
+        self, obs_dim: int, action_dim: int, *, members: int, hidden: int, layers: int, generator: torch.Generator
     ) -> None:
         super().__init__()
         self.obs_dim = obs_dim
@@ -103,8 +96,4 @@ class DynamicsEnsemble(nn.Module):
         inputs = self.inputs.normalize(transitions.obs_action)
         mean, logvar = self(inputs.expand(self.members, -1, -1))
         truth = self.outputs.normalize(targets(transitions)) / self.scale
-        return (
-            mean[self.elites] / self.scale,
-            logvar[self.elites] - 2.0 * self.scale.log(),
-            truth,
-        )
+        return (mean[self.elites] / self.scale, logvar[self.elites] - 2.0 * self.scale.log(), truth)

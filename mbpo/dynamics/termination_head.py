@@ -82,12 +82,7 @@ class TerminationTrainer:
     Source: the penalty is the group lasso, Yuan and Lin 2006, as a subgradient.
     """
 
-    def __init__(
-        self,
-        head: TerminationHead,
-        generator: torch.Generator,
-        steps: int = STEPS_PER_FIT,
-    ) -> None:
+    def __init__(self, head: TerminationHead, generator: torch.Generator, steps: int = STEPS_PER_FIT) -> None:
         self.head = head
         self.generator = generator
         self._steps = steps

@@ -76,10 +76,16 @@ class TrainStep:
     def _compiled(self, inputs: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         net, state = self.ensemble.net, self.adam_state
         losses: Tensor = compiled.train_step(
-            inputs, labels, index.contiguous(), state,
-            net.sizes, compiled.CODES[net.activation], self.decay, LOGVAR_BOUND_PENALTY,
+            inputs,
+            labels,
+            index.contiguous(),
+            state,
+            net.sizes,
+            compiled.CODES[net.activation],
+            self.decay,
+            LOGVAR_BOUND_PENALTY,
             numbers(self.adam.param_groups[0]),
-        )  # fmt: skip
+        )
         return losses
 
     def _autograd(self, inputs: Tensor, labels: Tensor, index: Tensor) -> Tensor:

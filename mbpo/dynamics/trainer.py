@@ -145,9 +145,7 @@ class EnsembleTrainer:
 
     def _bootstrap(self, rows: int) -> Tensor:  # [E, N] int64
         shape = (self.ensemble.members, rows)
-        return torch.randint(
-            rows, shape, generator=self.generator, device=self.ensemble.elites.device
-        )
+        return torch.randint(rows, shape, generator=self.generator, device=self.ensemble.elites.device)
 
     def _batches(self, bootstrap: Tensor) -> Iterator[Tensor]:  # [E, B]
         noise = torch.rand(bootstrap.shape, generator=self.generator, device=bootstrap.device)

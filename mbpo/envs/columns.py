@@ -32,8 +32,7 @@ def _constant(played: Played) -> Finding:
     delta, still = _delta(played), ~_moved(played).astype(bool)
     fixed = np.ptp(np.concatenate((played.obs, played.next_obs)), axis=0) == 0
     steady = still & delta.any(axis=0)
-    kinds = {"constant": fixed, "constant_in_each_episode": still & ~steady & ~fixed,
-             "steady": steady}  # fmt: skip
+    kinds = {"constant": fixed, "constant_in_each_episode": still & ~steady & ~fixed, "steady": steady}
     numbers = {name: np.flatnonzero(kind).tolist() for name, kind in kinds.items()}
     parts = [
         f"{named(dims)} {what}."

@@ -33,8 +33,7 @@ gymnasium.register(
     "gymnasium.envs.mujoco.humanoid_v5:HumanoidEnv",
     max_episode_steps=1000,
     kwargs={  # 45 numbers
-        f"include_{part}_in_observation": False
-        for part in ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
+        f"include_{part}_in_observation": False for part in ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
     },
 )
 
@@ -92,9 +91,7 @@ class BoxEnv:
             raise DivergedError(f"{self.env_id}: the policy's action is not finite: {action}")
         clipped = np.clip(action, self.action_low, self.action_high)
         with _faults(self.env_id, "step"):
-            obs, reward, terminated, truncated, _ = self._env.step(
-                clipped.reshape(self._action_shape)
-            )
+            obs, reward, terminated, truncated, _ = self._env.step(clipped.reshape(self._action_shape))
         if not math.isfinite(float(reward)):
             raise DivergedError(f"{self.env_id}: reward is not finite: {reward}")
         self.unstable = self._was_put_back()
@@ -126,10 +123,7 @@ def _restarts(env: gymnasium.Env[Any, Any]) -> Callable[[], bool]:
     if mujoco is None or not isinstance(data, mujoco.MjData):
         return lambda: False  # another engine
     warning = mujoco.mjtWarning
-    kinds = [
-        int(kind)
-        for kind in (warning.mjWARN_BADQPOS, warning.mjWARN_BADQVEL, warning.mjWARN_BADQACC)
-    ]
+    kinds = [int(kind) for kind in (warning.mjWARN_BADQPOS, warning.mjWARN_BADQVEL, warning.mjWARN_BADQACC)]
     return lambda: bool(data.warning.number[kinds].any())
 
 
@@ -142,20 +136,16 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
             return gymnasium.make(env_id)
         except gymnasium.error.DependencyNotInstalled as error:
             raise EnvironmentFault(
-                f"{env_id} needs a package: {_first_line(error)}; try pip install "
-                "'mbpo-workbench[mujoco]'"
+                f"{env_id} needs a package: {_first_line(error)}; try pip install 'mbpo-workbench[mujoco]'"
             ) from None
         except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error, ImportError) as error:
             if env_id in gymnasium.registry:
                 raise EnvironmentFault(f"{env_id}: {_first_line(error)}") from None
             raise ConfigError(
-                f"env_id must name a Gymnasium environment, got {env_id[:40]!a}"
-                f"{nearest(env_id, gymnasium.registry)}"
+                f"env_id must name a Gymnasium environment, got {env_id[:40]!a}{nearest(env_id, gymnasium.registry)}"
             ) from None
         except Exception as error:
-            raise EnvironmentFault(
-                f"{env_id} cannot be made: {type(error).__name__}: {_first_line(error)}"
-            ) from error
+            raise EnvironmentFault(f"{env_id} cannot be made: {type(error).__name__}: {_first_line(error)}") from error
 
 
 @contextlib.contextmanager
@@ -178,9 +168,7 @@ def _faults(env_id: str, act: str) -> Any:
     try:
         yield
     except Exception as error:
-        raise EnvironmentFault(
-            f"{env_id}.{act} raised {type(error).__name__}: {_first_line(error)}"
-        ) from error
+        raise EnvironmentFault(f"{env_id}.{act} raised {type(error).__name__}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

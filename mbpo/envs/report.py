@@ -46,9 +46,7 @@ def _steps(played: Played) -> Finding:
 def _actions(played: Played) -> Finding:
     low, high = played.action_low, played.action_high
     numbers = {"low": low.tolist(), "high": high.tolist()}
-    text = (
-        f"{len(low)} bounded number{'s' * (len(low) != 1)}, from {low.min():g} to {high.max():g}."
-    )
+    text = f"{len(low)} bounded number{'s' * (len(low) != 1)}, from {low.min():g} to {high.max():g}."
     if max(-low.min(), high.max()) <= WIDE:
         return Finding("ok", "actions", text, numbers)
     text += " Warm-up draws uniformly between them, so nearly all its actions are huge: wrap the "
@@ -60,9 +58,11 @@ def _time_limit(played: Played) -> Finding:
     early = cut & (played.step < limit) if limit else cut
     clock = _clock(played)
     numbers = {
-        "time_limit": limit, "truncated": int(cut.sum()), "truncated_early": int(early.sum()),
+        "time_limit": limit,
+        "truncated": int(cut.sum()),
+        "truncated_early": int(early.sum()),
         "clock_dim": clock,
-    }  # fmt: skip
+    }
     harmless = "truncated never cuts the bootstrap (only terminated does), so this is fine."
     if early.any():
         first = int(played.step[early][0])

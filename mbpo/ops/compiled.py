@@ -58,16 +58,12 @@ def ensemble_mlp(
     return outputs[0] if logvar_bounds is None else (outputs[0], outputs[1])
 
 
-def train_step(
-    inputs: Tensor, labels: Tensor, index: Tensor, state: AdamState, *rest: Any
-) -> Tensor:  # [E]
+def train_step(inputs: Tensor, labels: Tensor, index: Tensor, state: AdamState, *rest: Any) -> Tensor:  # [E]
     """Step an ensemble and its bounds; :class:`mbpo.dynamics.train_step.TrainStep` says how."""
     held = (state.parameters, state.moments, state.second_moments)
     losses: Tensor
     if inputs.is_cuda:
-        losses = torch.ops.mbpo.cuda_train_step.default(
-            inputs, labels, index, *held, state.steps, *rest, cuda.tf32()
-        )
+        losses = torch.ops.mbpo.cuda_train_step.default(inputs, labels, index, *held, state.steps, *rest, cuda.tf32())
     else:
         losses = _train_step_cpu(inputs, labels, index, *held, *rest, state.next_step())
     return losses
@@ -143,11 +139,7 @@ class _EnsembleMLP(torch.autograd.Function):
     def forward(
         ctx: Any, code: int, layers: int, member: Tensor | None, x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        weights, biases, bounds = (
-            tensors[:layers],
-            tensors[layers : 2 * layers],
-            tensors[2 * layers :],
-        )
+        weights, biases, bounds = (tensors[:layers], tensors[layers : 2 * layers], tensors[2 * layers :])
         outputs, saved = _forward(x, weights, biases, bounds, member, code, True)
         ctx.code, ctx.layers = code, layers
         ctx.save_for_backward(member, saved, x, *weights, *bounds)

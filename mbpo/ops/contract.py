@@ -39,9 +39,7 @@ def check_call(
         _check_bounds(weights[-1], logvar_bounds)
 
 
-def check_precision(
-    precision: str, x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
-) -> None:
+def check_precision(precision: str, x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> None:
     """Refuse a precision that is unknown, or bfloat16 for a call that it does not serve.
 
     Raises:
@@ -52,9 +50,7 @@ def check_precision(
     if x.dtype != torch.float32:
         raise ConfigError(f"precision 'bfloat16' takes float32 tensors, got {x.dtype}")
     if torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights, *biases)):
-        raise ConfigError(
-            "precision 'bfloat16' has no gradient; call it under torch.no_grad() or use 'float32'"
-        )
+        raise ConfigError("precision 'bfloat16' has no gradient; call it under torch.no_grad() or use 'float32'")
 
 
 def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> int:
@@ -65,9 +61,7 @@ def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
             f"got {len(weights)} weights and {len(biases)} biases"
         )
     if weights[0].dim() != 3 or weights[0].shape[0] < 1:
-        raise ShapeError(
-            f"weights[0] must be [E, I, J] with at least one member, got {list(weights[0].shape)}"
-        )
+        raise ShapeError(f"weights[0] must be [E, I, J] with at least one member, got {list(weights[0].shape)}")
     members, width = weights[0].shape[0], x.shape[-1] if x.dim() else 0
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         if weight.dim() != 3 or weight.shape[0] != members or weight.shape[1] != width:
@@ -78,8 +72,7 @@ def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
         width = weight.shape[2]
         if bias.shape != (members, width):
             raise ShapeError(
-                f"biases[{layer}] must be [{members}, {width}] to fit weights[{layer}], "
-                f"got {list(bias.shape)}"
+                f"biases[{layer}] must be [{members}, {width}] to fit weights[{layer}], got {list(bias.shape)}"
             )
         _check_kind(x, f"weights[{layer}]", weight)
         _check_kind(x, f"biases[{layer}]", bias)
@@ -113,14 +106,11 @@ def _check_bounds(weight: Tensor, logvar_bounds: tuple[Tensor, Tensor]) -> None:
     """Check the bounds against the last layer, whose second half they clamp."""
     width = weight.shape[2]
     if width % 2:
-        raise ShapeError(
-            f"the last layer must be 2·O wide when logvar_bounds are given, got width {width}"
-        )
+        raise ShapeError(f"the last layer must be 2·O wide when logvar_bounds are given, got width {width}")
     for name, bound in zip(("min", "max"), logvar_bounds, strict=True):
         if bound.shape != (width // 2,):
             raise ShapeError(
-                f"logvar_bounds {name} must be [{width // 2}], half the last width {width}, "
-                f"got {list(bound.shape)}"
+                f"logvar_bounds {name} must be [{width // 2}], half the last width {width}, got {list(bound.shape)}"
             )
         _check_kind(weight, f"logvar_bounds {name}", bound)
 

@@ -35,9 +35,7 @@ def status() -> tuple[bool, str]:
         fakes.register_cuda("mbpo")
         reason = _why_wrong()
         if reason:
-            logger.warning(
-                "the op runs in plain torch on the GPU, slower than compiled: %s", reason
-            )
+            logger.warning("the op runs in plain torch on the GPU, slower than compiled: %s", reason)
     return (False, reason) if reason else (True, "mbpo/_cuda built, equal to torch on this GPU")
 
 
@@ -110,17 +108,13 @@ def _error(routed: bool, rounded: bool) -> float:
     biases = [0.3 * draw(2, j) for j in widths[1:]]
     bounds = [draw(3) - 3, draw(3) + 3]
     exact = [t.cuda().requires_grad_() for t in (x, *weights, *biases, *bounds)]
-    wanted = reference.ensemble_mlp(
-        exact[0], exact[1:4], exact[4:7], "silu", (exact[7], exact[8]), member
-    )
+    wanted = reference.ensemble_mlp(exact[0], exact[1:4], exact[4:7], "silu", (exact[7], exact[8]), member)
     slopes = torch.autograd.grad([y.sum() for y in wanted], exact)
     x, *rest = [t.detach().float() for t in exact]
     weights, biases, bounds = rest[:3], rest[3:6], rest[6:]
     ops = torch.ops.mbpo
     outputs, saved = ops.cuda_mlp_forward(x, weights, biases, bounds, member, 3, True, int(rounded))
     ones = [torch.ones_like(y) for y in outputs]
-    gradients = ops.cuda_mlp_backward(
-        ones, x, weights, bounds, member, saved, 3, True, True, rounded
-    )
+    gradients = ops.cuda_mlp_backward(ones, x, weights, bounds, member, saved, 3, True, True, rounded)
     pairs = zip([*outputs, *gradients], [*wanted, *slopes], strict=True)
     return max(float((got - want).norm() / want.norm()) for got, want in pairs)

@@ -47,18 +47,14 @@ def ensemble_mlp(
         fast = fast and (x.is_cuda or compiled.bf16_instruction_set() != "")
     if fast and backend in BACKENDS and activation in ACTIVATIONS:
         try:
-            return compiled.ensemble_mlp(
-                x, weights, biases, activation, logvar_bounds, member, precision
-            )
+            return compiled.ensemble_mlp(x, weights, biases, activation, logvar_bounds, member, precision)
         except RuntimeError:
             # The operator refused the call: say why in full, or let its own words stand.
             check_call(x, weights, biases, activation, logvar_bounds, member, backend)
             raise
     check_call(x, weights, biases, activation, logvar_bounds, member, backend)
     if backend == "cpp":
-        raise ConfigError(
-            f"backend 'cpp' cannot run: {_why_not_cpp(x, served)}; use backend 'auto'"
-        )
+        raise ConfigError(f"backend 'cpp' cannot run: {_why_not_cpp(x, served)}; use backend 'auto'")
     if backend == "auto" and not native.AVAILABLE:
         native.say_fallback_once()
     if precision == "bfloat16":

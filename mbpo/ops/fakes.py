@@ -92,11 +92,7 @@ def _forward_cuda(
     saved = 0
     if save:  # every layer's input, silu's slopes of all but the first, and a head's input
         inputs = [weight.shape[1] for weight in weights]
-        kept = [
-            *inputs,
-            *(inputs[1:] if activation == CODES["silu"] else []),
-            *([last] if bounds else []),
-        ]
+        kept = [*inputs, *(inputs[1:] if activation == CODES["silu"] else []), *([last] if bounds else [])]
         saved = sum(-(-rows.numel() * width // 4) * 4 for width in kept)  # each on 16 bytes
     return [x.new_empty((*rows, width)) for width in outputs], x.new_empty((saved,))
 

@@ -46,17 +46,13 @@ class EnsembleMLP(nn.Module):
                 f"got sizes {list(sizes)} and members {members}"
             )
         if activation not in ACTIVATIONS:
-            raise ConfigError(
-                f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-            )
+            raise ConfigError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         if init not in INITS:
             raise ConfigError(f"init must be one of {', '.join(INITS)}, got {init!r}")
         self.sizes = tuple(sizes)
         self.members = members
         self.activation = activation
-        layers = [
-            INITS[init](members, fan_in, fan_out, generator) for fan_in, fan_out in pairwise(sizes)
-        ]
+        layers = [INITS[init](members, fan_in, fan_out, generator) for fan_in, fan_out in pairwise(sizes)]
         self.flat = nn.Parameter(torch.cat([t.reshape(-1) for layer in layers for t in layer]))
 
     @property
@@ -95,9 +91,7 @@ class EnsembleMLP(nn.Module):
             ShapeError: an input breaks the shapes above.
         """
         weights, biases = self._views(detached=frozen)
-        return ensemble_mlp(
-            x, weights, biases, self.activation, logvar_bounds, member, precision=precision
-        )
+        return ensemble_mlp(x, weights, biases, self.activation, logvar_bounds, member, precision=precision)
 
     def named_layers(self) -> dict[str, Tensor]:
         """Return every layer's tensors under their names in a state dict."""
@@ -105,9 +99,7 @@ class EnsembleMLP(nn.Module):
         kinds = {"weights": weights, "biases": biases}
         return {f"{kind}.{i}": t for kind, tensors in kinds.items() for i, t in enumerate(tensors)}
 
-    def _save_to_state_dict(
-        self, destination: dict[str, Any], prefix: str, keep_vars: bool
-    ) -> None:
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         destination.update({prefix + name: t for name, t in self.named_layers().items()})
 
     def _load_from_state_dict(

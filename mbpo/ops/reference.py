@@ -38,10 +38,7 @@ def ensemble_mlp(
     Source: PETS, arXiv:1805.12114, Appendix A.1 (the network and its variance bounds).
     """
     act = ACTIVATIONS[activation]
-    if member is None:
-        y = _forward(x, weights, biases, act)
-    else:
-        y = _forward_routed(x, weights, biases, act, member)
+    y = _forward(x, weights, biases, act) if member is None else _forward_routed(x, weights, biases, act, member)
     if logvar_bounds is None:
         return y
     mean, raw = y.chunk(2, dim=-1)

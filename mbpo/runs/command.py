@@ -48,9 +48,7 @@ def parse_command(data: bytes, checks: Mapping[str, Check]) -> Command:
     if len(data) > MAX_COMMAND_BYTES:
         raise CommandError(f"expected at most {MAX_COMMAND_BYTES} bytes")
     try:
-        content = json.loads(
-            data, parse_constant=_refuse_constant, object_pairs_hook=_refuse_doubles
-        )
+        content = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_refuse_doubles)
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise CommandError(f"expected JSON: {reason[:120]}") from None

@@ -18,14 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mbpo.errors import CommandError
-from mbpo.runs.command import (
-    MAX_COMMAND_BYTES,
-    Answer,
-    Check,
-    Command,
-    command_id_in,
-    parse_command,
-)
+from mbpo.runs.command import MAX_COMMAND_BYTES, Answer, Check, Command, command_id_in, parse_command
 from mbpo.runs.layout import RunPaths
 
 _STATE_AFTER = {"pause": "paused", "resume": "running", "stop": "stopping"}
@@ -76,9 +69,7 @@ class LiveControl:
         with self._changed:
             return dict(self._settings)
 
-    def at_boundary(
-        self, env_steps: int, on_pause: Callable[[bool], None], holds_from: int | None = None
-    ) -> InForce:
+    def at_boundary(self, env_steps: int, on_pause: Callable[[bool], None], holds_from: int | None = None) -> InForce:
         """Return what holds from ``env_steps`` on; wait here while the run is paused.
 
         A command that comes later is answered to hold from the next env step, or ``holds_from``.
@@ -136,9 +127,7 @@ class LiveControl:
         if self._closed or self.stopping:
             raise CommandError(self._closed or "the run is stopping")
         if command.expect_revision not in (None, self.revision):
-            raise CommandError(
-                f"stale: expected revision {command.expect_revision}, it is {self.revision}"
-            )
+            raise CommandError(f"stale: expected revision {command.expect_revision}, it is {self.revision}")
         if command.action in ("pause", "resume") and self.paused == (command.action == "pause"):
             raise CommandError(f"the run is {'already' if self.paused else 'not'} paused")
         if command.settings:
@@ -150,10 +139,7 @@ class LiveControl:
         self._write(command.id, "applied", command, old=old, new=new, revision=revision)
         self.revision = revision
         self._settings.update(command.settings)
-        self._changes = [
-            (at, {k: v for k, v in new.items() if k not in command.settings})
-            for at, new in self._changes
-        ]
+        self._changes = [(at, {k: v for k, v in new.items() if k not in command.settings}) for at, new in self._changes]
         self.paused = {"pause": True, "resume": False}.get(command.action, self.paused)
         self.stopping = self.stopping or command.action == "stop"
         self._checkpoint = self._checkpoint or command.action == "checkpoint"
@@ -169,10 +155,14 @@ class LiveControl:
             asked |= {"action": command.action} if command.action else {}
         self._answer(
             {
-                "event": "control", "id": command_id, "status": status,
-                "at_env_steps": self._next_boundary, **asked, **facts,
+                "event": "control",
+                "id": command_id,
+                "status": status,
+                "at_env_steps": self._next_boundary,
+                **asked,
+                **facts,
             }
-        )  # fmt: skip
+        )
         self._answered.add(command_id)
 
 

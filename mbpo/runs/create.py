@@ -5,13 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbpo.errors import ConfigError, RunInUseError, StorageError
-from mbpo.runs.layout import (
-    RunPaths,
-    check_run_id,
-    default_run_id,
-    make_durably,
-    sync_directory,
-)
+from mbpo.runs.layout import RunPaths, check_run_id, default_run_id, make_durably, sync_directory
 from mbpo.runs.status import read_status
 
 
@@ -39,9 +33,7 @@ def create_run_dir(runs_root: Path, run_id: str | None, *, preset: str, seed: in
                 continue
             raise _taken(paths) from None
         except OSError as error:
-            raise StorageError(
-                f"cannot make {paths.root}: {error.strerror}; give a writable --runs-root"
-            ) from None
+            raise StorageError(f"cannot make {paths.root}: {error.strerror}; give a writable --runs-root") from None
 
 
 def _taken(paths: RunPaths) -> Exception:
@@ -49,7 +41,5 @@ def _taken(paths: RunPaths) -> Exception:
         return StorageError(f"cannot make {paths.root}: not a folder; give another --runs-root")
     status = read_status(paths)
     if status is not None and status.live:
-        return RunInUseError(
-            f"{paths.root} is in use by process {status.pid}; give another --run-id"
-        )
+        return RunInUseError(f"{paths.root} is in use by process {status.pid}; give another --run-id")
     return ConfigError(f"--run-id {paths.run_id} names a run that exists; give another")

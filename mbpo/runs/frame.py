@@ -42,8 +42,7 @@ def load_runs(*patterns: str | Path) -> pd.DataFrame:
         import pandas as pd
     except ImportError:
         raise ConfigError(
-            "load_runs needs pandas, which is not installed; "
-            "install it with: pip install 'mbpo-workbench[pandas]'"
+            "load_runs needs pandas, which is not installed; install it with: pip install 'mbpo-workbench[pandas]'"
         ) from None
     tables = [_columns(paths) for paths in find_runs([str(pattern) for pattern in patterns])]
     names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
@@ -55,8 +54,10 @@ def _columns(paths: RunPaths) -> Columns:
     rows = read_rows(paths.metrics)
     labels = {
         **{name: settings[name] for name in ("seed", "preset", "env_id", "algo")},
-        "run": paths.run_id, "interactive": status.interactive, "parent": status.parent,
-    }  # fmt: skip
+        "run": paths.run_id,
+        "interactive": status.interactive,
+        "parent": status.parent,
+    }
     there = set().union(*rows)
     return {
         **{name: _repeated(value, len(rows)) for name, value in labels.items()},

@@ -60,13 +60,9 @@ def _note_answer(history: History, event: Row) -> None:
             add_change(history.changes, _whole(event.get("at_env_steps")), event["new"])
 
 
-def add_change(
-    changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]
-) -> None:
+def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]) -> None:
     """Add a change from env step ``at`` on; it takes the place of later ones to the same names."""
-    kept = [
-        (then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes
-    ]
+    kept = [(then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes]
     changes[:] = sorted([*(c for c in kept if c[1]), (at, new)], key=lambda change: change[0])
 
 

@@ -53,10 +53,7 @@ def check_run_id(run_id: str) -> str:
     """
     if not RUN_ID.match(run_id):
         shown = ascii(run_id)[:40]
-        raise ConfigError(
-            "run_id must be 1 to 64 of A-Z a-z 0-9 . _ - and start with a letter or digit, "
-            f"got {shown}"
-        )
+        raise ConfigError(f"run_id must be 1 to 64 of A-Z a-z 0-9 . _ - and start with a letter or digit, got {shown}")
     return run_id
 
 

@@ -13,19 +13,19 @@ from typing import Any
 from mbpo.runs.files import open_to_read
 from mbpo.runs.frame import load_runs
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import (
-    MAX_LINE_BYTES,
-    JsonLines,
-    Rewrites,
-    cut,
-    plain_number,
-)
+from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, cut, plain_number
 from mbpo.runs.status import RunStatus, read_status
 
 __all__ = [
-    "MAX_LINE_BYTES", "JsonLines", "RunReader", "Series", "list_runs", "load_runs", "plain_number",
+    "MAX_LINE_BYTES",
+    "JsonLines",
+    "RunReader",
+    "Series",
+    "list_runs",
+    "load_runs",
+    "plain_number",
     "read_text_tail",
-]  # fmt: skip
+]
 
 
 @dataclass

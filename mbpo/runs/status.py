@@ -42,9 +42,7 @@ class RunStatus:
     host: str = ""
     boot_id: str = ""
     create_time: float = 0.0  # of the process, Unix seconds
-    since_boot: float = (
-        0.0  # seconds from boot to then: unlike create_time the same if a clock is set
-    )
+    since_boot: float = 0.0  # seconds from boot to then: unlike create_time the same if a clock is set
     env_steps: int = 0
     heartbeat: float = 0.0  # Unix seconds
     cadence_s: float = 1.0  # between heartbeats
@@ -87,8 +85,7 @@ class RunStatus:
                 return True
             began = _began(process)
             return (
-                abs(began["create_time"] - self.create_time) > 1.0
-                and abs(began["since_boot"] - self.since_boot) > 0.1
+                abs(began["create_time"] - self.create_time) > 1.0 and abs(began["since_boot"] - self.since_boot) > 0.1
             )
         except (psutil.NoSuchProcess, ValueError, OverflowError):  # the last two: no pid at all
             return True
@@ -111,12 +108,7 @@ class RunStatus:
 
 def this_process() -> dict[str, Any]:
     """Return the fields of :class:`RunStatus` that identify the calling process."""
-    return {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "boot_id": boot_id(),
-        **_began(psutil.Process()),
-    }
+    return {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": boot_id(), **_began(psutil.Process())}
 
 
 def _began(process: psutil.Process) -> dict[str, float]:

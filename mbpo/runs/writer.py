@@ -50,10 +50,14 @@ class RunWriter:
         history = history or History()
         self.paths = paths
         self._status = dataclasses.replace(
-            status, **this_process(), started=time.time(), controls=dict(controls),
-            attempt=history.attempts + 1, revision=history.revision,
+            status,
+            **this_process(),
+            started=time.time(),
+            controls=dict(controls),
+            attempt=history.attempts + 1,
+            revision=history.revision,
             interactive=history.interactive,
-        )  # fmt: skip
+        )
         self._status_lock = threading.Lock()
         self._seq = history.before[-1]["seq"] if history.before else 0
         time_s = history.before[-1].get("time_s", 0.0) if history.before else 0.0
@@ -76,9 +80,8 @@ class RunWriter:
         for answer in history.answers if history.of_another == "replay" else ():
             self._events.append(json.dumps(answer, allow_nan=False).encode())
         self.control = LiveControl(
-            checks, controls, self._append_answer, history.changes, history.answered,
-            history.revision,
-        )  # fmt: skip
+            checks, controls, self._append_answer, history.changes, history.answered, history.revision
+        )
         self._inbox = Inbox(paths, self.control)
         self._fault: StorageError | None = None
         self._full, self._complaint, self._missing_beats = False, "", 0
@@ -91,10 +94,7 @@ class RunWriter:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
         self._attendant.join()
@@ -141,14 +141,7 @@ class RunWriter:
 
     def episode(self, env_steps: int, index: int, episode_return: float, length: int) -> None:
         """Record a training episode that ended, here and in the tutorial's CSV."""
-        self.log(
-            env_steps,
-            {
-                "episode/return": episode_return,
-                "episode/length": length,
-                "episode/index": index,
-            },
-        )
+        self.log(env_steps, {"episode/return": episode_return, "episode/length": length, "episode/index": index})
 
     def evaluation(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
         """Record an evaluation and make everything up to it durable."""
@@ -335,9 +328,7 @@ class RunWriter:
         self._append_event(answer)
         if answer["status"] == "applied" and answer["revision"] > self._status.revision:
             self.update(
-                revision=answer["revision"],
-                interactive=True,
-                controls={**self._status.controls, **answer["new"]},
+                revision=answer["revision"], interactive=True, controls={**self._status.controls, **answer["new"]}
             )
 
     def _append_event(self, event: Mapping[str, Any]) -> None:

@@ -62,14 +62,9 @@ class SACAgent:
         self.log_alpha = torch.tensor(init_alpha, device=device, dtype=flat.dtype).log()
         self.log_alpha.requires_grad_()
         in_graph = device.type == "cuda"  # torch's own Adam has to be told
-        self._critic_adam = torch.optim.Adam(
-            critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph
-        )
+        self._critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph)
         self._actor_adam = torch.optim.Adam(
-            [
-                {"params": list(actor.parameters()), "lr": actor_lr},
-                {"params": [self.log_alpha], "lr": alpha_lr},
-            ],
+            [{"params": list(actor.parameters()), "lr": actor_lr}, {"params": [self.log_alpha], "lr": alpha_lr}],
             fused=True,
             capturable=in_graph,
         )
@@ -103,12 +98,18 @@ class SACAgent:
         actor, critic = states["actor"], states["critic"]
         of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
         values: Tensor = compiled.sac_update(
-            batch.rows, noise, self.actor.center, self.actor.scale,
-            actor.with_second(critic), self.critic_target.net.flat,
-            self.actor.net.sizes, self.critic.net.sizes, compiled.CODES[self.actor.net.activation],
+            batch.rows,
+            noise,
+            self.actor.center,
+            self.actor.scale,
+            actor.with_second(critic),
+            self.critic_target.net.flat,
+            self.actor.net.sizes,
+            self.critic.net.sizes,
+            compiled.CODES[self.actor.net.activation],
             [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
             [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
-        )  # fmt: skip
+        )
         return values
 
     def _autograd(self, batch: Transitions, noise: Tensor) -> Tensor:
@@ -119,15 +120,11 @@ class SACAgent:
         parts = (loss_q, loss_pi, alpha, -log_prob.mean(), values.mean())
         return torch.stack([part.detach() for part in parts])
 
-    def _update_critic(
-        self, batch: Transitions, alpha: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             chosen = self.actor.sample_at(batch.next_obs, noise)
             next_values = self.critic_target(torch.cat((batch.next_obs, chosen.action), dim=1))
-            target = td_target(
-                batch.reward, batch.terminated, next_values, chosen.log_prob, alpha, self._gamma
-            )
+            target = td_target(batch.reward, batch.terminated, next_values, chosen.log_prob, alpha, self._gamma)
         values = self.critic(batch.obs_action)
         loss = critic_loss(values, target)
         self._critic_adam.zero_grad()
@@ -135,9 +132,7 @@ class SACAgent:
         step_if_finite(self._critic_adam, loss)
         return values, loss
 
-    def _update_actor(
-        self, batch: Transitions, alpha: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _update_actor(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         chosen = self.actor.sample_at(batch.obs, noise)
         values = self.critic(torch.cat((batch.obs, chosen.action), dim=1), frozen=True)
         loss = actor_loss(chosen.log_prob, values, alpha)

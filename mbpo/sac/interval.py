@@ -46,8 +46,7 @@ class Interval:
         bad = [key for key, x in zip(SACReport.KEYS, sums, strict=True) if not math.isfinite(x)]
         if bad:
             raise DivergedError(
-                f"{', '.join(bad)} not finite at env step {env_steps}; lower --critic-lr, "
-                "--actor-lr or --reward-scale"
+                f"{', '.join(bad)} not finite at env step {env_steps}; lower --critic-lr, --actor-lr or --reward-scale"
             )
         return sums
 
@@ -76,9 +75,12 @@ class Interval:
             DivergedError: as :meth:`finite`.
         """
         return {
-            "sum": self.finite(env_steps), "updates": self.updates, "since": self._updates,
-            "real_rows": self._real_rows, "rows": self._rows,
-        }  # fmt: skip
+            "sum": self.finite(env_steps),
+            "updates": self.updates,
+            "since": self._updates,
+            "real_rows": self._real_rows,
+            "rows": self._rows,
+        }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Hold again what :meth:`state_dict` returned."""
@@ -119,9 +121,7 @@ class LossWatch:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, for a checkpoint."""
-        return {
-            "losses": list(self._losses), "healthy_at": self.healthy_at, "alarmed": self._alarmed
-        }  # fmt: skip
+        return {"losses": list(self._losses), "healthy_at": self.healthy_at, "alarmed": self._alarmed}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Hold again what :meth:`state_dict` returned."""

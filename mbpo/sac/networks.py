@@ -101,15 +101,7 @@ class TwinCritic(nn.Module):
     Source: SAC, arXiv:1812.05905, Sec. 6.
     """
 
-    def __init__(
-        self,
-        obs_dim: int,
-        action_dim: int,
-        *,
-        hidden: int,
-        layers: int,
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, obs_dim: int, action_dim: int, *, hidden: int, layers: int, generator: torch.Generator) -> None:
         super().__init__()
         sizes: Sequence[int] = [obs_dim + action_dim, *[hidden] * layers, 1]
         self.net = EnsembleMLP(sizes, 2, "relu", generator=generator, init="uniform")

@@ -52,10 +52,7 @@ class SeedsConsole:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
             self._quietly(self._live.stop)
@@ -119,22 +116,30 @@ class SeedsConsole:
         shown = runs if fits else [run for run in runs if run.alive]
         rows = [
             [
-                str(run.seed), run.state, self._env_steps(run), _last(run),
-                f"{_speed(run):.0f}" if _speed(run) else "—", self._left([run]),
+                str(run.seed),
+                run.state,
+                self._env_steps(run),
+                _last(run),
+                f"{_speed(run):.0f}" if _speed(run) else "—",
+                self._left([run]),
             ]
             for run in shown[: max(1, self._console.height - FRAME_LINES)]
-        ]  # fmt: skip
+        ]
         titles = ["seed", "state", "env steps", "last evaluation", "steps/s", "left"]
         return _table(self._title(), titles, rows, caption=self._line(runs))
 
     def _summary_table(self, runs: Sequence[SeedRun]) -> Table:
         rows = [
             [
-                str(run.seed), "not started" if run.state == "waiting" else run.state,
-                self._env_steps(run), _last(run), _best(run), f"{run.wall_s:.1f}",
+                str(run.seed),
+                "not started" if run.state == "waiting" else run.state,
+                self._env_steps(run),
+                _last(run),
+                _best(run),
+                f"{run.wall_s:.1f}",
             ]
             for run in runs
-        ]  # fmt: skip
+        ]
         titles = ["seed", "state", "env steps", "last evaluation", "best", "wall s"]
         return _table(self._title(), titles, rows)
 
@@ -184,13 +189,10 @@ class SeedsConsole:
             os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)  # for the flush at exit
 
 
-def _table(
-    title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None
-) -> Table:
+def _table(title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None) -> Table:
     table = Table(
-        title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False,
-        title_justify="left", caption_justify="left",
-    )  # fmt: skip
+        title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", caption_justify="left"
+    )
     for name in titles:
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     for row in rows:

@@ -47,9 +47,13 @@ class Plan:
         """
         config = dataclasses.replace(self.config, seed=seed, threads=self.threads)
         return (
-            sys.executable, "-m", "mbpo.train", *_flags(config),
-            f"--runs-root={self.runs_root}", f"--run-id={self.run_id(seed)}",
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "mbpo.train",
+            *_flags(config),
+            f"--runs-root={self.runs_root}",
+            f"--run-id={self.run_id(seed)}",
+        )
 
     def claim(self) -> bool:
         """Take the name; return whether it was free.

@@ -30,10 +30,9 @@ def run_seeds(launch: Launch) -> int:
     """
     plan = make_plan(launch)
     runs = [
-        SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed),
-                plan.outputs / f"s{seed}.txt")
+        SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed), plan.outputs / f"s{seed}.txt")
         for seed in plan.seeds
-    ]  # fmt: skip
+    ]
     with SeedsConsole(plan) as console:
         received = Pool(runs, plan, console).run()
     console.summary(runs, told_to_stop=bool(received))

@@ -81,9 +81,8 @@ class SeedRun:
         try:
             with self.output.open("wb") as output:
                 self._process = subprocess.Popen(
-                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                    start_new_session=True,
-                )  # fmt: skip
+                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
         except OSError as error:
             self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror}"
 

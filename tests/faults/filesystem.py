@@ -83,10 +83,7 @@ class Recorder:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._patch.undo()
 
@@ -114,12 +111,7 @@ class Recorder:
 
         return call
 
-    def _do(
-        self,
-        operation: Operation | None,
-        act: Callable[[], Any],
-        half: Callable[[], Any] | None = None,
-    ) -> Any:
+    def _do(self, operation: Operation | None, act: Callable[[], Any], half: Callable[[], Any] | None = None) -> Any:
         if operation is None:
             return act()
         with self._lock:
@@ -300,7 +292,4 @@ def _left(node: _Node, how: str) -> bytes:
 
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Return the bytes of every file below ``folder``, and None for every folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}

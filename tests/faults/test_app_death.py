@@ -33,9 +33,12 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self.app = subprocess.Popen(
             [sys.executable, "-m", "workbench", "--runs-root", str(root), *arguments],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
             env={**environment(), "TERM": "xterm-256color"},
-        )  # fmt: skip
+        )
         os.close(theirs)
         self._drain = threading.Thread(target=self._read, daemon=True)
         self._drain.start()
@@ -95,9 +98,7 @@ def env_steps(paths: RunPaths) -> int:
     return max((row["env_steps"] for row in rows(paths.metrics)), default=0)
 
 
-def test_runs_go_on_when_the_app_dies_and_the_next_app_shows_all(
-    tmp_path: Path, promise: Promise
-) -> None:
+def test_runs_go_on_when_the_app_dies_and_the_next_app_shows_all(tmp_path: Path, promise: Promise) -> None:
     rng, kept = random.Random(0), 0
     for number in range(DEATHS):
         root = tmp_path / f"{number}"

@@ -24,9 +24,7 @@ LOOP = {"best_return": None}
 SEGMENT = 16  # rows
 EVERY = 1 if FULL else 7  # of the points at which to die
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="pathlib of Python 3.10 cannot be recorded"
-)
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="pathlib of Python 3.10 cannot be recorded")
 
 
 def fingerprint(saved: Saved) -> str:

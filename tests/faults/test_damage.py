@@ -21,10 +21,25 @@ FLIPS = figure(fast=10, full=300)  # of a bit, in each file
 CUTS = figure(fast=4, full=100)
 OLD, NEW = "step-000000001", "step-000000002"
 KINDS = (
-    "actor", "adam_actor", "adam_critic", "adam_ensemble", "adam_termination", "critic",
-    "critic_target", "ensemble", "episode", "imagined", "real", "streams", "tail", "temperature",
-    "termination", "loop.json", "manifest.json", "rows",
-)  # fmt: skip
+    "actor",
+    "adam_actor",
+    "adam_critic",
+    "adam_ensemble",
+    "adam_termination",
+    "critic",
+    "critic_target",
+    "ensemble",
+    "episode",
+    "imagined",
+    "real",
+    "streams",
+    "tail",
+    "temperature",
+    "termination",
+    "loop.json",
+    "manifest.json",
+    "rows",
+)
 
 Harm = Callable[[bytes, random.Random], bytes]
 

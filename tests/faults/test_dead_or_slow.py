@@ -68,9 +68,7 @@ def test_a_killed_learner_is_lost_within_two_seconds(
     promise.kept("killed learners shown as lost within 2 s", within, DEATHS, f"{max(waited):.2f} s")
 
 
-def test_a_suspended_learner_is_not_lost(
-    start_learner: Callable[..., LearnerProcess], promise: Promise
-) -> None:
+def test_a_suspended_learner_is_not_lost(start_learner: Callable[..., LearnerProcess], promise: Promise) -> None:
     learner = start_learner(*ENDLESS)
     learner.wait_for_env_steps(120)
     with Shown(learner.paths.root.parent) as shown:
@@ -82,10 +80,7 @@ def test_a_suspended_learner_is_not_lost(
             steps = learner.newest("env_steps")
             wait_for(lambda n=steps: learner.newest("env_steps") > n, "it to go on")
     alarms = shown.all_states - {"running"}
-    promise.kept(
-        f"suspensions of {SUSPENDED_S} s without a false alarm",
-        SUSPENSIONS if not alarms else 0, SUSPENSIONS,
-    )  # fmt: skip
+    promise.kept(f"suspensions of {SUSPENDED_S} s without a false alarm", SUSPENSIONS if not alarms else 0, SUSPENSIONS)
 
 
 def test_a_clock_that_is_set_makes_nobody_dead_or_alive(
@@ -124,9 +119,11 @@ while True:
 
 
 def test_a_process_that_has_the_learners_pid_now_is_never_signalled(
-    start_learner: Callable[..., LearnerProcess], call: Callable[..., Outcome], promise: Promise,
+    start_learner: Callable[..., LearnerProcess],
+    call: Callable[..., Outcome],
+    promise: Promise,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     learner = start_learner(*ENDLESS, "--checkpoint-every", "50")
     learner.wait_for_env_steps(120)
     learner.kill()

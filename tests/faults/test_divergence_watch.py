@@ -22,16 +22,12 @@ RUNAWAY = (2.3, 6.5, 235.0, 10_692.0, 251_870.0, 3.3e6, 26e6)  # at 1,000 to 7,0
 def alarms(losses: list[float], every: int = 100, largest: float = 1.0) -> list[int]:
     watch = LossWatch()
     steps = [every * number for number in range(1, len(losses) + 1)]
-    return [
-        at for at, loss in zip(steps, losses, strict=True) if watch.alarm(at, loss, lambda: largest)
-    ]
+    return [at for at, loss in zip(steps, losses, strict=True) if watch.alarm(at, loss, lambda: largest)]
 
 
 @pytest.mark.parametrize("largest", [0.1, 1.0, 16.0])
 @pytest.mark.parametrize("every", [100, 250, 500, 1000])
-def test_a_runaway_is_called_by_step_4000_once(
-    every: int, largest: float, promise: Promise
-) -> None:
+def test_a_runaway_is_called_by_step_4000_once(every: int, largest: float, promise: Promise) -> None:
     at = np.arange(every, 7001, every)
     losses = np.exp(np.interp(at, np.arange(1000, 7001, 1000), np.log(RUNAWAY)))
     found = alarms(losses.tolist(), every, largest)
@@ -87,6 +83,17 @@ def test_a_diverging_run_warns_and_keeps_a_checkpoint_from_before(
     index = json.loads((run.checkpoints / "index.json").read_text())
     assert index["before_divergence"] == "step-000000180"
     assert "step-000000180" not in index["last"]
-    fork = call(train.main, "--fork", f"{run.root}@180", "--runs-root", tmp_path, "--run-id", "f",
-                "--critic-lr", "1e-4", "--total-steps", "200")  # fmt: skip
+    fork = call(
+        train.main,
+        "--fork",
+        f"{run.root}@180",
+        "--runs-root",
+        tmp_path,
+        "--run-id",
+        "f",
+        "--critic-lr",
+        "1e-4",
+        "--total-steps",
+        "200",
+    )
     assert fork.code == 0, fork.err

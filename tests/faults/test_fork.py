@@ -18,9 +18,17 @@ from mbpo.runs.status import RunStatus, read_status
 
 Call = Callable[..., Outcome]
 PARENT = (
-    "--total-steps", "330", "--checkpoint-every", "110", "--eval-every", "100", "--seed", "7",
-    "--log-every", "10",
-)  # fmt: skip
+    "--total-steps",
+    "330",
+    "--checkpoint-every",
+    "110",
+    "--eval-every",
+    "100",
+    "--seed",
+    "7",
+    "--log-every",
+    "10",
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +46,7 @@ def fork(call: Call, root: Path, source: object, *flags: object, code: int = 0) 
 
 
 def compared(paths: RunPaths) -> list[dict[str, Any]]:
-    return [
-        {k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)
-    ]
+    return [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)]
 
 
 def status(paths: RunPaths) -> RunStatus:
@@ -50,16 +56,10 @@ def status(paths: RunPaths) -> RunStatus:
 
 
 def files(paths: RunPaths) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(paths.root)): path.read_bytes()
-        for path in paths.root.rglob("*")
-        if path.is_file()
-    }
+    return {str(path.relative_to(paths.root)): path.read_bytes() for path in paths.root.rglob("*") if path.is_file()}
 
 
-def test_a_fork_that_changes_nothing_is_its_parent_again(
-    parent: RunPaths, call: Call, tmp_path: Path
-) -> None:
+def test_a_fork_that_changes_nothing_is_its_parent_again(parent: RunPaths, call: Call, tmp_path: Path) -> None:
     before = files(parent)
     outcome = fork(call, tmp_path, f"{parent.root}@110")
     child = RunPaths(tmp_path / "fork")
@@ -72,9 +72,7 @@ def test_a_fork_that_changes_nothing_is_its_parent_again(
     assert status(child).state == "finished"
 
 
-def test_a_fork_goes_its_own_way_from_the_step_on(
-    parent: RunPaths, call: Call, tmp_path: Path
-) -> None:
+def test_a_fork_goes_its_own_way_from_the_step_on(parent: RunPaths, call: Call, tmp_path: Path) -> None:
     fork(call, tmp_path, f"{parent.root}@220", "--rollout-length", 3, "--real-ratio", 0.7)
     child = RunPaths(tmp_path / "fork")
     shared = [row for row in compared(parent) if row["env_steps"] <= 220]
@@ -97,9 +95,7 @@ def test_a_fork_goes_its_own_way_from_the_step_on(
     assert "rollout_length = 3" in child.config.read_text()
 
 
-def test_without_a_step_it_branches_off_the_newest_checkpoint(
-    parent: RunPaths, call: Call, tmp_path: Path
-) -> None:
+def test_without_a_step_it_branches_off_the_newest_checkpoint(parent: RunPaths, call: Call, tmp_path: Path) -> None:
     fork(call, tmp_path, parent.root, "--total-steps", 400)
     child = RunPaths(tmp_path / "fork")
     assert status(child).parent == "parent@330"
@@ -109,9 +105,7 @@ def test_without_a_step_it_branches_off_the_newest_checkpoint(
     assert status(child).env_steps == 400
 
 
-def test_another_seed_gives_other_luck_from_the_step_on(
-    parent: RunPaths, call: Call, tmp_path: Path
-) -> None:
+def test_another_seed_gives_other_luck_from_the_step_on(parent: RunPaths, call: Call, tmp_path: Path) -> None:
     fork(call, tmp_path, f"{parent.root}@220", "--seed", 8)
     child = RunPaths(tmp_path / "fork")
     shared = [row for row in compared(parent) if row["env_steps"] <= 220]
@@ -140,9 +134,7 @@ def test_a_fork_is_resumed_and_forked_like_any_run(
     assert call(train.main, "--resume", child.root).code == 0
     newest = {row["seq"]: row for row in compared(child)}
     own = [{**row, "attempt": 1} for row in newest.values()]
-    assert [row for row in own if row["env_steps"] < 230] == [
-        row for row in compared(twin) if row["env_steps"] < 230
-    ]
+    assert [row for row in own if row["env_steps"] < 230] == [row for row in compared(twin) if row["env_steps"] < 230]
     assert own[-1] == compared(twin)[-1] | {"seq": own[-1]["seq"]}
     assert status(child).parent == "parent@220"
     fork(call, tmp_path / "again", f"{child.root}@330", "--total-steps", 340)
@@ -165,17 +157,14 @@ def test_a_fork_is_resumed_and_forked_like_any_run(
     ],
 )
 def test_what_cannot_be_forked_is_said_and_leaves_no_directory(
-    source: str, flags: tuple[str, ...], code: int, words: str, parent: RunPaths, call: Call,
-    tmp_path: Path,
-) -> None:  # fmt: skip
+    source: str, flags: tuple[str, ...], code: int, words: str, parent: RunPaths, call: Call, tmp_path: Path
+) -> None:
     outcome = fork(call, tmp_path / "runs", f"{parent.root}{source}", *flags, code=code)
     assert words in outcome.error
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    parent: RunPaths, call: Call, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(parent: RunPaths, call: Call, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(parent.root, copy)
     actor = copy / "checkpoints" / "step-000000220" / "actor.safetensors"

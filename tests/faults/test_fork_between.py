@@ -25,9 +25,7 @@ from mbpo.runs.status import read_status
 from mbpo.runs.writer import RunWriter
 
 Call = Callable[..., Outcome]
-PARENT = (
-    "--total-steps", "330", "--eval-every", "100", "--seed", "7", "--log-every", "10",
-)  # fmt: skip
+PARENT = ("--total-steps", "330", "--eval-every", "100", "--seed", "7", "--log-every", "10")
 
 
 def run(root: Path, name: str, *flags: str) -> RunPaths:
@@ -86,22 +84,14 @@ KINDS = {
     "a learned end": (("--env-id", "Toy-v0"), ("--real-ratio", "0.5")),
     "Hopper": (("--env-id", "Hopper-v5"), ("--rollout-length", "3")),
     "sac": (("--algo", "sac"), ("--updates-per-step", "2")),
-    "pets": (
-        ("--algo", "pets", "--eval-episodes", "1", "--plan-horizon", "5"),
-        ("--model-train-freq", "30"),
-    ),
+    "pets": (("--algo", "pets", "--eval-episodes", "1", "--plan-horizon", "5"), ("--model-train-freq", "30")),
 }
 
 
 @pytest.mark.parametrize("kind", [*KINDS][: figure(5, 6)])
-def test_it_goes_on_as_if_a_checkpoint_had_been_there(
-    kind: str, call: Call, tmp_path: Path, promise: Promise
-) -> None:
+def test_it_goes_on_as_if_a_checkpoint_had_been_there(kind: str, call: Call, tmp_path: Path, promise: Promise) -> None:
     given, changes = KINDS[kind]
-    end = (
-        "--total-steps",
-        "345",
-    )  # at no checkpoint: one there is not saved again after the evaluation
+    end = ("--total-steps", "345")  # at no checkpoint: one there is not saved again after the evaluation
     sparse = run(tmp_path / "a", "parent", "--checkpoint-every", "110", *given, *end)
     dense = run(tmp_path / "b", "parent", "--checkpoint-every", "75", *given, *end)
     _, between = fork(call, f"{sparse.root}@150", tmp_path / "between", *changes)
@@ -138,9 +128,8 @@ def cut_in_lead_in(patch: pytest.MonkeyPatch, at: int) -> None:
 
 @pytest.mark.parametrize("lines", [None, 3])
 def test_killed_before_it_has_begun_it_is_begun_again(
-    lines: int | None, parent: RunPaths, call: Call, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    lines: int | None, parent: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, twin = fork(call, f"{parent.root}@150", tmp_path / "twin", "--rollout-length", "3")
     with monkeypatch.context() as patch, pytest.raises(Cut):
         cut_in_lead_in(patch, 131)
@@ -257,9 +246,11 @@ def test_a_checkpoint_asked_for_while_paused_takes_no_step_and_stands_at_the_for
         waited(self, state)
         if state == "paused":
             for number, action in enumerate(["checkpoint", "checkpoint", "resume"]):
-                threading.Timer(0.3 * (number + 1), self.control.handle, (
-                    json.dumps({"id": f"late-{number}", "action": action}).encode(), "x",
-                )).start()  # fmt: skip
+                threading.Timer(
+                    0.3 * (number + 1),
+                    self.control.handle,
+                    (json.dumps({"id": f"late-{number}", "action": action}).encode(), "x"),
+                ).start()
 
     monkeypatch.setattr(train.Repeating, "obey", noted)
     monkeypatch.setattr(RunWriter, "enter", entered)
@@ -305,10 +296,19 @@ def test_a_fork_may_have_threads_of_its_own(parent: RunPaths, call: Call, tmp_pa
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("parent_dir", 5), ("fork_env_steps", "abc"), ("fork_env_steps", None), ("fork_env_steps", -1),
-     ("fork_env_steps", 1e400), ("fork_changes", 7), ("fork_changes", {"rollout_length": "x"}),
-     ("parent", [1]), ("fork_env_steps", ...), ("replay", 3)],
-)  # fmt: skip
+    [
+        ("parent_dir", 5),
+        ("fork_env_steps", "abc"),
+        ("fork_env_steps", None),
+        ("fork_env_steps", -1),
+        ("fork_env_steps", 1e400),
+        ("fork_changes", 7),
+        ("fork_changes", {"rollout_length": "x"}),
+        ("parent", [1]),
+        ("fork_env_steps", ...),
+        ("replay", 3),
+    ],
+)
 def test_a_lineage_that_no_learner_wrote_is_refused(
     key: str, value: Any, parent: RunPaths, call: Call, tmp_path: Path
 ) -> None:
@@ -319,11 +319,7 @@ def test_a_lineage_that_no_learner_wrote_is_refused(
     copy.manifest.write_text(json.dumps({k: v for k, v in manifest.items() if v is not ...}))
     put = json.loads(copy.status.read_text()) | {"state": "stopped", "pid": 0}
     copy.status.write_text(json.dumps(put))
-    for arguments in (
-        ("--resume", copy.root),
-        ("--replay", copy.root),
-        ("--fork", f"{copy.root}@5"),
-    ):
+    for arguments in (("--resume", copy.root), ("--replay", copy.root), ("--fork", f"{copy.root}@5")):
         outcome = call(train.main, *arguments, "--runs-root", tmp_path)
         assert outcome.code == 5
         assert "is not what a fork or a replay has there" in outcome.error
@@ -342,9 +338,7 @@ def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
         wait_for(child.inbox.exists, "the run directory")
         paused = wait_for_answer(child, send(child, action="pause", by="t"), 30.0)
         assert paused is not None and paused["status"] == "applied"
-        status = wait_for(
-            lambda: (s := read_status(child)) and s.state == "paused" and s, "a pause"
-        )
+        status = wait_for(lambda: (s := read_status(child)) and s.state == "paused" and s, "a pause")
         assert (status.phase, status.env_steps < 300) == ("repeat", True)
         answer = wait_for_answer(child, send(child, settings={"rollout_length": 2}, by="t"), 30.0)
         assert answer is not None

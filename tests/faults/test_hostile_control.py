@@ -49,9 +49,7 @@ def mutated(rng: random.Random) -> bytes:
         depth = rng.randint(1, 30_000)
         return b'{"id": "a", "set": ' + b"[" * depth + b"]" * depth + b"}"
     elif how == 4:
-        return (
-            bytes(data[:-1]) + b', "by": "' + b"x" * rng.randint(1, 2 * MAX_COMMAND_BYTES) + b'"}'
-        )
+        return bytes(data[:-1]) + b', "by": "' + b"x" * rng.randint(1, 2 * MAX_COMMAND_BYTES) + b'"}'
     elif how == 5:
         at = rng.randrange(len(data))
         data[at:at] = rng.choice([b"\xff", b"\0", b"NaN", b'"', b"{", b"1e999", b"\xed\xa0\x80"])
@@ -108,10 +106,23 @@ def test_whatever_lies_in_the_inbox_is_answered_once(tmp_path: Path, promise: Pr
 def learner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LearnerProcess]:
     """Share a learner that is nearly always in a long refit or a long evaluation."""
     started = LearnerProcess.start(
-        tmp_path_factory.mktemp("slow"), *ENDLESS, "--log-every", "1", "--eval-every", "2",
-        "--eval-episodes", "10", "--warmup-steps", "60", "--model-train-freq", "1",
-        "--model-max-epochs", "800", "--model-patience", "800",
-    )  # fmt: skip
+        tmp_path_factory.mktemp("slow"),
+        *ENDLESS,
+        "--log-every",
+        "1",
+        "--eval-every",
+        "2",
+        "--eval-episodes",
+        "10",
+        "--warmup-steps",
+        "60",
+        "--model-train-freq",
+        "1",
+        "--model-max-epochs",
+        "800",
+        "--model-patience",
+        "800",
+    )
     wait_for(started.paths.status.exists, "the status")
     yield started
     started.kill()
@@ -171,17 +182,13 @@ def test_two_controllers_that_expect_a_revision_lose_and_double_nothing(
     assert revisions == list(range(begun + 1, begun + 1 + len(applied)))
     olds = [answer["old"] for answer in applied][1:]
     assert olds == [answer["new"] for answer in applied][:-1]  # each on the one before
-    status = wait_for(
-        lambda: learner.status if learner.status.revision == revisions[-1] else None, "the status"
-    )
+    status = wait_for(lambda: learner.status if learner.status.revision == revisions[-1] else None, "the status")
     assert status.controls["real_ratio"] == applied[-1]["new"]["real_ratio"]
     promise.kept("commands of two controllers: 0 lost, 0 doubled", len(answers), 2 * COMMANDS)
 
 
 @pytest.mark.parametrize("phase", ["refit", "evaluation", "paused"])
-def test_an_answer_comes_within_a_second(
-    phase: str, learner: LearnerProcess, promise: Promise
-) -> None:
+def test_an_answer_comes_within_a_second(phase: str, learner: LearnerProcess, promise: Promise) -> None:
     paths, waited = learner.paths, list[float]()
     if phase == "paused":
         answer_to(paths, send(paths, action="pause"))

@@ -23,18 +23,44 @@ from fake_run import add_event, make_run, put_status, status_of
 STRINGS = figure(fast=250, full=20_000)
 AT_ONCE = 250  # of them on the screens of one look
 SEEDS_OF_EVIL = (
-    "[@click=app.quit]x[/]", "[/x]", "[bold", "\x1b]52;c;aGk=\x07", "\x1b[2J", "\x9b31m", "\u202e",
-    "\u200b", "\x00", "\u2028", "\U000e0041", "\r\n\t", "\ud800", "\x7f", "\u0301" * 9, "$error",
-    "{}", "%s", "\\[", "](", "走", "🏴\u200d☠️", "\x1bP+q\x1b\\", "\x1b[?1049h", "a" * 90, " ", "=",
-)  # fmt: skip
+    "[@click=app.quit]x[/]",
+    "[/x]",
+    "[bold",
+    "\x1b]52;c;aGk=\x07",
+    "\x1b[2J",
+    "\x9b31m",
+    "\u202e",
+    "\u200b",
+    "\x00",
+    "\u2028",
+    "\U000e0041",
+    "\r\n\t",
+    "\ud800",
+    "\x7f",
+    "\u0301" * 9,
+    "$error",
+    "{}",
+    "%s",
+    "\\[",
+    "](",
+    "走",
+    "🏴\u200d☠️",
+    "\x1bP+q\x1b\\",
+    "\x1b[?1049h",
+    "a" * 90,
+    " ",
+    "=",
+)
 OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def strings(rng: random.Random) -> Iterator[str]:
     while True:
         parts = rng.choices(SEEDS_OF_EVIL, k=rng.randint(1, 6))
-        noise = [chr(rng.choice([rng.randrange(0x20), rng.randrange(0x7F, 0x2100),
-                                 rng.randrange(0x110000)])) for _ in range(3)]  # fmt: skip
+        noise = [
+            chr(rng.choice([rng.randrange(0x20), rng.randrange(0x7F, 0x2100), rng.randrange(0x110000)]))
+            for _ in range(3)
+        ]
         mixed = parts + noise
         rng.shuffle(mixed)
         yield "".join(mixed)
@@ -63,8 +89,7 @@ async def test_hostile_strings_are_shown_and_obeyed_by_nobody(
                 out = safe_text(text)
                 assert not {unicodedata.category(c) for c in out} & OBEYED, ascii(text)
             _write(path, [written(text) for text in batch])
-            for keys in ((), ("l",), ("escape", "f"), ("escape", "e"), ("escape", "ctrl+p"),
-                         ("escape", "0"), ("0",)):  # fmt: skip
+            for keys in ((), ("l",), ("escape", "f"), ("escape", "e"), ("escape", "ctrl+p"), ("escape", "0"), ("0",)):
                 await bench.press(*keys)
                 await bench.look(1)
                 assert not {unicodedata.category(c) for c in bench.text()} & (OBEYED - {"Cc"})
@@ -80,14 +105,18 @@ def _write(path: Path, batch: list[str]) -> None:
     """Put the strings wherever a run has text: its status, log, events, metrics and settings."""
     some = iter(batch)
     status = status_of(
-        started=9e9, env_id=next(some), reason=next(some), phase=next(some), preset=next(some),
-        parent=next(some), controls={next(some): next(some), "rollout_length": next(some)},
-    )  # fmt: skip
+        started=9e9,
+        env_id=next(some),
+        reason=next(some),
+        phase=next(some),
+        preset=next(some),
+        parent=next(some),
+        controls={next(some): next(some), "rollout_length": next(some)},
+    )
     put_status(path, dataclasses.replace(status, state="running"))
     for kind in ("warning", "control", "evaluation", next(some)):
         for _ in range(12):
-            add_event(path, event=kind, id=next(some), status="rejected", reason=next(some),
-                      by=next(some), env_steps=3)  # fmt: skip
+            add_event(path, event=kind, id=next(some), status="rejected", reason=next(some), by=next(some), env_steps=3)
     with (path / "metrics.jsonl").open("a") as metrics:
         metrics.write(json.dumps({"seq": 99, "env_steps": 1300, next(some): 1.0}) + "\n")
     (path / "config.toml").write_text(f"preset = {json.dumps(next(some))}\n")

@@ -31,9 +31,18 @@ KILLS = figure(fast=4, full=20)  # of a chain
 TOTAL_STEPS = figure(fast=1010, full=3010)
 LONGEST_LIFE_S = 0.8  # of an attempt that is killed, from its first sign of life
 FLAGS = (
-    *DEBUG, "--total-steps", str(TOTAL_STEPS), "--checkpoint-every", "70", "--eval-every", "250",
-    "--log-every", "10", "--model-train-freq", "100",
-)  # fmt: skip
+    *DEBUG,
+    "--total-steps",
+    str(TOTAL_STEPS),
+    "--checkpoint-every",
+    "70",
+    "--eval-every",
+    "250",
+    "--log-every",
+    "10",
+    "--model-train-freq",
+    "100",
+)
 
 
 class Chain:
@@ -62,8 +71,10 @@ class Chain:
         with (self._folder / "output").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, script, self._acknowledged, *arguments],
-                env=environment(), stdout=output, stderr=output,
-            )  # fmt: skip
+                env=environment(),
+                stdout=output,
+                stderr=output,
+            )
 
     def start_and_kill(self, most_steps: float) -> None:
         """Let an attempt live for a random time, but not past ``most_steps``."""
@@ -125,9 +136,7 @@ def hashes(paths: RunPaths) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(CHAINS))
-def test_a_chain_of_kills_loses_no_row_and_ends_as_its_twin(
-    seed: int, tmp_path: Path, promise: Promise
-) -> None:
+def test_a_chain_of_kills_loses_no_row_and_ends_as_its_twin(seed: int, tmp_path: Path, promise: Promise) -> None:
     chain, lost, acknowledged = Chain(tmp_path / "killed", seed), 0, 0
     for kill in range(1, KILLS + 1):
         chain.start_and_kill(most_steps=TOTAL_STEPS * kill / (KILLS + 1))

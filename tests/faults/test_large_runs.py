@@ -52,9 +52,8 @@ print(int(re.search(r"VmHWM:\\s*([0-9]+) kB", Path("/proc/self/status").read_tex
 def peak(what: str, path: Path, count: int = 0) -> int:
     """Return the peak of memory of a process that reads, in bytes."""
     said = subprocess.run(
-        [sys.executable, "-c", PEAK, what, path, str(count)],
-        env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", PEAK, what, path, str(count)], env=environment(), capture_output=True, text=True
+    )
     assert said.returncode == 0, said.stderr
     return int(said.stdout)
 
@@ -74,9 +73,7 @@ def test_metrics_cut_anywhere_lose_a_partial_last_line_only(
     promise.kept("metrics cut: only a partial last line lost", kept, CUTS)
 
 
-def test_garbage_is_counted_and_passed_over(
-    finished_run: RunPaths, tmp_path: Path, promise: Promise
-) -> None:
+def test_garbage_is_counted_and_passed_over(finished_run: RunPaths, tmp_path: Path, promise: Promise) -> None:
     rng, good = random.Random(2), finished_run.metrics.read_bytes().splitlines()
     garbage = [rng.randbytes(rng.randint(0, 400)).replace(b"\n", b"") for _ in range(GARBAGE)]
     for number in range(0, GARBAGE, 5):
@@ -113,9 +110,7 @@ def test_many_runs_are_read_in_bounded_memory(tmp_path: Path, promise: Promise) 
 
 
 @pytest.mark.parametrize(("what", "share"), [("lines", 0.0), ("run", 0.6)])
-def test_a_large_file_is_read_in_bounded_memory(
-    what: str, share: float, tmp_path: Path, promise: Promise
-) -> None:
+def test_a_large_file_is_read_in_bounded_memory(what: str, share: float, tmp_path: Path, promise: Promise) -> None:
     """A follower of lines keeps nothing of them, a reader two numbers of 8 bytes for a value."""
     run = RunPaths(tmp_path / "large")
     fill(run, rows=20_000)

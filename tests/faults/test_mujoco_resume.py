@@ -17,9 +17,20 @@ from mbpo.runs.layout import RunPaths
 ENVIRONMENTS = ("Hopper-v5", "mbpo/AntTruncated-v5", "HalfCheetah-v5", "Pendulum-v1")
 CUTS = (700, 1030, 2120, 2270)  # in warm-up, after the episode's end at 1,000, while it learns
 FLAGS = (
-    *DEBUG, "--total-steps", "2300", "--warmup-steps", "2100", "--checkpoint-every", "300",
-    "--eval-every", "2200", "--eval-episodes", "1", "--log-every", "10",
-)  # fmt: skip
+    *DEBUG,
+    "--total-steps",
+    "2300",
+    "--warmup-steps",
+    "2100",
+    "--checkpoint-every",
+    "300",
+    "--eval-every",
+    "2200",
+    "--eval-episodes",
+    "1",
+    "--log-every",
+    "10",
+)
 
 
 def go(arguments: tuple[str, ...], cut_at: int | None = None) -> None:
@@ -43,9 +54,7 @@ def go(arguments: tuple[str, ...], cut_at: int | None = None) -> None:
 
 @pytest.mark.parametrize("seed", range(figure(1, 3)))
 @pytest.mark.parametrize("env_id", ENVIRONMENTS[: figure(1, 4)])
-def test_a_run_that_is_cut_off_ends_as_its_twin(
-    env_id: str, seed: int, tmp_path: Path, promise: Promise
-) -> None:
+def test_a_run_that_is_cut_off_ends_as_its_twin(env_id: str, seed: int, tmp_path: Path, promise: Promise) -> None:
     flags = (*FLAGS, "--env-id", env_id, "--seed", str(seed), "--runs-root", str(tmp_path))
     go((*flags, "--run-id", "twin"))
     twin, run = RunPaths(tmp_path / "twin"), RunPaths(tmp_path / "run")

@@ -32,8 +32,18 @@ from mbpo.timing import Stopwatch
 
 # With this seed the best evaluation is before the checkpoint.
 COMMON = (*DEBUG, "--seed", "2", "--eval-episodes", "1", "--real-buffer-capacity", "150")
-MBPO = ("--env-id", "toy_envs:Grid-v0", "--total-steps", "260", "--checkpoint-every", "65",
-        "--eval-every", "50", "--log-every", "30")  # fmt: skip
+MBPO = (
+    "--env-id",
+    "toy_envs:Grid-v0",
+    "--total-steps",
+    "260",
+    "--checkpoint-every",
+    "65",
+    "--eval-every",
+    "50",
+    "--log-every",
+    "30",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +59,26 @@ SCENES = {
     "learning": Scene(MBPO, 198),
     "warm-up": Scene((*MBPO, "--warmup-hold", "16", "--warmup-steps", "160"), 140),
     "planning": Scene(
-        ("--algo", "pets", *MBPO, "--plan-horizon", "3", "--plan-candidates", "8",
-         "--plan-elites", "2", "--plan-iterations", "1", "--plan-particles", "2"), 198,
+        (
+            "--algo",
+            "pets",
+            *MBPO,
+            "--plan-horizon",
+            "3",
+            "--plan-candidates",
+            "8",
+            "--plan-elites",
+            "2",
+            "--plan-iterations",
+            "1",
+            "--plan-particles",
+            "2",
+        ),
+        198,
     ),
     "imagined anew": Scene(MBPO, 198, most_imagined_bytes=0),
     "the end": Scene((*MBPO, "--checkpoint-every", "50", "--total-steps", "200"), 200),
-}  # fmt: skip
+}
 SCENE_OF = {  # where an item matters, if not while learning
     "streams.warmup": "warm-up",
     "episode.held_action": "warm-up",
@@ -64,10 +88,22 @@ SCENE_OF = {  # where an item matters, if not while learning
     "loop._evaluated_at": "the end",
 }
 PARTS = (
-    "actor", "adam_actor", "adam_critic", "adam_ensemble", "adam_termination", "critic",
-    "critic_target", "ensemble", "episode", "imagined", "real", "streams", "temperature",
-    "termination", "loop",
-)  # fmt: skip
+    "actor",
+    "adam_actor",
+    "adam_critic",
+    "adam_ensemble",
+    "adam_termination",
+    "critic",
+    "critic_target",
+    "ensemble",
+    "episode",
+    "imagined",
+    "real",
+    "streams",
+    "temperature",
+    "termination",
+    "loop",
+)
 
 Change = Callable[[Saved], None]
 

@@ -64,16 +64,10 @@ POISONS: dict[str, tuple[str, Callable[[Learner, random.Random, float], None]]] 
     "reward": ("log_interval", _reward),
     "action": ("log_interval", lambda of, rng, bad: _fill(of.agent.actor.net.flat, bad)),
     "critic's gradient": ("update_policy", _all_rewards),
-    "critic's loss": (
-        "update_policy", lambda of, rng, bad: _fill(of.agent.critic.net.flat, bad),
-    ),
-    "target": (
-        "update_policy", lambda of, rng, bad: _fill(of.agent.critic_target.net.flat, bad),
-    ),
-    "model's loss": (
-        "refit_and_imagine", lambda of, rng, bad: _fill(of.ensemble.net.flat, bad),
-    ),
-}  # fmt: skip
+    "critic's loss": ("update_policy", lambda of, rng, bad: _fill(of.agent.critic.net.flat, bad)),
+    "target": ("update_policy", lambda of, rng, bad: _fill(of.agent.critic_target.net.flat, bad)),
+    "model's loss": ("refit_and_imagine", lambda of, rng, bad: _fill(of.ensemble.net.flat, bad)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +80,13 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", range(TRIES))
 def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
-    number: int, twin: list[dict[str, Any]], call: Callable[..., Outcome], tmp_path: Any,
-    monkeypatch: pytest.MonkeyPatch, promise: Promise,
-) -> None:  # fmt: skip
+    number: int,
+    twin: list[dict[str, Any]],
+    call: Callable[..., Outcome],
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    promise: Promise,
+) -> None:
     rng = random.Random(number)
     what = sorted(POISONS)[number % len(POISONS)]
     bad = rng.choice([math.nan, math.inf, -math.inf])

@@ -117,13 +117,26 @@ def planted(finished_run: RunPaths, tmp_path: Path) -> Planted:
     run.status.write_text(json.dumps(status))
     here = Planted(run, tmp_path / "canaries")
     final, (best,) = "checkpoints/step-000000400", run.checkpoints.glob("policy-*")
-    for name in ("sitecustomize.py", "usercustomize.py", "torch.py", "json.py", "mbpo/__init__.py",
-                 "gymnasium/__init__.py", "conftest.py", f"{final}/__init__.py"):  # fmt: skip
+    for name in (
+        "sitecustomize.py",
+        "usercustomize.py",
+        "torch.py",
+        "json.py",
+        "mbpo/__init__.py",
+        "gymnasium/__init__.py",
+        "conftest.py",
+        f"{final}/__init__.py",
+    ):
         here.script(name)
     for name in ("evil.pth", "checkpoints/evil.pth"):
         here.pth(name)
-    for name in ("checkpoints/step-000000401/actor.pt", "model.pkl", "checkpoints/index.pkl",
-                 "metrics.pkl", "checkpoints/rows/000000000000-0.safetensors"):  # fmt: skip
+    for name in (
+        "checkpoints/step-000000401/actor.pt",
+        "model.pkl",
+        "checkpoints/index.pkl",
+        "metrics.pkl",
+        "checkpoints/rows/000000000000-0.safetensors",
+    ):
         here.bomb(name)
     here.sealed_bomb(f"{final}/actor.safetensors")
     here.sealed_bomb(f"checkpoints/{best.name}/actor.safetensors")
@@ -137,9 +150,13 @@ def opened(planted: Planted, how: str, folder: Path) -> subprocess.CompletedProc
     last = ("pause",) if how == "pause" else ()
     named = () if how == "doctor" else (str(planted.run.root), *last)
     return subprocess.run(
-        [sys.executable, *OPENED[how], *named], cwd=folder, env=environment(), text=True,
-        capture_output=True, timeout=60,
-    )  # fmt: skip
+        [sys.executable, *OPENED[how], *named],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize("how", OPENED)
@@ -156,9 +173,7 @@ def test_opening_executes_nothing_that_was_planted(
 
 
 @pytest.mark.parametrize("how", ["read", "compare", "pause"])
-def test_a_module_that_a_config_names_is_not_imported_to_look_at_it(
-    how: str, planted: Planted, tmp_path: Path
-) -> None:
+def test_a_module_that_a_config_names_is_not_imported_to_look_at_it(how: str, planted: Planted, tmp_path: Path) -> None:
     """Only who trains or evaluates needs the environment, and says so by doing it."""
     module = tmp_path / "evil.py"
     module.write_text(planted.python("evil"))

@@ -33,13 +33,22 @@ from mbpo.snapshots import Snapshots, find_snapshot
 DRAWS = figure(fast=1, full=6)  # random losses at a moment, beside the four extremes
 MOMENTS = figure(fast=60, full=2000)  # at most
 FLAGS = (
-    *DEBUG, "--total-steps", "150", "--checkpoint-every", "30", "--eval-every", "50",
-    "--log-every", "10", "--eval-episodes", "1", "--real-buffer-capacity", "90",
-)  # fmt: skip
-
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="pathlib of Python 3.10 cannot be recorded"
+    *DEBUG,
+    "--total-steps",
+    "150",
+    "--checkpoint-every",
+    "30",
+    "--eval-every",
+    "50",
+    "--log-every",
+    "10",
+    "--eval-episodes",
+    "1",
+    "--real-buffer-capacity",
+    "90",
 )
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="pathlib of Python 3.10 cannot be recorded")
 
 
 @dataclass(frozen=True)
@@ -185,9 +194,7 @@ def test_the_recording_is_complete(recorded: Recorded, tmp_path: Path) -> None:
     assert {**seen, log: b""} == {**there, log: b""}
 
 
-def test_a_power_cut_takes_nothing_back_that_was_told(
-    recorded: Recorded, tmp_path: Path, promise: Promise
-) -> None:
+def test_a_power_cut_takes_nothing_back_that_was_told(recorded: Recorded, tmp_path: Path, promise: Promise) -> None:
     tried, failed = 0, list[tuple[int, str, list[str]]]()
     for moment, wrong in cuts(recorded, recorded.operations, MOMENTS, DRAWS, tmp_path / "here"):
         tried += 1

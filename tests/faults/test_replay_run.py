@@ -18,10 +18,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
 
 Call = Callable[..., Outcome]
-FLAGS = (
-    "--total-steps", "330", "--checkpoint-every", "110", "--eval-every", "100", "--seed", "7",
-    "--log-every", "10",
-)  # fmt: skip
+FLAGS = ("--total-steps", "330", "--checkpoint-every", "110", "--eval-every", "100", "--seed", "7", "--log-every", "10")
 Script = Mapping[int, list[dict[str, Any]]]
 
 
@@ -138,9 +135,7 @@ def test_a_replay_that_is_cut_off_is_taken_up_again(
     with monkeypatch.context() as patch:
         steer(patch, {150: [{"set": {"real_ratio": 0.7}}], 305: [{"action": "stop"}]})
         run = original(tmp_path)
-    again = start_and_cut(
-        monkeypatch, tmp_path, "log_interval", 26, launch=("--replay", str(run.root))
-    )
+    again = start_and_cut(monkeypatch, tmp_path, "log_interval", 26, launch=("--replay", str(run.root)))
     forget_process(again)
     outcome = call(train.main, "--resume", again.root)
     assert outcome.code == 0, outcome.err

@@ -24,10 +24,7 @@ from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.status import RunStatus, read_status, this_process, write_status
 
 Call = Callable[..., Outcome]
-TWIN = (
-    "--total-steps", "430", "--checkpoint-every", "60", "--eval-every", "100", "--seed", "7",
-    "--log-every", "10",
-)  # fmt: skip
+TWIN = ("--total-steps", "430", "--checkpoint-every", "60", "--eval-every", "100", "--seed", "7", "--log-every", "10")
 
 
 class Cut(BaseException):
@@ -65,15 +62,11 @@ def assert_same_end(one: RunPaths, other: RunPaths) -> None:
     assert returns[0].read_text() == returns[1].read_text()
     lines = [paths.progress.read_text().splitlines() for paths in (one, other)]
     assert len(lines[0]) == len(lines[1])
-    for (name, part), (other_name, other_part) in zip(
-        final_parts(one), final_parts(other), strict=True
-    ):
+    for (name, part), (other_name, other_part) in zip(final_parts(one), final_parts(other), strict=True):
         assert name == other_name
         assert set(part) == set(other_part)
         for key, tensor in part.items():
-            torch.testing.assert_close(
-                tensor, other_part[key], rtol=0, atol=0, equal_nan=True, msg=f"{name} {key}"
-            )
+            torch.testing.assert_close(tensor, other_part[key], rtol=0, atol=0, equal_nan=True, msg=f"{name} {key}")
 
 
 def start_and_cut(
@@ -127,9 +120,15 @@ CUTS = [
 
 @pytest.mark.parametrize(("method", "calls", "at"), CUTS)
 def test_a_resumed_run_ends_as_its_twin(
-    method: str, calls: int, at: int | None, twin: RunPaths, call: Call, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, promise: Promise,
-) -> None:  # fmt: skip
+    method: str,
+    calls: int,
+    at: int | None,
+    twin: RunPaths,
+    call: Call,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    promise: Promise,
+) -> None:
     run = start_and_cut(monkeypatch, tmp_path, method, calls)
     before = rows(run.metrics)
     outcome = call(train.main, "--resume", run.root)
@@ -212,9 +211,7 @@ def test_a_stopped_run_resumes_as_its_twin(
     assert rows(run.metrics)[-1]["env_steps"] == 430
     for (name, part), (_, other) in zip(final_parts(run), final_parts(twin), strict=True):
         for key, tensor in part.items():
-            torch.testing.assert_close(
-                tensor, other[key], rtol=0, atol=0, equal_nan=True, msg=f"{name} {key}"
-            )
+            torch.testing.assert_close(tensor, other[key], rtol=0, atol=0, equal_nan=True, msg=f"{name} {key}")
 
 
 def test_a_change_answered_before_the_cut_holds_again_from_where_it_held(
@@ -265,9 +262,16 @@ def cut_run(twin: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "file",
-    ["actor.safetensors", "adam_ensemble.safetensors", "imagined.safetensors", "loop.json",
-     "manifest.json", "real.safetensors", "tail.safetensors"],
-)  # fmt: skip
+    [
+        "actor.safetensors",
+        "adam_ensemble.safetensors",
+        "imagined.safetensors",
+        "loop.json",
+        "manifest.json",
+        "real.safetensors",
+        "tail.safetensors",
+    ],
+)
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(
     file: str, harm: str, cut_run: RunPaths, twin: RunPaths, call: Call
@@ -291,9 +295,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(
     assert_same_end(cut_run, twin)
 
 
-def test_without_any_whole_checkpoint_it_begins_again(
-    cut_run: RunPaths, twin: RunPaths, call: Call
-) -> None:
+def test_without_any_whole_checkpoint_it_begins_again(cut_run: RunPaths, twin: RunPaths, call: Call) -> None:
     for folder in cut_run.checkpoints.glob("step-*"):
         (folder / "critic.safetensors").write_bytes(b"")
     assert call(train.main, "--resume", cut_run.root).code == 0
@@ -302,9 +304,7 @@ def test_without_any_whole_checkpoint_it_begins_again(
     assert_same_end(cut_run, twin)
 
 
-def test_records_that_differ_are_named_and_written_again(
-    cut_run: RunPaths, twin: RunPaths, call: Call
-) -> None:
+def test_records_that_differ_are_named_and_written_again(cut_run: RunPaths, twin: RunPaths, call: Call) -> None:
     lines = cut_run.metrics.read_bytes().splitlines(keepends=True)
     row = json.loads(lines[-2])
     assert "sac/alpha" in row
@@ -322,9 +322,7 @@ def test_records_that_differ_are_named_and_written_again(
 
 
 @pytest.mark.parametrize("tail", [b'{"seq": 9', b"\0" * 100, b"garbage\n"])
-def test_a_torn_last_line_is_no_obstacle(
-    tail: bytes, cut_run: RunPaths, twin: RunPaths, call: Call
-) -> None:
+def test_a_torn_last_line_is_no_obstacle(tail: bytes, cut_run: RunPaths, twin: RunPaths, call: Call) -> None:
     with cut_run.metrics.open("ab") as file:
         file.write(tail)
     assert call(train.main, "--resume", cut_run.root).code == 0

@@ -117,13 +117,9 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
     promise.kept("a run that ends on a full disk goes on afterwards", 1, 1)
 
 
-def test_a_run_whose_directory_vanishes_ends_as_a_storage_fault(
-    tmp_path: Path, promise: Promise
-) -> None:
+def test_a_run_whose_directory_vanishes_ends_as_a_storage_fault(tmp_path: Path, promise: Promise) -> None:
     for number, leave in enumerate((shutil.rmtree, lambda path: path.rename(path.parent / "away"))):
-        learner = LearnerProcess.start(
-            tmp_path / str(number), "--total-steps", "1000000", "--log-every", "10"
-        )
+        learner = LearnerProcess.start(tmp_path / str(number), "--total-steps", "1000000", "--log-every", "10")
         try:
             learner.wait_for_env_steps(50)
             leave(learner.paths.root)
@@ -165,9 +161,7 @@ sys.exit(train.main(sys.argv[1:]))
 
 def test_a_loop_that_stands_still_is_named_with_its_stack(tmp_path: Path, promise: Promise) -> None:
     command = [sys.executable, "-c", HANG, *DEBUG, "--hang-after", "2"]
-    done = subprocess.run(
-        [*command, "--runs-root", str(tmp_path), "--run-id", "r"], capture_output=True, text=True
-    )
+    done = subprocess.run([*command, "--runs-root", str(tmp_path), "--run-id", "r"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     run = RunPaths(tmp_path / "r")
     assert "stand_still" in run.stacks.read_text()
@@ -177,9 +171,7 @@ def test_a_loop_that_stands_still_is_named_with_its_stack(tmp_path: Path, promis
 
 
 def test_a_suspended_run_is_not_taken_for_a_hung_one(tmp_path: Path, promise: Promise) -> None:
-    learner = LearnerProcess.start(
-        tmp_path, "--total-steps", "1000000", "--hang-after", "2", "--log-every", "10"
-    )
+    learner = LearnerProcess.start(tmp_path, "--total-steps", "1000000", "--hang-after", "2", "--log-every", "10")
     try:
         learner.wait_for_env_steps(150)
         learner.process.send_signal(signal.SIGSTOP)

@@ -40,11 +40,7 @@ def cmake_build() -> Path:
     pybind11 = pytest.importorskip("pybind11")
     folder = ROOT / "build" / "cmake"
     folder.mkdir(parents=True, exist_ok=True)
-    options = [
-        "-DMBPO_HOST=ON",
-        f"-DPython_EXECUTABLE={sys.executable}",
-        f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
-    ]
+    options = ["-DMBPO_HOST=ON", f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one worker builds, the others wait for it
         run("cmake", "-S", str(ROOT), "-B", str(folder), *options)

@@ -26,13 +26,7 @@ SOURCES = (
     "csrc/cuda/module.cpp",
     "csrc/torch/tensors.cpp",
 )
-FLAGS = (
-    "-std=c++17",
-    "-O2",
-    "-fvisibility=hidden",
-    "-DMBPO_EMULATED",
-    "-DTORCH_TARGET_VERSION=0x020a000000000000",
-)
+FLAGS = ("-std=c++17", "-O2", "-fvisibility=hidden", "-DMBPO_EMULATED", "-DTORCH_TARGET_VERSION=0x020a000000000000")
 
 
 @cache

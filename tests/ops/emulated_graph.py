@@ -19,9 +19,14 @@ from torch.utils._pytree import tree_leaves
 T = TypeVar("T")
 aten = torch.ops.aten
 WAITING = {
-    aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.equal, aten.is_nonzero,
-    aten._unique2, aten.lift_fresh,
-}  # fmt: skip
+    aten._local_scalar_dense,
+    aten.nonzero,
+    aten.masked_select,
+    aten.equal,
+    aten.is_nonzero,
+    aten._unique2,
+    aten.lift_fresh,
+}
 
 
 class WaitingError(RuntimeError):
@@ -33,9 +38,7 @@ class _Tape(TorchDispatchMode):
         super().__init__()
         self.launches: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         indices = args[1] if func.overloadpacket in (aten.index, aten.index_put_) else []
         if func.overloadpacket in WAITING or any(i.dtype == torch.bool for i in indices):
@@ -64,9 +67,7 @@ class Recordings:
         self.recorded = 0
         self.replayed = 0
 
-    def __call__(
-        self, call: Callable[[], T], generators: Sequence[torch.Generator]
-    ) -> tuple[Callable[[], object], T]:
+    def __call__(self, call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Callable[[], object], T]:
         """Record; the call runs meanwhile, and so stands for its first replay."""
         with _Tape() as tape:
             result = call()

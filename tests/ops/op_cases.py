@@ -90,11 +90,7 @@ def outputs(result: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
 
 def define(case: Case) -> tuple[Tensor, ...]:
     """Return what the definition says, with the case's own precision."""
-    return outputs(
-        reference.ensemble_mlp(
-            case.x, case.weights, case.biases, case.activation, case.bounds, case.member
-        )
-    )
+    return outputs(reference.ensemble_mlp(case.x, case.weights, case.biases, case.activation, case.bounds, case.member))
 
 
 def assert_close(actual: Tensor, exact: Tensor, tolerance: float = 1e-5) -> None:

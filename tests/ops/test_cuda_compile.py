@@ -24,14 +24,24 @@ def compiled(source: str, architecture: str, folder: Path) -> str:
     include = [ROOT / "csrc" / "include", ROOT / "csrc", *cpp_extension.include_paths()]
     done = subprocess.run(
         [
-            NVCC, "-std=c++17", "-O3", "--expt-relaxed-constexpr", "-Werror=all-warnings",
-            "-DUSE_CUDA", "-DTORCH_TARGET_VERSION=0x020a000000000000",
-            *(f"-isystem={path}" for path in include), f"-arch={architecture}",
-            "-Xptxas=-v", "-cubin", str(ROOT / "csrc" / "cuda" / source),
-            "-o", str(folder / "kernels.cubin"),
+            NVCC,
+            "-std=c++17",
+            "-O3",
+            "--expt-relaxed-constexpr",
+            "-Werror=all-warnings",
+            "-DUSE_CUDA",
+            "-DTORCH_TARGET_VERSION=0x020a000000000000",
+            *(f"-isystem={path}" for path in include),
+            f"-arch={architecture}",
+            "-Xptxas=-v",
+            "-cubin",
+            str(ROOT / "csrc" / "cuda" / source),
+            "-o",
+            str(folder / "kernels.cubin"),
         ],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -47,9 +57,7 @@ def test_no_kernel_spills(source: str, architecture: str, tmp_path: Path) -> Non
     said = compiled(source, architecture, tmp_path)
     numbers = re.findall(r"(\d+) bytes (stack frame|spill stores|spill loads)", said)
     assert numbers and {int(number) for number, _ in numbers} == {0}, said
-    kernels = re.findall(
-        r"Compiling entry function '(\w+)'.*?Used (\d+) registers", said, re.DOTALL
-    )
+    kernels = re.findall(r"Compiling entry function '(\w+)'.*?Used (\d+) registers", said, re.DOTALL)
     assert len(kernels) >= 10, said
     for name, registers in kernels:
         assert int(registers) <= MOST_REGISTERS[shape_of(name)], (name, registers)

@@ -13,10 +13,7 @@ from pathlib import Path
 import pytest
 from cmake_build import ROOT, cmake_build, needs_cmake
 
-pytestmark = [
-    needs_cmake,
-    pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed"),
-]
+pytestmark = [needs_cmake, pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")]
 
 
 @dataclass(frozen=True)
@@ -30,30 +27,19 @@ class Fault:
 
 
 FAULTS = {
-    "rows of a stage": Fault(
-        "product.cuh", "r < block.rows && c < block.columns", "c < block.columns", "forward"
-    ),
-    "columns of a stage": Fault(
-        "product.cuh", "r < block.rows && c < block.columns", "r < block.rows", "forward"
-    ),
-    "rows of the output": Fault(
-        "forward.cuh", "if (row >= tile.count) return;", "", "forward"
-    ),
+    "rows of a stage": Fault("product.cuh", "r < block.rows && c < block.columns", "c < block.columns", "forward"),
+    "columns of a stage": Fault("product.cuh", "r < block.rows && c < block.columns", "r < block.rows", "forward"),
+    "rows of the output": Fault("forward.cuh", "if (row >= tile.count) return;", "", "forward"),
     "padding of a layer": Fault(
         "network.cuh", "column < width ? sum + bias[column] : 0.0f", "sum + bias[column]", "forward"
     ),
-    "rows of the record": Fault(
-        "network.cuh", "last || row >= tile.count || column >= width", "last", "gradients"
-    ),
+    "rows of the record": Fault("network.cuh", "last || row >= tile.count || column >= width", "last", "gradients"),
     "rows of the head": Fault(
-        "backward.cuh", "const bool there = row < tile.count;", "const bool there = true;",
-        "gradients",
+        "backward.cuh", "const bool there = row < tile.count;", "const bool there = true;", "gradients"
     ),
-    "edge of the weights": Fault(
-        "weights.cuh", "if (i >= inputs || j >= width) continue;", "", "gradients"
-    ),
+    "edge of the weights": Fault("weights.cuh", "if (i >= inputs || j >= width) continue;", "", "gradients"),
     "rows of the target": Fault("sac.cuh", "if (row >= rows.count) return;", "", "sac"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -68,13 +54,21 @@ def test_a_mask_taken_out_is_noticed(name: str, tmp_path: Path) -> None:
     program = tmp_path / "test"
     built = subprocess.run(
         [
-            "g++", "-std=c++17", "-O1", "-fsanitize=address", "-DMBPO_SANITIZED",
+            "g++",
+            "-std=c++17",
+            "-O1",
+            "-fsanitize=address",
+            "-DMBPO_SANITIZED",
             "-DMBPO_STOP_AT_FAILURE",
-            f"-I{tmp_path}/csrc/include", *(str(tmp_path / "csrc" / file) for file in files),
-            str(cmake_build() / "libmbpo_kernels.a"), "-o", str(program),
+            f"-I{tmp_path}/csrc/include",
+            *(str(tmp_path / "csrc" / file) for file in files),
+            str(cmake_build() / "libmbpo_kernels.a"),
+            "-o",
+            str(program),
         ],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert built.returncode == 0, built.stderr
     done = subprocess.run([str(program)], capture_output=True, text=True)
     assert done.returncode != 0, done.stdout

@@ -176,9 +176,8 @@ def test_updates_with_their_sampling_go_on_in_a_graph_as_without(backend: str) -
         real, imagined = buffer_of(300, 0), buffer_of(500, 1)
         mix = torch.Generator("cuda").manual_seed(2)
         body = Replayed(
-            lambda: of.update_each(sample_mixed(real, imagined, 64, 10, mix, 5)),
-            [mix, of.generator], record,
-        )  # fmt: skip
+            lambda: of.update_each(sample_mixed(real, imagined, 64, 10, mix, 5)), [mix, of.generator], record
+        )
         sums = []
         for step in range(6):
             sums.append(body().clone())
@@ -195,16 +194,20 @@ def test_refits_and_rollouts_go_on_in_graphs_as_without() -> None:
     def fitted(record: Recorder | None) -> tuple[list[Tensor], FitReport, int]:
         model = ensemble(11, 3, 64, 2, 3, torch.float32).cuda()
         trainer = EnsembleTrainer(
-            model, lr=1e-3, batch_size=64, max_epochs=6, patience=6, elites=2,
-            normalize_targets=True, generator=torch.Generator("cuda").manual_seed(1), record=record,
-        )  # fmt: skip
+            model,
+            lr=1e-3,
+            batch_size=64,
+            max_epochs=6,
+            patience=6,
+            elites=2,
+            normalize_targets=True,
+            generator=torch.Generator("cuda").manual_seed(1),
+            record=record,
+        )
         report = trainer.fit(rows, rows)
         draws = torch.Generator("cuda").manual_seed(2)
         env = FakeEnv(model, lambda obs, action, next_obs: next_obs[:, 0] > 0.5)
-        body = Replayed(
-            lambda: imagine(env, lambda obs: obs[:, :3].tanh(), rows.obs[:200], 3, draws),
-            [draws], record,
-        )  # fmt: skip
+        body = Replayed(lambda: imagine(env, lambda obs: obs[:, :3].tanh(), rows.obs[:200], 3, draws), [draws], record)
         buffer = ReplayBuffer(10_000, 11, 3, "cuda")
         stored = [store_imagined(*body(), buffer).rows for _ in range(4)]
         assert len(set(stored)) > 1
@@ -219,8 +222,6 @@ def test_refits_and_rollouts_go_on_in_graphs_as_without() -> None:
 
 def test_torch_compile_traces_it() -> None:
     case = on_gpu(make_case(2, 64, [14, 100, 12]))
-    run = torch.compile(
-        lambda x: ensemble_mlp(x, case.weights, case.biases, "silu"), fullgraph=True
-    )
+    run = torch.compile(lambda x: ensemble_mlp(x, case.weights, case.biases, "silu"), fullgraph=True)
     got = run(case.x)
     assert_close(got.detach(), define(case.double())[0], 1e-5)

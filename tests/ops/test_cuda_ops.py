@@ -72,14 +72,7 @@ def call(
 @pytest.mark.parametrize("tf32", [False, True])
 @pytest.mark.parametrize(("members", "rows", "sizes", "activation", "routed", "gaussian"), SHAPES)
 def test_values_and_gradients(
-    gpu: Machine,
-    members: int,
-    rows: int,
-    sizes: list[int],
-    activation: str,
-    routed: bool,
-    gaussian: bool,
-    tf32: bool,
+    gpu: Machine, members: int, rows: int, sizes: list[int], activation: str, routed: bool, gaussian: bool, tf32: bool
 ) -> None:
     case = on(gpu, make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian))
     outputs, saved, (weights, bounds) = call(gpu, case, True, "tf32" if tf32 else "float32")
@@ -91,9 +84,8 @@ def test_values_and_gradients(
     grads = [torch.randn(y.shape, generator=g).to(gpu.device) for y in outputs]
     slopes = torch.autograd.grad(wanted, exact.leaves, [grad.double() for grad in grads])
     results = gpu.ops.cuda_mlp_backward(
-        grads, case.x.detach(), weights, bounds, case.member, saved,
-        compiled.CODES[activation], True, True, tf32,
-    )  # fmt: skip
+        grads, case.x.detach(), weights, bounds, case.member, saved, compiled.CODES[activation], True, True, tf32
+    )
     # ReLU's slope jumps: a number that rounds to the other side of 0 has another gradient.
     tolerance = (5e-2 if activation == "relu" else 4e-3) if tf32 else 2e-5
     for got, want in zip(results, slopes, strict=True):
@@ -102,13 +94,7 @@ def test_values_and_gradients(
 
 @pytest.mark.parametrize(("members", "rows", "sizes", "activation", "routed", "gaussian"), SHAPES)
 def test_values_in_bfloat16(
-    gpu: Machine,
-    members: int,
-    rows: int,
-    sizes: list[int],
-    activation: str,
-    routed: bool,
-    gaussian: bool,
+    gpu: Machine, members: int, rows: int, sizes: list[int], activation: str, routed: bool, gaussian: bool
 ) -> None:
     case = on(gpu, make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian))
     outputs, _, _ = call(gpu, case, False, "bfloat16")
@@ -149,9 +135,8 @@ def test_opcheck(gpu: Machine, activation: str, routed: bool) -> None:
     torch.library.opcheck(ops.cuda_mlp_forward.default, (*forward, False, 2))
     # What is saved has gaps that nothing writes: its shape can be compared, not its numbers.
     torch.library.opcheck(
-        ops.cuda_mlp_forward.default, (*forward, True, 1),
-        test_utils=("test_schema", "test_faketensor"),
-    )  # fmt: skip
+        ops.cuda_mlp_forward.default, (*forward, True, 1), test_utils=("test_schema", "test_faketensor")
+    )
     backward = (outputs, x, weights, bounds, case.member, saved, code, True, True, False)
     torch.library.opcheck(ops.cuda_mlp_backward.default, backward)
 
@@ -166,10 +151,7 @@ def test_a_member_out_of_range_stops_the_kernel(member: int) -> None:
         call(gpu, case, False, "float32")
 
 
-BROKEN = {
-    "wide": ([3, 257, 2], "at most 256 wide, got 257"),
-    "deep": ([3] * 10, "at most 8 layers"),
-}
+BROKEN = {"wide": ([3, 257, 2], "at most 256 wide, got 257"), "deep": ([3] * 10, "at most 8 layers")}
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -195,9 +177,7 @@ def assert_near(ours: Sequence[Tensor], theirs: Sequence[Tensor], atol: float = 
 @pytest.mark.parametrize(("rows", "obs", "actions"), [(33, 3, 1), (40, 11, 3)])
 def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int) -> None:
     device = whole_updates.device
-    ours, theirs = (
-        agent(obs, actions, 30, 2, torch.float32, backend, device) for backend in ("auto", "torch")
-    )
+    ours, theirs = (agent(obs, actions, 30, 2, torch.float32, backend, device) for backend in ("auto", "torch"))
     assert ours._fused and not theirs._fused
     for step in range(3):
         packed = batch_of(rows, obs, actions, torch.float32, step).rows

@@ -23,10 +23,19 @@ from mbpo.ops import native
 from mbpo.parts import resolve_device
 
 SMALL = {
-    "threads": 1, "seed": 3, "total_steps": 5000, "ensemble_size": 3, "elites": 2,
-    "model_hidden": 8, "model_layers": 2, "model_batch": 32, "model_max_epochs": 6,
-    "sac_hidden": 8, "sac_batch": 16, "rollout_batch": 50,
-}  # fmt: skip
+    "threads": 1,
+    "seed": 3,
+    "total_steps": 5000,
+    "ensemble_size": 3,
+    "elites": 2,
+    "model_hidden": 8,
+    "model_layers": 2,
+    "model_batch": 32,
+    "model_max_epochs": 6,
+    "sac_hidden": 8,
+    "sac_batch": 16,
+    "rollout_batch": 50,
+}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -60,23 +69,21 @@ def test_a_tensor_that_moved_is_read_where_it_is() -> None:
     assert float(blind()) == 10  # so the emulation shows what nobody declared
 
 
-def test_what_waits_for_the_device_is_not_recorded_but_still_runs(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_what_waits_for_the_device_is_not_recorded_but_still_runs(caplog: pytest.LogCaptureFixture) -> None:
     x = torch.arange(3.0)
     for body in (
-        lambda: x[x > 1].sum(), lambda: x * float(x.sum()), lambda: x.nonzero(),
+        lambda: x[x > 1].sum(),
+        lambda: x * float(x.sum()),
+        lambda: x.nonzero(),
         lambda: x + torch.tensor([1.0, 2.0, 3.0]),
-    ):  # fmt: skip
+    ):
         with pytest.raises(WaitingError):
             Recordings()(body, [])
         caplog.clear()
         call = Replayed(body, [], Recordings())
         for _ in range(3):
             torch.testing.assert_close(call(), body())
-        assert [record.message.split(":")[0] for record in caplog.records] == [
-            "not recorded, so slower"
-        ]
+        assert [record.message.split(":")[0] for record in caplog.records] == ["not recorded, so slower"]
 
 
 @pytest.fixture(params=["autograd", "kernels"])
@@ -120,9 +127,7 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
 
 
 def fit(learner: Learner) -> Any:
-    return learner.trainer.fit(
-        learner.real_buffer.training_rows(), learner.real_buffer.holdout_rows()
-    )
+    return learner.trainer.fit(learner.real_buffer.training_rows(), learner.real_buffer.holdout_rows())
 
 
 def test_refits_are_the_same(learner: Any) -> None:
@@ -214,9 +219,7 @@ def test_a_replayed_rollout_asks_the_termination_head_of_its_moment(learner: Any
 class _Ends(FakeEnv):
     """Count up from the start; each row ends when it reaches 3."""
 
-    def step(
-        self, obs: Tensor, action: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, obs: Tensor, action: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         assert (obs[:, 0] < 3).all()  # what ended stands still
         return obs[:, 0], obs + 1, obs[:, 0] + 1 >= 3
 
@@ -229,9 +232,11 @@ def test_the_masked_rollout_stores_what_the_dropping_one_stores() -> None:
     assert buffer.transitions.obs[:, 0].tolist() == [0, 1, 2, 2, 1, 2, 2]
     assert buffer.transitions.terminated.tolist() == [0, 0, 1, 1, 0, 1, 1]
     assert report.metrics() == {
-        "rollout/length_measured": 3, "rollout/length_mean": 7 / 4, "rollout/rows": 7,
+        "rollout/length_measured": 3,
+        "rollout/length_mean": 7 / 4,
+        "rollout/rows": 7,
         "rollout/terminated_share": 4 / 7,
-    }  # fmt: skip
+    }
 
 
 def test_only_rows_that_count_must_be_finite() -> None:

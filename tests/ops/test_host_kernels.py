@@ -76,9 +76,7 @@ def test_wrong_arguments_are_refused() -> None:
     activation=st.sampled_from(range(4)),
     keep=st.booleans(),
 )
-def test_a_record_has_room_for_everything_at_once(
-    widths: list[int], activation: int, keep: bool
-) -> None:
+def test_a_record_has_room_for_everything_at_once(widths: list[int], activation: int, keep: bool) -> None:
     tile_rows = host().build_info()["tile_rows"]
     record = host().record_layout(widths, activation, keep)
     assert len(record["hidden"]) == len(widths) - 2
@@ -104,11 +102,7 @@ def test_a_record_has_room_for_everything_at_once(
 @settings(max_examples=100, derandomize=True, database=None)
 @given(members=st.integers(1, 9), rows=st.integers(0, 300))
 def test_tiles_hold_every_row_once(members: int, rows: int) -> None:
-    seen = [
-        (e, r)
-        for e, first, count in host().plan_tiles(members, rows)
-        for r in range(first, first + count)
-    ]
+    seen = [(e, r) for e, first, count in host().plan_tiles(members, rows) for r in range(first, first + count)]
     assert seen == [(e, r) for e in range(members) for r in range(rows)]
 
 
@@ -116,9 +110,7 @@ def test_tiles_hold_every_row_once(members: int, rows: int) -> None:
 @given(members=st.integers(1, 9), widths=st.lists(st.integers(1, 300), min_size=2, max_size=5))
 def test_the_gradients_pieces_hold_every_weight_once(members: int, widths: list[int]) -> None:
     seen = [
-        (layer, e, row)
-        for layer, e, first, last in host().plan_gradient(members, widths)
-        for row in range(first, last)
+        (layer, e, row) for layer, e, first, last in host().plan_gradient(members, widths) for row in range(first, last)
     ]
     layers = range(len(widths) - 1)
     want = [(layer, e, r) for layer in layers for e in range(members) for r in range(widths[layer])]

@@ -14,9 +14,7 @@ from mbpo.ops import EnsembleMLP, ensemble_mlp
 @pytest.mark.parametrize("routed", [False, True])
 @pytest.mark.parametrize("gaussian", [False, True])
 def test_gradcheck(backend: str, activation: str, routed: bool, gaussian: bool) -> None:
-    case = make_case(
-        2, 4, [3, 5, 4, 1], activation, routed=routed, gaussian=gaussian, dtype=torch.float64
-    )
+    case = make_case(2, 4, [3, 5, 4, 1], activation, routed=routed, gaussian=gaussian, dtype=torch.float64)
 
     def call(*leaves: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return outputs(ensemble_mlp(*case.of(leaves).args(), backend=backend))

@@ -15,8 +15,7 @@ if native.AVAILABLE:
     from mbpo.ops import compiled
 
 needs_bf16 = pytest.mark.skipif(
-    not (native.AVAILABLE and compiled.bf16_instruction_set()),
-    reason="no products of bfloat16 here",
+    not (native.AVAILABLE and compiled.bf16_instruction_set()), reason="no products of bfloat16 here"
 )
 
 
@@ -25,9 +24,7 @@ needs_bf16 = pytest.mark.skipif(
 @given(
     members=st.integers(1, 8),
     rows=st.sampled_from((0, 1, 15, 16, 17, 31, 32, 33, 129)),
-    sizes=st.lists(
-        st.one_of(st.integers(1, 256), st.sampled_from((1, 2, 17, 200))), min_size=2, max_size=5
-    ),
+    sizes=st.lists(st.one_of(st.integers(1, 256), st.sampled_from((1, 2, 17, 200))), min_size=2, max_size=5),
     activation=st.sampled_from(("silu", "relu", "tanh", "identity")),
     routed=st.booleans(),
     gaussian=st.booleans(),
@@ -51,10 +48,7 @@ def test_it_is_no_worse_than_torchs_own() -> None:
     case = make_case(7, 256, [23, 200, 200, 200, 200, 18], gaussian=True)
     exact = define(case.double())
     with torch.no_grad():
-        ours, torchs = (
-            outputs(ensemble_mlp(*case.args(), backend=b, precision="bfloat16"))
-            for b in ("cpp", "torch")
-        )
+        ours, torchs = (outputs(ensemble_mlp(*case.args(), backend=b, precision="bfloat16")) for b in ("cpp", "torch"))
     for a, b, want in zip(ours, torchs, exact, strict=True):
         assert 0 < (a - want).norm() <= (b - want).norm() <= 2e-2 * want.norm()
 

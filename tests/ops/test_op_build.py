@@ -33,20 +33,13 @@ print(torch.__version__)
 
 def python_path(*folders: str) -> str:
     """Return PYTHONPATH with op_cases and some folders before what is there."""
-    return os.pathsep.join(
-        [str(Path(__file__).parent), *folders, os.environ.get("PYTHONPATH", "")]
-    ).strip(os.pathsep)
+    return os.pathsep.join([str(Path(__file__).parent), *folders, os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
 
 
-def call_elsewhere(
-    python: str, path: Path, **environment: str
-) -> tuple[list[torch.Tensor], list[str], str]:
+def call_elsewhere(python: str, path: Path, **environment: str) -> tuple[list[torch.Tensor], list[str], str]:
     """Return outputs and gradients of CASE in another process, and what that process said."""
     done = subprocess.run(
-        [python, "-c", CALL.format(path=str(path))],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
+        [python, "-c", CALL.format(path=str(path))], env={**os.environ, **environment}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return torch.load(path), done.stdout.splitlines(), done.stderr
@@ -62,10 +55,7 @@ def assert_equal_to_here(results: list[torch.Tensor]) -> None:
 
 def test_without_the_extension_all_is_equal_and_said_once(tmp_path: Path) -> None:
     results, said, logged = call_elsewhere(
-        sys.executable,
-        tmp_path / "ys.pt",
-        MBPO_NO_EXT="1",
-        PYTHONPATH=python_path(),
+        sys.executable, tmp_path / "ys.pt", MBPO_NO_EXT="1", PYTHONPATH=python_path()
     )
     assert said[0] == "torch: MBPO_NO_EXT=1 is set"
     assert logged.count("ensemble_mlp runs in plain torch") == 1, logged
@@ -78,9 +68,7 @@ def test_one_build_serves_another_torch(tmp_path: Path) -> None:
     if not python:
         pytest.skip("MBPO_OTHER_PYTHON names no Python with another torch from 2.10 on")
     package = Path(mbpo.__file__).parents[1]
-    results, said, _ = call_elsewhere(
-        python, tmp_path / "ys.pt", PYTHONPATH=python_path(str(package))
-    )
+    results, said, _ = call_elsewhere(python, tmp_path / "ys.pt", PYTHONPATH=python_path(str(package)))
     assert said[0].startswith("cpp: ")
     assert said[1] != torch.__version__, "the same torch proves nothing"
     assert_equal_to_here(results)
@@ -116,11 +104,7 @@ def test_no_symbol_of_torchs_cxx_interface_is_needed(module: str) -> None:
     symbols = subprocess.run(
         [nm, "-D", "--undefined-only", spec.origin], capture_output=True, text=True, check=True
     ).stdout.split()
-    mangled = [
-        s
-        for s in symbols
-        if s.startswith("_Z") and any(part in s for part in ("5torch", "3c10", "2at"))
-    ]
+    mangled = [s for s in symbols if s.startswith("_Z") and any(part in s for part in ("5torch", "3c10", "2at"))]
     assert mangled == []
     assert any(s.startswith("aoti_torch_") for s in symbols)
 

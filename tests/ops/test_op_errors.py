@@ -21,10 +21,7 @@ BREAKS = {
     "no layers": (lambda a: (a[0], (), (), *a[3:]), "one tensor per layer"),
     "dtype": (lambda a: (a[0].double(), *a[1:]), r"weights\[0\] must be torch.float64"),
     "bounds": (lambda a: (*a[:4], (a[4][0][:1], a[4][1]), *a[5:]), r"bounds min must be \[2\]"),
-    "odd head": (
-        lambda a: (a[0], (a[1][0], a[1][1][..., :3]), (a[2][0], a[2][1][:, :3]), *a[3:]),
-        "2·O wide",
-    ),
+    "odd head": (lambda a: (a[0], (a[1][0], a[1][1][..., :3]), (a[2][0], a[2][1][:, :3]), *a[3:]), "2·O wide"),
 }
 ROUTED_BREAKS = {
     "rank": (lambda x, m: (x.unsqueeze(0), m), r"x must be \[N, I\]"),

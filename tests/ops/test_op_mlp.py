@@ -70,8 +70,6 @@ def test_it_calls_the_op_and_saves_its_state() -> None:
         ([3, 2], 1, "silu", "xavier", "init must be one of"),
     ],
 )
-def test_settings_that_cannot_be_used(
-    sizes: list[int], members: int, activation: str, init: str, message: str
-) -> None:
+def test_settings_that_cannot_be_used(sizes: list[int], members: int, activation: str, init: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         EnsembleMLP(sizes, members, activation, generator=torch.Generator(), init=init)

@@ -19,22 +19,14 @@ ROWS = (0, 1, 15, 16, 17, 63, 64, 65, 129)
 @given(
     members=st.integers(1, 8),
     rows=st.sampled_from(ROWS),
-    sizes=st.lists(
-        st.one_of(st.integers(1, 256), st.sampled_from((1, 16, 64, 200))), min_size=2, max_size=5
-    ),
+    sizes=st.lists(st.one_of(st.integers(1, 256), st.sampled_from((1, 16, 64, 200))), min_size=2, max_size=5),
     activation=st.sampled_from(ACTIVATIONS),
     routed=st.booleans(),
     gaussian=st.booleans(),
     seed=st.integers(0, 999),
 )
 def test_values_and_gradients_equal_the_definition(
-    members: int,
-    rows: int,
-    sizes: list[int],
-    activation: str,
-    routed: bool,
-    gaussian: bool,
-    seed: int,
+    members: int, rows: int, sizes: list[int], activation: str, routed: bool, gaussian: bool, seed: int
 ) -> None:
     case = make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian, seed=seed)
     exact_case = case.double()

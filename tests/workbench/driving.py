@@ -14,9 +14,7 @@ from workbench.messages import SnapshotReady
 from workbench.watcher import Watcher
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-CELL = re.compile(
-    r'<text [^>]*x="([\d.]+)"[^>]*clip-path="url\(#[^)]*-line-(\d+)\)">([^<]*)</text>'
-)
+CELL = re.compile(r'<text [^>]*x="([\d.]+)"[^>]*clip-path="url\(#[^)]*-line-(\d+)\)">([^<]*)</text>')
 CELL_WIDTH = 12.2
 
 

@@ -20,15 +20,29 @@ CONFIG = 'preset = "pendulum"\nenv_id = "Pendulum-v1"\ngamma = 0.99\nrollout_len
 
 def status_of(state: str = "running", **changes: Any) -> RunStatus:
     status = RunStatus(
-        state=state, phase="refit", env_steps=1240, total_steps=4000, env_id="Pendulum-v1",
-        preset="pendulum", seed=3, started=1_700_000_000.0, steps_per_s=38.0,
-        last_return=-142.0, eval_return=-151.0, heartbeat=time.time(), revision=1,
-        interactive=True, controls={
-            "rollout_length": 3, "rollout_schedule": [20, 150, 1, 15], "real_ratio": 0.1,
-            "model_train_freq": 250, "updates_per_step": 20,
+        state=state,
+        phase="refit",
+        env_steps=1240,
+        total_steps=4000,
+        env_id="Pendulum-v1",
+        preset="pendulum",
+        seed=3,
+        started=1_700_000_000.0,
+        steps_per_s=38.0,
+        last_return=-142.0,
+        eval_return=-151.0,
+        heartbeat=time.time(),
+        revision=1,
+        interactive=True,
+        controls={
+            "rollout_length": 3,
+            "rollout_schedule": [20, 150, 1, 15],
+            "real_ratio": 0.1,
+            "model_train_freq": 250,
+            "updates_per_step": 20,
         },
         recent_returns=[-1400.0, -1200.0, -900.0, -600.0, -300.0, -142.0],
-    )  # fmt: skip
+    )
     return dataclasses.replace(status, **{**this_process(), **changes})
 
 
@@ -79,10 +93,7 @@ def metric_rows(count: int, end: int) -> list[dict[str, Any]]:
         wave = 120 * math.sin(index * 1.7)
         metrics: dict[str, float | None] = {"episode/return": -1400 + 1250 * share + wave}
         if index % 5 == 0:
-            metrics |= {
-                "eval/return_mean": -1350 + 1210 * share,
-                "eval/return_std": 90 - 40 * share,
-            }
+            metrics |= {"eval/return_mean": -1350 + 1210 * share, "eval/return_std": 90 - 40 * share}
         if index % 2 == 0 and share > 0.15:
             metrics |= model_metrics(share, step)
         rows.append({"seq": index, "attempt": 1, "env_steps": step, "time_s": index, **metrics})
@@ -96,29 +107,52 @@ def model_metrics(share: float, step: int) -> dict[str, float | None]:
     return {
         "model/holdout_mse": 0.02 * math.exp(-2 * share),
         "model/new_data_mse": 0.03 * math.exp(-1.5 * share),
-        "bound/eps_m": 0.18 - 0.08 * share, "bound/eps_m_new": eps_m_new,
+        "bound/eps_m": 0.18 - 0.08 * share,
+        "bound/eps_m_new": eps_m_new,
         "bound/eps_pi": None if 0.5 < share < 0.6 else eps_pi,
-        "bound/rho": rho, "bound/k_star": float(best_length(0.99, rho)),
-        "bound/c_ratio": gap_ratio(k, 0.99, rho), "bound/c_over_gap": 16.2,
-        "rollout/length": float(k), "rollout/length_measured": float(k),
-        "rollout/rows": 1000.0 * k, "mix/real_ratio": 0.05 if step < 800 else 0.1,
+        "bound/rho": rho,
+        "bound/k_star": float(best_length(0.99, rho)),
+        "bound/c_ratio": gap_ratio(k, 0.99, rho),
+        "bound/c_over_gap": 16.2,
+        "rollout/length": float(k),
+        "rollout/length_measured": float(k),
+        "rollout/rows": 1000.0 * k,
+        "mix/real_ratio": 0.05 if step < 800 else 0.1,
         "mix/real_ratio_measured": (0.05 if step < 800 else 0.1) + 0.002 * math.sin(step),
-    }  # fmt: skip
+    }
 
 
 def some_events() -> list[dict[str, Any]]:
     return [
         {"event": "started", "env_steps": 0, "attempt": 1},
-        {"event": "evaluation", "env_steps": 500, "eval/return_mean": -830.0,
-         "eval/return_std": 75.0},
-        {"event": "control", "id": "one", "status": "applied", "at_env_steps": 600,
-         "old": {"rollout_length": 1}, "new": {"rollout_length": 3}, "by": "workbench",
-         "revision": 1},
-        {"event": "control", "id": "two", "status": "applied", "at_env_steps": 800,
-         "old": {"real_ratio": 0.05}, "new": {"real_ratio": 0.1}, "by": "mbpo.control",
-         "revision": 2},
-        {"event": "control", "id": "three", "status": "rejected", "at_env_steps": 900,
-         "reason": "stale: expected revision 0, it is 2", "revision": 2},
-        {"event": "evaluation", "env_steps": 1000, "eval/return_mean": -151.0,
-         "eval/return_std": 60.0},
-    ]  # fmt: skip
+        {"event": "evaluation", "env_steps": 500, "eval/return_mean": -830.0, "eval/return_std": 75.0},
+        {
+            "event": "control",
+            "id": "one",
+            "status": "applied",
+            "at_env_steps": 600,
+            "old": {"rollout_length": 1},
+            "new": {"rollout_length": 3},
+            "by": "workbench",
+            "revision": 1,
+        },
+        {
+            "event": "control",
+            "id": "two",
+            "status": "applied",
+            "at_env_steps": 800,
+            "old": {"real_ratio": 0.05},
+            "new": {"real_ratio": 0.1},
+            "by": "mbpo.control",
+            "revision": 2,
+        },
+        {
+            "event": "control",
+            "id": "three",
+            "status": "rejected",
+            "at_env_steps": 900,
+            "reason": "stale: expected revision 0, it is 2",
+            "revision": 2,
+        },
+        {"event": "evaluation", "env_steps": 1000, "eval/return_mean": -151.0, "eval/return_std": 60.0},
+    ]

@@ -18,14 +18,7 @@ from workbench.app import Workbench, main
 from workbench.launcher import Launcher
 from workbench.screens.launch import LaunchForm
 
-EVIL = [
-    "[@click=app.quit]x[/]",
-    "[/x]",
-    "\x1b]52;c;aGk=\x07",
-    "a\u202eb\u200b",
-    "\x9b2J",
-    "z" * 10_000,
-]
+EVIL = ["[@click=app.quit]x[/]", "[/x]", "\x1b]52;c;aGk=\x07", "a\u202eb\u200b", "\x9b2J", "z" * 10_000]
 
 
 def commands(path: Path) -> list[dict[str, Any]]:
@@ -57,9 +50,17 @@ async def test_k_pressed_thrice_is_one_command_pending_then_applied(
         assert command["set"] == {"rollout_length": 6} and command["by"] == "workbench"
         await bench.look()
         assert "k 3 → 6 pending…" in bench.text()
-        add_event(path, event="control", id=command["id"], status="applied", at_env_steps=1250,
-                  old={"rollout_length": 3}, new={"rollout_length": 6}, revision=3,
-                  by="workbench")  # fmt: skip
+        add_event(
+            path,
+            event="control",
+            id=command["id"],
+            status="applied",
+            at_env_steps=1250,
+            old={"rollout_length": 3},
+            new={"rollout_length": 6},
+            revision=3,
+            by="workbench",
+        )
         put_status(path, status_of(controls={"rollout_length": 6, "real_ratio": 0.1}))
         await bench.look()
         assert "✓ k 3 → 6 applied @ 1,250" in bench.text()
@@ -76,15 +77,20 @@ async def test_a_rejection_shows_its_reason(tmp_path: Path) -> None:
         await bench.press("R")
         (command,) = await sent(bench, path)
         assert command["set"] == {"real_ratio": 0.15}
-        add_event(path, event="control", id=command["id"], status="rejected", at_env_steps=9,
-                  reason="the run is stopping", revision=1)  # fmt: skip
+        add_event(
+            path,
+            event="control",
+            id=command["id"],
+            status="rejected",
+            at_env_steps=9,
+            reason="the run is stopping",
+            revision=1,
+        )
         await bench.look()
         assert "✗ real_ratio → 0.15 rejected: the run is" in bench.text()
 
 
-async def test_pending_on_a_run_that_is_lost_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pending_on_a_run_that_is_lost_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("workbench.screens.bench.monotonic", lambda: now)
     path = make_run(tmp_path, "a", status_of())
@@ -165,8 +171,7 @@ async def test_the_form_starts_what_it_shows(tmp_path: Path) -> None:
     own = PRESETS["pendulum"].settings["real_ratio"]
     script = tmp_path / "stub.py"
     script.write_text(
-        "import sys, time, pathlib; pathlib.Path('args').write_text(' '.join(sys.argv[1:]));"
-        "time.sleep(2)"
+        "import sys, time, pathlib; pathlib.Path('args').write_text(' '.join(sys.argv[1:]));time.sleep(2)"
     )
     root = tmp_path / "runs"
     launcher = Launcher(root, (sys.executable, str(script)))
@@ -190,19 +195,12 @@ async def test_the_form_starts_what_it_shows(tmp_path: Path) -> None:
         await bench.look()
         assert "mine" in bench.text() and "launching" in bench.text()
         launcher.launches["mine"].process.wait(timeout=20)
-    assert (root / "args").read_text() == (
-        f"--preset pendulum --seed 5 --runs-root {root} --run-id mine"
-    )
+    assert (root / "args").read_text() == (f"--preset pendulum --seed 5 --runs-root {root} --run-id mine")
 
 
 async def test_a_learner_that_fails_at_once_is_quoted(tmp_path: Path) -> None:
     code = "import sys; print('expected X, [/got] Y', file=sys.stderr); sys.exit(2)"
-    app = Workbench(
-        tmp_path,
-        watch=False,
-        start="debug",
-        launcher=Launcher(tmp_path, (sys.executable, "-c", code)),
-    )
+    app = Workbench(tmp_path, watch=False, start="debug", launcher=Launcher(tmp_path, (sys.executable, "-c", code)))
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         bench = Bench(app, pilot)
         for _ in range(100):
@@ -215,24 +213,29 @@ async def test_a_learner_that_fails_at_once_is_quoted(tmp_path: Path) -> None:
 async def test_hostile_text_is_shown_and_obeyed_by_nobody(tmp_path: Path) -> None:
     evil = " ".join(EVIL)
     controls = {"rollout_length": evil, "real_ratio": evil, evil: evil}
-    status = status_of(env_id=evil, reason=evil, phase=evil, preset=evil, controls=controls,
-                       parent=evil)  # fmt: skip
+    status = status_of(env_id=evil, reason=evil, phase=evil, preset=evil, controls=controls, parent=evil)
     for name in EVIL:
         make_run(tmp_path, name.replace("/", "∕")[:60], status)
-    path = make_run(tmp_path, evil.replace("/", "∕")[:60], dataclasses.replace(status, started=9e9),
-                    rows=10)  # fmt: skip
+    path = make_run(tmp_path, evil.replace("/", "∕")[:60], dataclasses.replace(status, started=9e9), rows=10)
     (path / "log.txt").write_text(f"{evil}\n" * 5)
     add_event(path, event=evil, env_steps=3, **{evil: evil})
     add_event(path, event="control", id=evil, status="rejected", reason=evil, by=evil, action=evil)
-    add_event(path, event="control", id="y", status="applied", by=evil, at_env_steps=7,
-              old={evil: evil}, new={evil: evil, "rollout_length": evil})  # fmt: skip
+    add_event(
+        path,
+        event="control",
+        id="y",
+        status="applied",
+        by=evil,
+        at_env_steps=7,
+        old={evil: evil},
+        new={evil: evil, "rollout_length": evil},
+    )
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         bench = Bench(app, pilot)
         await bench.look()
         assert app.selected == path
-        for keys in (["0"], ["0", "l"], ["escape", "s"], ["n", "e"], ["escape", "ctrl+p"],
-                     ["escape", "4"]):  # fmt: skip
+        for keys in (["0"], ["0", "l"], ["escape", "s"], ["n", "e"], ["escape", "ctrl+p"], ["escape", "4"]):
             await bench.press(*keys)
             await bench.look(1)
             drawn = app.export_screenshot()

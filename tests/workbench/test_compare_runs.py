@@ -108,9 +108,7 @@ async def test_the_comparison_on_screen(tmp_path: Path, size: tuple[int, int]) -
         assert_screen(app, f"differences-{size[0]}x{size[1]}")
 
 
-async def test_without_colour_letters_tell_the_runs_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_colour_letters_tell_the_runs_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     a_family(tmp_path)
     app = Workbench(tmp_path, watch=False)

@@ -31,9 +31,7 @@ def read(root: Path, *names: str, focus: str = "") -> Comparison:
     watcher.compare(paths)
     snapshot = watcher.look()
     letters = dict(zip(paths, "ABCDEFGH", strict=False))
-    return compare(
-        in_tree(snapshot.rows), letters, snapshot.compared, watcher._selected, snapshot.detail
-    )
+    return compare(in_tree(snapshot.rows), letters, snapshot.compared, watcher._selected, snapshot.detail)
 
 
 def overlay(comparison: Comparison) -> Overlay:
@@ -93,8 +91,7 @@ def test_a_fork_shows_its_history_where_no_other_has_the_rows(tmp_path: Path) ->
 def test_the_fair_evaluation_is_at_the_last_step_that_all_have(tmp_path: Path) -> None:
     for name, steps in (("a", (200, 400, 600)), ("b", (100, 200, 400)), ("c", (200, 400, 800))):
         path = make_run(tmp_path, name, status_of())
-        rows = [{"seq": s, "env_steps": s, "eval/return_mean": -s, "eval/return_std": 5.0}
-                for s in steps]  # fmt: skip
+        rows = [{"seq": s, "env_steps": s, "eval/return_mean": -s, "eval/return_std": 5.0} for s in steps]
         rows.append({"seq": 900, "env_steps": 900, "eval/return_mean": None})
         put_rows(path, rows)
     shown = read(tmp_path, "a", "b", "c")
@@ -107,16 +104,16 @@ def test_the_fair_evaluation_is_at_the_last_step_that_all_have(tmp_path: Path) -
     assert "no env step yet" in in_full(shown).plain
 
 
-def test_only_settings_that_differ_are_told_what_is_live_before_what_was_configured(
-    tmp_path: Path,
-) -> None:
+def test_only_settings_that_differ_are_told_what_is_live_before_what_was_configured(tmp_path: Path) -> None:
     live = {"rollout_length": "auto", "real_ratio": 0.1}
     put_config(make_run(tmp_path, "a", status_of(controls=live)), seed=3, critic_lr=3e-4, tau=0.005)
     path = make_run(tmp_path, "b", status_of(controls={**live, "rollout_length": 5}))
     put_config(path, seed=4, critic_lr=1e-3, gamma=0.990, run_id="b", eval_every=500)
     assert read(tmp_path, "a", "b").differences == {
-        "k": ("auto", "5"), "seed": ("3", "4"), "critic_lr": ("0.0003", "0.001"),
-    }  # fmt: skip
+        "k": ("auto", "5"),
+        "seed": ("3", "4"),
+        "critic_lr": ("0.0003", "0.001"),
+    }
     (path / "config.toml").write_text("not [ toml")
     assert read(tmp_path, "a", "b").differences == {"k": ("auto", "5")}
 
@@ -127,28 +124,36 @@ def test_nothing_that_a_run_holds_can_break_the_comparison(tmp_path: Path) -> No
     one_row = make_run(tmp_path, "one-row", status_of(controls={"rollout_length": -5}))
     put_rows(one_row, metric_rows(60, 1240)[59:])
     gaps = make_run(tmp_path, "gaps", status_of(controls={"rollout_length": 10**400}))
-    put_rows(gaps, [{**dict.fromkeys(row), "env_steps": row["env_steps"], "seq": row["seq"]}
-                    for row in metric_rows(60, 1240)])  # fmt: skip
-    evil = make_run(
-        tmp_path, EVIL.replace("/", "∕"), status_of(parent=EVIL, controls={"real_ratio": EVIL})
+    put_rows(
+        gaps,
+        [{**dict.fromkeys(row), "env_steps": row["env_steps"], "seq": row["seq"]} for row in metric_rows(60, 1240)],
     )
-    put_rows(evil, [{"seq": 1, "env_steps": 1e299, "bound/rho": -1, "eval/return_mean": 1e299,
-                     "bound/k_star": 1e299, "mix/real_ratio_measured": -1e299}])  # fmt: skip
+    evil = make_run(tmp_path, EVIL.replace("/", "∕"), status_of(parent=EVIL, controls={"real_ratio": EVIL}))
+    put_rows(
+        evil,
+        [
+            {
+                "seq": 1,
+                "env_steps": 1e299,
+                "bound/rho": -1,
+                "eval/return_mean": 1e299,
+                "bound/k_star": 1e299,
+                "mix/real_ratio_measured": -1e299,
+            }
+        ],
+    )
     put_config(evil, seed=EVIL, rollout_schedule=[[[EVIL]]], algo=EVIL, gamma=-3)
     names = ("base", "empty", "one-row", "gaps", evil.name, "deeper")
     for some in (names, names[1:2] * 1 + names[3:4], names[2:]):
         shown = read(tmp_path, *some, focus=some[-1])
         for squared in (False, True):
             drawn = overlay(shown)
-            pictures = (drawn.returns(squared), drawn.bound(), drawn.error(squared),
-                        drawn.length(), drawn.ratio())  # fmt: skip
+            pictures = (drawn.returns(squared), drawn.bound(), drawn.error(squared), drawn.length(), drawn.ratio())
             for picture in pictures:
                 assert len(paint(picture, 40, 10, "#000000")) == 10
         for width, height in ((30, 3), (76, 5), (120, 9)):
             assert len(table(shown, width, height).plain.splitlines()) <= height
-        assert not {"\x1b", "\x07", "\u202e"} & set(
-            table(shown, 99, 9).plain + in_full(shown).plain
-        )
+        assert not {"\x1b", "\x07", "\u202e"} & set(table(shown, 99, 9).plain + in_full(shown).plain)
 
 
 def test_a_run_in_focus_is_told_of_even_where_not_all_fit(tmp_path: Path) -> None:
@@ -186,8 +191,15 @@ def test_rows_know_their_family_also_where_the_founder_is_gone() -> None:
     def run(name: str, parent: str = "") -> RunRow:
         return RunRow(Path(name), "finished", parent=parent)
 
-    rows = (run("a"), run("b", "a@5"), run("c", "b@7"), run("x", "gone@1"), run("y", "gone@2"),
-            run("p", "q@1"), run("q", "p@1"))  # fmt: skip
+    rows = (
+        run("a"),
+        run("b", "a@5"),
+        run("c", "b@7"),
+        run("x", "gone@1"),
+        run("y", "gone@2"),
+        run("p", "q@1"),
+        run("q", "p@1"),
+    )
     names = {path: [kin.run_id for kin in family(rows, Path(path))] for path in "abcxypq"}
     assert names["a"] == names["b"] == names["c"] == ["a", "b", "c"]
     assert names["x"] == names["y"] == ["x", "y"] and names["p"] == names["q"] == ["p", "q"]

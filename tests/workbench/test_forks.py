@@ -78,9 +78,7 @@ async def test_the_charts_of_a_fork_show_where_it_begins(tmp_path: Path) -> None
             assert ("┊⑂ fork" in bench.text()) is shown
 
 
-async def test_a_fork_starts_from_the_newest_checkpoint_with_what_was_changed(
-    tmp_path: Path,
-) -> None:
+async def test_a_fork_starts_from_the_newest_checkpoint_with_what_was_changed(tmp_path: Path) -> None:
     a_family(tmp_path)
     app = workbench(tmp_path)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -122,8 +120,7 @@ async def test_another_step_brings_what_was_in_force_there(tmp_path: Path) -> No
         app.select(tmp_path / "base")
         await bench.look()
         await bench.press("f")
-        k, ratio = (app.screen.query_one(f"#fork-{n}", Input) for n in ("rollout_length",
-                                                                        "real_ratio"))  # fmt: skip
+        k, ratio = (app.screen.query_one(f"#fork-{n}", Input) for n in ("rollout_length", "real_ratio"))
         assert (k.value, ratio.value) == ("3", "0.1")
         ratio.value = "0.4"
         step = app.screen.query_one("#fork-step", Input)

@@ -11,9 +11,20 @@ from workbench.format import duration, number, safe_text, setting_value, sparkli
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = [
-    "[@click=app.quit]x[/]", "[/x]", "\x1b]52;c;aGk=\x07", "a\u202eb", "a\u200bb", "\x9b31m",
-    "\x00", "\ud800", "\u2028", "e" + "\u0301" * 500, "x" * 100_000, "\U000e0041", "\r\n\t",
-]  # fmt: skip
+    "[@click=app.quit]x[/]",
+    "[/x]",
+    "\x1b]52;c;aGk=\x07",
+    "a\u202eb",
+    "a\u200bb",
+    "\x9b31m",
+    "\x00",
+    "\ud800",
+    "\u2028",
+    "e" + "\u0301" * 500,
+    "x" * 100_000,
+    "\U000e0041",
+    "\r\n\t",
+]
 
 
 @given(st.text(st.characters(codec=None), max_size=300) | st.sampled_from(HOSTILE))
@@ -35,17 +46,25 @@ def test_what_is_plain_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (math.nan, "–"), (math.inf, "∞"), (-142.4, "−142"), (1203.0, "1,203"),
-     (0.00312, "0.00312"), (12_345_678.0, "1.2e7"), (0.0, "0"), (3.0, "3"), (1e-7, "1.0e−7")],
-)  # fmt: skip
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-142.4, "−142"),
+        (1203.0, "1,203"),
+        (0.00312, "0.00312"),
+        (12_345_678.0, "1.2e7"),
+        (0.0, "0"),
+        (3.0, "3"),
+        (1e-7, "1.0e−7"),
+    ],
+)
 def test_numbers_are_short(value: float | None, shown: str) -> None:
     assert number(value) == shown
 
 
 def test_durations() -> None:
-    assert [duration(s) for s in (48, 72, 11_109, 1e6, math.nan)] == [
-        "48 s", "1:12", "3:05:09", "11 days", "–",
-    ]  # fmt: skip
+    assert [duration(s) for s in (48, 72, 11_109, 1e6, math.nan)] == ["48 s", "1:12", "3:05:09", "11 days", "–"]
 
 
 def test_a_long_name_keeps_both_ends() -> None:

@@ -42,14 +42,28 @@ def ended(launch: Launch) -> int:
 
 
 def test_only_what_differs_is_passed_on(stub: Launcher) -> None:
-    launch = stub.start("debug", {"seed": 7, "rollout_length": "auto", "normalize_targets": True,
-                                  "rollout_schedule": (1.0, 2.0, 1.0, 15.0)}, "mine")  # fmt: skip
+    launch = stub.start(
+        "debug",
+        {"seed": 7, "rollout_length": "auto", "normalize_targets": True, "rollout_schedule": (1.0, 2.0, 1.0, 15.0)},
+        "mine",
+    )
     assert ended(launch) == 0
     assert (launch.path / "args.txt").read_text().split("\n") == [
-        "--preset", "debug", "--seed", "7", "--rollout-length", "auto",
-        "--normalize-targets", "true", "--rollout-schedule", "1,2,1,15",
-        "--runs-root", str(stub.root), "--run-id", "mine",
-    ]  # fmt: skip
+        "--preset",
+        "debug",
+        "--seed",
+        "7",
+        "--rollout-length",
+        "auto",
+        "--normalize-targets",
+        "true",
+        "--rollout-schedule",
+        "1,2,1,15",
+        "--runs-root",
+        str(stub.root),
+        "--run-id",
+        "mine",
+    ]
     assert "stdin is ''" in launch.log.read_text()
     assert stat.S_IMODE(launch.log.stat().st_mode) == 0o600
     assert shown_command("debug", {"seed": 7}) == "python -m mbpo.train --preset debug --seed 7"
@@ -79,9 +93,17 @@ def test_a_fork_gets_only_what_was_changed(stub: Launcher) -> None:
     launch = stub.fork(stub.root / "base", 600, changes, config)
     assert ended(launch) == 0
     assert (launch.path / "args.txt").read_text().split("\n") == [
-        "--fork", f"{stub.root}/base@600", "--rollout-length", "5", "--seed", "4",
-        "--runs-root", str(stub.root), "--run-id", launch.run_id,
-    ]  # fmt: skip
+        "--fork",
+        f"{stub.root}/base@600",
+        "--rollout-length",
+        "5",
+        "--seed",
+        "4",
+        "--runs-root",
+        str(stub.root),
+        "--run-id",
+        launch.run_id,
+    ]
     assert launch.run_id.startswith("debug-s4-") and launch.parent == "base@600"
 
 
@@ -127,8 +149,7 @@ def test_the_learner_outlives_a_killed_launcher(tmp_path: Path) -> None:
         "print(l.start('debug', {'eval_every': 60}, 'long').process.pid, flush=True);"
         "time.sleep(60)"
     )
-    app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
-                           start_new_session=True)  # fmt: skip
+    app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert app.stdout is not None
     learner = psutil.Process(int(app.stdout.readline()))
     try:

@@ -51,9 +51,24 @@ def test_a_circle_and_a_run_that_is_its_own_parent_are_shown_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "parent", ["@", "@5", "base", "base@", "base@x", "base@-5", "base@" + "9" * 300, "base@٣",
-               "\x1b[2J@5", "[/x]@5", "a\n@5", "x" * 300 + "@5", "@" * 300, "../base@5"],
-)  # fmt: skip
+    "parent",
+    [
+        "@",
+        "@5",
+        "base",
+        "base@",
+        "base@x",
+        "base@-5",
+        "base@" + "9" * 300,
+        "base@٣",
+        "\x1b[2J@5",
+        "[/x]@5",
+        "a\n@5",
+        "x" * 300 + "@5",
+        "@" * 300,
+        "../base@5",
+    ],
+)
 def test_hostile_parents_are_harmless(parent: str) -> None:
     _, row = in_tree([run("base"), run("fork", parent)])
     shown = label(row, 30).plain

@@ -15,8 +15,7 @@ SIZES = [(80, 24), (160, 45)]
 
 def some_runs(root: Path) -> None:
     make_run(root, "pendulum-3", status_of(), rows=60)
-    make_run(root, "hopper-k5", status_of("paused", env_id="Hopper-v5", last_return=1203.0,
-                                          started=1.6e9))  # fmt: skip
+    make_run(root, "hopper-k5", status_of("paused", env_id="Hopper-v5", last_return=1203.0, started=1.6e9))
     make_run(root, "hopper-k1", status_of("finished", env_id="Hopper-v5", last_return=987.0))
     make_run(root, "ant-0", lost_status(env_id="Ant-v5", last_return=None, started=1.5e9))
 

@@ -37,9 +37,7 @@ MOST = 8.0  # times as much, from start to runs on screen; 2.7 to 4.3 on a quiet
 
 
 def output(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", *arguments], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
@@ -61,9 +59,12 @@ def test_the_app_quits_when_its_terminal_is_closed_without_a_signal(tmp_path: Pa
     # As under make, which gets the hang-up alone and waits for the app.
     app = subprocess.Popen(
         [sys.executable, "-m", "workbench.app", "--runs-root", str(tmp_path)],
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )  # fmt: skip
+    )
     os.close(theirs)
     shown = threading.Event()
 

@@ -10,9 +10,14 @@ from workbench.steering import DEBOUNCE_S, Steering, change_of, changes_in, desc
 
 RUNNING = RunRow(Path("r"), "running")
 ANSWER = {
-    "event": "control", "id": "x", "status": "applied", "at_env_steps": 1210,
-    "old": {"rollout_length": 1}, "new": {"rollout_length": 3}, "by": "workbench",
-}  # fmt: skip
+    "event": "control",
+    "id": "x",
+    "status": "applied",
+    "at_env_steps": 1210,
+    "old": {"rollout_length": 1},
+    "new": {"rollout_length": 3},
+    "by": "workbench",
+}
 
 
 def test_presses_in_quick_succession_become_one_command() -> None:
@@ -44,8 +49,13 @@ def test_a_rejection_says_what_was_asked_and_why() -> None:
     steering = Steering()
     promise = steering.promise({"rollout_length": 3})
     steering.sent(promise.token, "x", "")
-    answer = {"event": "control", "id": "x", "status": "rejected", "at_env_steps": 5,
-              "reason": "stale: expected revision 1, it is 2"}  # fmt: skip
+    answer = {
+        "event": "control",
+        "id": "x",
+        "status": "rejected",
+        "at_env_steps": 5,
+        "reason": "stale: expected revision 1, it is 2",
+    }
     (settled,) = steering.settle({"x": change_of(answer)}, RUNNING, 0.0)
     assert settled.text == "k → 3 rejected: stale: expected revision 1, it is 2"
 
@@ -75,9 +85,17 @@ def test_changes_by_others_name_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{}, {"old": 3, "new": [1]}, {"at_env_steps": "x"}, {"at_env_steps": 1e308},
-              {"reason": {"a": "\x1b"}}, {"new": {"\x1b[": "\u202e"}}, {"id": None, "by": 3}],
-)  # fmt: skip
+    "event",
+    [
+        {},
+        {"old": 3, "new": [1]},
+        {"at_env_steps": "x"},
+        {"at_env_steps": 1e308},
+        {"reason": {"a": "\x1b"}},
+        {"new": {"\x1b[": "\u202e"}},
+        {"id": None, "by": 3},
+    ],
+)
 def test_malformed_answers_are_read_all_the_same(event: dict[str, object]) -> None:
     change = change_of({"event": "control", "status": "applied", **event})
     assert "\x1b" not in change.text and "\u202e" not in change.text

@@ -21,8 +21,11 @@ def test_runs_are_found_working_ones_first_then_the_newest(tmp_path: Path) -> No
     make_run(tmp_path, "works", status_of(started=0.0))
     rows = RunIndex(tmp_path).rows()
     assert [(row.run_id, row.state) for row in rows] == [
-        ("works", "running"), ("gone", "lost"), ("new", "failed"), ("old", "finished"),
-    ]  # fmt: skip
+        ("works", "running"),
+        ("gone", "lost"),
+        ("new", "failed"),
+        ("old", "finished"),
+    ]
 
 
 def test_a_changed_status_is_seen_and_an_old_one_not_read_again(

@@ -33,8 +33,7 @@ from workbench.widgets.header import Header
 from workbench.widgets.runs_table import RunsTable
 
 NO_RUNS = Content.from_markup(
-    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\n"
-    "Runs started elsewhere\nappear by themselves."
+    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\nRuns started elsewhere\nappear by themselves."
 )
 
 
@@ -114,9 +113,8 @@ class Bench(WatchingScreen):
             detail and (detail.path, detail.version),
             row and (row.controls, row.env_steps),
             self.size,
-            [(run.letter, run.row.path, run.row.controls, run.detail.version)
-             for run in comparison.runs],
-        )  # fmt: skip
+            [(run.letter, run.row.path, run.row.controls, run.detail.version) for run in comparison.runs],
+        )
         if state != self._drawn:
             self._drawn = state
             self._make_room(len(comparison.runs))

@@ -22,12 +22,7 @@ from workbench.widgets.overlays import Overlay
 from workbench.widgets.picture import Picture
 
 CHARTS = ("return", "bound", "error", "mix")
-TITLES = {
-    "return": "return",
-    "bound": "bound C(k)/C(0)",
-    "error": "model error",
-    "mix": "mix and rollouts",
-}
+TITLES = {"return": "return", "bound": "bound C(k)/C(0)", "error": "model error", "mix": "mix and rollouts"}
 
 
 class Tab(Static):
@@ -95,10 +90,7 @@ class Charts(Vertical):
             self.query_one(f"#panel-{name}").set_class(name == self.chosen, "-chosen")
             self.query_one(f"#tab-{name}").set_class(name == self.chosen, "-chosen")
 
-    def show(
-        self, row: RunRow | None, detail: RunDetail | None, changes: list[Change],
-        comparison: Comparison,
-    ) -> None:  # fmt: skip
+    def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
         """Draw the run's curves, those compared with it too, or say what they wait for."""
         shown = detail if detail is not None else RunDetail(_NOWHERE, 0)
         now = row.env_steps if row is not None else 0

@@ -37,11 +37,12 @@ class ConfirmStop(ModalScreen[bool]):
             box.border_title = "stop a run"
             yield Static(
                 Content.assemble(
-                    "Stop ", (fitted(row.run_id, 40), "bold"),
+                    "Stop ",
+                    (fitted(row.run_id, 40), "bold"),
                     f" at {whole(row.env_steps)} of {whole(row.total_steps)} env steps?\n\n",
                     ("It ends at its next step, after a checkpoint.", MUTED),
                 )
-            )  # fmt: skip
+            )
             with Horizontal(classes="dialog-buttons"):
                 yield Button("y stop it", id="yes", variant="error", compact=True)
                 yield Button("n let it run", id="no", compact=True)

@@ -17,9 +17,7 @@ from workbench.widgets.comparing import in_full
 class Differences(ModalScreen[None]):
     """Show every setting in which the runs differ, and their evaluations."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,d,q", "close", "close", id="differences.close")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,d,q", "close", "close", id="differences.close")]
 
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()

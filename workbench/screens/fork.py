@@ -67,9 +67,7 @@ class ForkForm(StartForm[Branch]):
             box.border_title = "fork a run"
             box.border_subtitle = "enter starts · tab moves · esc cancels"
             steps = f", env steps {whole(self._trunk.low)} to {whole(self._trunk.high)}"
-            yield Static(
-                Content.assemble("Branch off ", (fitted(self._run.name, 30), "bold"), steps)
-            )
+            yield Static(Content.assemble("Branch off ", (fitted(self._run.name, 30), "bold"), steps))
             with Horizontal(classes="field-line"):
                 yield Static(Content.styled("step", "bold"), classes="field-name")
                 yield Input(str(self._at), id="fork-step", compact=True)
@@ -131,9 +129,7 @@ class ForkForm(StartForm[Branch]):
         first = f"repeats {whole(repeated)} steps first" if repeated else "a checkpoint is there"
         self.query_one("#fork-repeats", Static).update(first)
         if not fits:
-            raise ConfigError(
-                f"step must be a whole number from {whole(low)} to {whole(high)}, got {text[:40]!a}"
-            )
+            raise ConfigError(f"step must be a whole number from {whole(low)} to {whole(high)}, got {text[:40]!a}")
 
     def _in_force(self) -> dict[str, Value]:
         """Return what a fork goes on with where nothing is changed."""

@@ -47,17 +47,24 @@ LIFE = """\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run."""
 
-GLOSSARY = ("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", "bound/c_over_gap",
-            "model/holdout_mse", "model/new_data_mse", "eval/return_mean",
-            "rollout/length_measured", "mix/real_ratio_measured")  # fmt: skip
+GLOSSARY = (
+    "bound/eps_m",
+    "bound/eps_m_new",
+    "bound/eps_pi",
+    "bound/rho",
+    "bound/c_over_gap",
+    "model/holdout_mse",
+    "model/new_data_mse",
+    "eval/return_mean",
+    "rollout/length_measured",
+    "mix/real_ratio_measured",
+)
 
 
 class HelpScreen(ModalScreen[None]):
     """Show the keys of the screen below, the theory and the glyphs."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "close", "close", id="help.close")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "close", "close", id="help.close")]
 
     def __init__(self, bindings: Iterable[Binding]) -> None:
         super().__init__()
@@ -115,7 +122,5 @@ def _states() -> Content:
     for state, glyph in GLYPHS.items():
         deaf = "  takes no commands" if state in DEAF else ""
         words = {"lost": "its process is gone", "silent": "no heartbeat from another host"}
-        lines.append(
-            Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf)
-        )
+        lines.append(Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf))
     return Content("\n").join(lines)

@@ -23,10 +23,15 @@ from workbench.screens.form import StartForm
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 GROUPS = {
-    "run": "run", "evaluation": "evaluation", "trust": "how far to trust the model",
-    "loop": "loop", "model": "dynamics model", "sac": "SAC", "planning": "planning (pets)",
+    "run": "run",
+    "evaluation": "evaluation",
+    "trust": "how far to trust the model",
+    "loop": "loop",
+    "model": "dynamics model",
+    "sac": "SAC",
+    "planning": "planning (pets)",
     "bound": "bound",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,12 @@ class LaunchForm(StartForm[Order]):
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled("preset", "bold"), classes="field-name")
                     yield Select(
-                        [(name, name) for name in PRESETS], value=self.preset,
-                        allow_blank=False, id="preset", compact=True,
-                    )  # fmt: skip
+                        [(name, name) for name in PRESETS],
+                        value=self.preset,
+                        allow_blank=False,
+                        id="preset",
+                        compact=True,
+                    )
                 yield Static(self._source(), id="source", classes="hint")
                 for name in COMMON:
                     yield Field(SETTINGS[name], self.preset)
@@ -186,6 +194,4 @@ class LaunchForm(StartForm[Order]):
 
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
-        return Content.assemble(
-            (preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e")
-        )
+        return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e"))

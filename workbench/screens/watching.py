@@ -108,8 +108,7 @@ class WatchingScreen(Screen[None]):
         left_out = self.marks.add(paths)
         if left_out:
             name = fitted(paths[0].name, 40) if len(paths) == 1 else f"{left_out} of the family"
-            self.host.say(f"{len(LETTERS)} runs are marked, the most there can be: {name} is not.",
-                          "warning")  # fmt: skip
+            self.host.say(f"{len(LETTERS)} runs are marked, the most there can be: {name} is not.", "warning")
 
     def _marked(self) -> None:
         self.host.compare(self.marks.letters)

@@ -43,9 +43,14 @@ def bound_picture(scene: Scene) -> Picture:
     facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
     line = Line("C", "over k", facts, SKY, lengths, curve)
     return Picture(
-        "C(k)/C(0)", x_label="k (steps)", lines=(line, here), markers=tuple(markers),
-        x_range=(0.0, most), y_range=bound_range(curve), rule=1.0,
-    )  # fmt: skip
+        "C(k)/C(0)",
+        x_label="k (steps)",
+        lines=(line, here),
+        markers=tuple(markers),
+        x_range=(0.0, most),
+        y_range=bound_range(curve),
+        rule=1.0,
+    )
 
 
 def reach(*interest: float) -> float:

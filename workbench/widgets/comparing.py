@@ -87,9 +87,10 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
     lines = [
         Content.styled(
             f"   {fitted(head, name_width):<{name_width}}"
-            + "".join(f"{column.head:>{column.width}}" for column in columns), MUTED,
+            + "".join(f"{column.head:>{column.width}}" for column in columns),
+            MUTED,
         )
-    ]  # fmt: skip
+    ]
     for index in shown:
         cells = "".join(column.text(index) for column in columns)
         lines.append(_line(runs[index], name_width, cells))
@@ -130,10 +131,12 @@ def in_full(comparison: Comparison) -> Content:
         parts.append(
             Content.assemble(
                 (f"{mark_of(run)} {safe_text(run.row.run_id, 80)}", f"bold {color_of(run)}"),
-                (where, MUTED), "\n", "  " + " · ".join(facts) + "\n" if facts else "",
+                (where, MUTED),
+                "\n",
+                "  " + " · ".join(facts) + "\n" if facts else "",
                 f"  evaluation {latest.cells[index]} · {common.head} {common.cells[index]}",
             )
-        )  # fmt: skip
+        )
     return Content("\n\n").join(parts)
 
 

@@ -91,17 +91,14 @@ class Controls(Vertical):
         yield Static("", id="fates")
 
     def show(
-        self, row: RunRow | None, detail: RunDetail | None, steering: Steering,
-        changes: list[Change], readonly: bool,
-    ) -> None:  # fmt: skip
+        self, row: RunRow | None, detail: RunDetail | None, steering: Steering, changes: list[Change], readonly: bool
+    ) -> None:
         """Show the selected run's settings; without one, what they would be for."""
         self.border_subtitle = "read-only" if readonly else ""
         closed = row is None or readonly or not row.answers
         for button in self.query(Button):
             button.disabled = closed
-        self.query_one("#pause", Button).label = (
-            "resume" if row is not None and row.state == "paused" else "pause"
-        )
+        self.query_one("#pause", Button).label = "resume" if row is not None and row.state == "paused" else "pause"
         if row is not None:
             for setting in ("rollout_length", "real_ratio"):
                 shown = dial(row, detail, steering, setting)
@@ -115,8 +112,7 @@ class Controls(Vertical):
             return Content.styled("Select a run to steer it.", MUTED)
         width = max(self.content_size.width, 20)
         lines = [
-            Content.styled(fitted(f"{what} pending…", 2 * width), WAITING)
-            for what in steering.pending(row.controls)
+            Content.styled(fitted(f"{what} pending…", 2 * width), WAITING) for what in steering.pending(row.controls)
         ]
         lines += [fate(change, 2 * width) for change in latest(steering, changes)]
         if not lines and row.answers:

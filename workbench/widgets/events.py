@@ -14,12 +14,18 @@ from workbench.messages import RunDetail
 from workbench.steering import change_of
 
 MARKS = {
-    "evaluation": ("E", "#E69F00"), "control": ("⇄", "#CC79A7"), "warning": ("!", "$warning"),
-    "checkpoint": ("▣", "#56B4E9"), "resumed": ("↻", "#56B4E9"), "failed": ("✗", "$error"),
+    "evaluation": ("E", "#E69F00"),
+    "control": ("⇄", "#CC79A7"),
+    "warning": ("!", "$warning"),
+    "checkpoint": ("▣", "#56B4E9"),
+    "resumed": ("↻", "#56B4E9"),
+    "failed": ("✗", "$error"),
     "diverged": ("!", "$error"),
-    "finished": ("✓", "$success"), "started": ("▶", "$success"), "stopped": ("■", MUTED),
+    "finished": ("✓", "$success"),
+    "started": ("▶", "$success"),
+    "stopped": ("■", MUTED),
     **dict.fromkeys(("resume_verified", "fork_verified", "replay_verified"), ("✓", "#56B4E9")),
-}  # fmt: skip
+}
 SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
 
 
@@ -36,9 +42,7 @@ def event_line(event: Mapping[str, Any], width: int) -> Content:
         steps, text = _steps(event), f"{name} {_facts(event)}"
     at = whole(steps) if math.isfinite(steps) else ""
     head = f"{at:>8} "
-    return Content.assemble(
-        (head, MUTED), (f"{mark} ", color), fitted(text, max(width - len(head) - 2, 8))
-    )
+    return Content.assemble((head, MUTED), (f"{mark} ", color), fitted(text, max(width - len(head) - 2, 8)))
 
 
 def _steps(event: Mapping[str, Any]) -> float:
@@ -75,9 +79,7 @@ class Events(Static):
             empty = Content.styled("Evaluations, refits and changes appear here.", MUTED)
             self.update(empty, layout=False)
             return
-        self.border_subtitle = (
-            f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else ""
-        )
+        self.border_subtitle = f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else ""
         lines = Content("\n").join(event_line(event, width) for event in events)
         self.update(lines, layout=False)
 

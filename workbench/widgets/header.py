@@ -55,11 +55,8 @@ class Header(Static):
         width = self.content_size.width or 80
         if row is None:
             self.update(
-                Content.assemble(
-                    ("MBPO Workbench", "bold"),
-                    (" · find out when to trust your model", MUTED),
-                ),
+                Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)),
                 layout=False,
             )
-            return  # fmt: skip
+            return
         self.update(headline(row, width, dials), layout=False)

@@ -14,15 +14,7 @@ from mbpo.bound import gap_ratio
 from workbench.comparison import Compared, Comparison
 from workbench.format import number
 from workbench.widgets.bound_view import bound_range, curve_to, gamma_of, reach
-from workbench.widgets.picture import (
-    GREEN,
-    RUN_COLORS,
-    UNMARKED,
-    YELLOW,
-    Line,
-    Marker,
-    Picture,
-)
+from workbench.widgets.picture import GREEN, RUN_COLORS, UNMARKED, YELLOW, Line, Marker, Picture
 from workbench.widgets.views import Scene, from_zero, k_in_force, smoothed
 
 GAP = 4  # cells at least between two evaluations of one run
@@ -51,10 +43,15 @@ class Overlay:
         lines = [line for run in shown for line in _bound_lines(run, ks[run], most)]
         curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
         return Picture(
-            "C(k)/C(0)", x_label="k (steps)", lines=tuple(lines), markers=self._lengths(most),
-            x_range=(0.0, most), y_range=bound_range(curves[np.isfinite(curves)]), rule=1.0,
+            "C(k)/C(0)",
+            x_label="k (steps)",
+            lines=tuple(lines),
+            markers=self._lengths(most),
+            x_range=(0.0, most),
+            y_range=bound_range(curves[np.isfinite(curves)]),
+            rule=1.0,
             empty="waiting for a bound",
-        )  # fmt: skip
+        )
 
     def error(self, squared: bool) -> Picture:
         """Show every run's model error on new data, the one that the bound asks for."""
@@ -96,18 +93,14 @@ class Overlay:
         key = "eval/return_mean"
         points = run.points(key)
         line = Line(
-            "", "", "", color_of(run), points.x, points.y, glyph=mark_of(run), gap=GAP,
-            joined=False, bold=run.focused,
-        )  # fmt: skip
+            "", "", "", color_of(run), points.x, points.y, glyph=mark_of(run), gap=GAP, joined=False, bold=run.focused
+        )
         return line.since(self.comparison.first_own(run, key))
 
     def _lengths(self, most: float) -> tuple[Marker, ...]:
         """Return the k in force and the best k of the run in focus."""
         k, k_star = self.scene.k, self.scene.detail.last("bound/k_star")
-        markers = (
-            Marker(k, f"k={number(k)}", YELLOW, "│"),
-            Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"),
-        )
+        markers = (Marker(k, f"k={number(k)}", YELLOW, "│"), Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
         return tuple(marker for marker in markers if 0 <= marker.x <= most)
 
 

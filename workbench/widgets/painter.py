@@ -67,12 +67,7 @@ def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]
         low, high = min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs)
         x_range = (low, high) if high > low else (low - 1.0, high + 1.0)
     if y_range is None:
-        parts = [
-            part
-            for line in picture.lines
-            for part in (line.y, line.low, line.high)
-            if part is not None
-        ]
+        parts = [part for line in picture.lines for part in (line.y, line.low, line.high) if part is not None]
         values = np.concatenate(parts)
         values = values[np.isfinite(values)]
         y_range = padded(float(values.min()), float(values.max()))
@@ -158,11 +153,7 @@ def _paint_marker_labels(picture: Picture, canvas: Canvas, frame: Frame) -> None
         column = frame.column(marker.x)
         if not 0 <= column < canvas.width:
             continue
-        start = (
-            column + 1
-            if column + 1 + len(marker.label) <= canvas.width
-            else (column - len(marker.label))
-        )
+        start = column + 1 if column + 1 + len(marker.label) <= canvas.width else (column - len(marker.label))
         for row in range(min(2, canvas.height)):
             if start >= free[row]:
                 canvas.put(start, row, marker.label, marker.color)
@@ -194,10 +185,7 @@ def _style(color: str, band: str, ground: str) -> Style:
 
 def _tint(color: str, ground: str, share: float = 0.22) -> str:
     """Return ``color`` mixed into the background ``ground``."""
-    parts = [
-        round(int(color[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share))
-        for i in (1, 3, 5)
-    ]
+    parts = [round(int(color[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share)) for i in (1, 3, 5)]
     return "#{:02x}{:02x}{:02x}".format(*parts)
 
 

@@ -15,9 +15,16 @@ BLUE, PALE, WHITE = "#2F7FC1", "#9aa4af", "#d6dde5"  # their blue, lighter, and 
 
 UNMARKED = "◆"  # in place of a letter: the run in focus beside those that are marked
 RUN_COLORS = {
-    "A": SKY, "B": ORANGE, "C": GREEN, "D": YELLOW, "E": VERMILLION, "F": PURPLE, "G": BLUE,
-    "H": PALE, UNMARKED: WHITE,
-}  # fmt: skip
+    "A": SKY,
+    "B": ORANGE,
+    "C": GREEN,
+    "D": YELLOW,
+    "E": VERMILLION,
+    "F": PURPLE,
+    "G": BLUE,
+    "H": PALE,
+    UNMARKED: WHITE,
+}
 
 
 @dataclass(frozen=True)

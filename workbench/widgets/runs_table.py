@@ -12,35 +12,37 @@ from textual.widgets import DataTable
 from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
 from workbench.lineage import origin
 from workbench.messages import RunRow
-from workbench.widgets.picture import (
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    RUN_COLORS,
-    SKY,
-    VERMILLION,
-    YELLOW,
-)
+from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
 
 COLORS = {
-    "launching": SKY, "starting": SKY, "running": GREEN, "paused": YELLOW, "stopping": ORANGE,
-    "finished": SKY, "stopped": GREY, "failed": VERMILLION, "diverged": VERMILLION,
-    "lost": PURPLE, "silent": PURPLE, "unreadable": GREY,
-}  # fmt: skip
+    "launching": SKY,
+    "starting": SKY,
+    "running": GREEN,
+    "paused": YELLOW,
+    "stopping": ORANGE,
+    "finished": SKY,
+    "stopped": GREY,
+    "failed": VERMILLION,
+    "diverged": VERMILLION,
+    "lost": PURPLE,
+    "silent": PURPLE,
+    "unreadable": GREY,
+}
 
 Column = tuple[str, int]
 NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("return", 7), ("trend", 5))
-MIDDLE: tuple[Column, ...] = (
-    ("", 1), ("run", 18), ("steps", 7), ("return", 7), ("trend", 7),
-)  # fmt: skip
-FULL: tuple[Column, ...] = (
-    ("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("return", 7), ("trend", 7),
-)  # fmt: skip
+MIDDLE: tuple[Column, ...] = (("", 1), ("run", 18), ("steps", 7), ("return", 7), ("trend", 7))
+FULL: tuple[Column, ...] = (("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("return", 7), ("trend", 7))
 WIDE: tuple[Column, ...] = (
-    ("", 1), ("run", 24), ("state", 10), ("env", 18), ("steps", 9), ("return", 9),
-    ("trend", 16), ("hand", 4),
-)  # fmt: skip
+    ("", 1),
+    ("run", 24),
+    ("state", 10),
+    ("env", 18),
+    ("steps", 9),
+    ("return", 9),
+    ("trend", 16),
+    ("hand", 4),
+)
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
@@ -88,9 +90,11 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
         after = " ⑂" + ending(f" {row.parent}", room)
     name = squeezed(row.run_id, width - len(before) - len(mark) - len(after))
     text = Text.assemble(
-        (before, GREY), (mark, f"bold {RUN_COLORS[letter]}" if mark else ""),
-        (name, "" if row.active else GREY), (after, GREY),
-    )  # fmt: skip
+        (before, GREY),
+        (mark, f"bold {RUN_COLORS[letter]}" if mark else ""),
+        (name, "" if row.active else GREY),
+        (after, GREY),
+    )
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
 
@@ -112,9 +116,7 @@ class RunsTable(DataTable[Text]):
         self._layout: tuple[Column, ...] = ()
         self.picked: Path | None = None
 
-    def show(
-        self, rows: tuple[RunRow, ...], picked: Path | None, letters: Mapping[Path, str]
-    ) -> None:
+    def show(self, rows: tuple[RunRow, ...], picked: Path | None, letters: Mapping[Path, str]) -> None:
         """Show ``rows`` with the cursor on ``picked`` and the letters of those marked."""
         self.picked = picked
         layout = columns_for(self.content_size.width or 30)

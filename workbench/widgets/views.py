@@ -12,17 +12,7 @@ from workbench.format import number, whole
 from workbench.messages import Points, RunDetail, RunRow
 from workbench.series import Floats, ema, smoothing_weight, spread
 from workbench.steering import Change
-from workbench.widgets.picture import (
-    GREEN,
-    GREY,
-    ORANGE,
-    SKY,
-    VERMILLION,
-    YELLOW,
-    Line,
-    Marker,
-    Picture,
-)
+from workbench.widgets.picture import GREEN, GREY, ORANGE, SKY, VERMILLION, YELLOW, Line, Marker, Picture
 
 MOST_STEPS = 1000  # that k can be
 NONE = np.zeros(0)
@@ -91,9 +81,12 @@ def return_picture(scene: Scene, smooth: bool) -> Picture:
         value = number(mean.last) + (f" ± {number(std.last, 2)}" if std is not None else "")
         lines.append(Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●"))
     return Picture(
-        "return", lines=tuple(lines), markers=scene.markers, x_range=scene.span,
+        "return",
+        lines=tuple(lines),
+        markers=scene.markers,
+        x_range=scene.span,
         empty="waiting for the first episode to end",
-    )  # fmt: skip
+    )
 
 
 def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | None]:
@@ -102,9 +95,7 @@ def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | Non
     return mean.y - std.y, mean.y + std.y
 
 
-def smoothed(
-    letter: str, label: str, color: str, points: Points, smooth: bool, band: bool = True
-) -> Line:
+def smoothed(letter: str, label: str, color: str, points: Points, smooth: bool, band: bool = True) -> Line:
     """Return the moving average with a band of one standard deviation, or the raw points."""
     weight = smoothing_weight(len(points.y))
     if not smooth or weight == 0:
@@ -122,10 +113,7 @@ ERRORS = (
     ("n", "ε_m′ new", ORANGE, "bound/eps_m_new"),
     ("p", "ε_π", GREEN, "bound/eps_pi"),
 )
-SQUARED = (
-    ("h", "holdout", SKY, "model/holdout_mse"),
-    ("n", "new data", VERMILLION, "model/new_data_mse"),
-)
+SQUARED = (("h", "holdout", SKY, "model/holdout_mse"), ("n", "new data", VERMILLION, "model/new_data_mse"))
 
 
 def error_picture(scene: Scene, squared: bool) -> Picture:
@@ -136,9 +124,13 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
         if (points := scene.detail.series.get(key)) is not None
     ]
     return Picture(
-        "MSE (log)" if squared else "total variation", lines=tuple(known), markers=scene.markers,
-        x_range=scene.span, log_y=squared, empty="waiting for the first refit",
-    )  # fmt: skip
+        "MSE (log)" if squared else "total variation",
+        lines=tuple(known),
+        markers=scene.markers,
+        x_range=scene.span,
+        log_y=squared,
+        empty="waiting for the first refit",
+    )
 
 
 def length_picture(scene: Scene) -> Picture:
@@ -160,14 +152,17 @@ def _mix(scene: Scene, label: str, key: str, setting: str, note: str = "") -> Pi
         lines.append(Line("c", "configured", number(float(y[-1])), SKY, x, y))
     if (points := scene.detail.series.get(f"{key}_measured")) is not None:
         last = number(points.last)
-        lines.append(
-            Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False)
-        )
+        lines.append(Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False))
     unlabelled = tuple(replace(m, label="") for m in scene.markers)
     return Picture(
-        label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, note=note,
-        y_range=from_zero(lines), empty="waiting for the first rollouts",
-    )  # fmt: skip
+        label,
+        lines=tuple(lines),
+        markers=unlabelled,
+        x_range=scene.span,
+        note=note,
+        y_range=from_zero(lines),
+        empty="waiting for the first rollouts",
+    )
 
 
 def from_zero(lines: list[Line]) -> tuple[float, float] | None:

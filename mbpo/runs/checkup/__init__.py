@@ -34,9 +34,7 @@ def check_run(run_dir: Path) -> Iterator[Finding]:
     paths = RunPaths(run_dir.absolute())
     if not (paths.metrics.exists() or paths.status.exists()):
         what = "is no run: it has no metrics.jsonl" if run_dir.is_dir() else "is no folder"
-        raise ConfigError(
-            f"{shown(str(run_dir))} {what}; give one that python -m mbpo.train printed"
-        )
+        raise ConfigError(f"{shown(str(run_dir))} {what}; give one that python -m mbpo.train printed")
     return _findings(paths)
 
 

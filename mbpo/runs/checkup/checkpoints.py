@@ -119,9 +119,7 @@ def _segments(manifests: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str
     return users
 
 
-def _bad_rows(
-    folder: Path, needed: Mapping[tuple[str, str], list[str]]
-) -> Iterator[tuple[str, list[str]]]:
+def _bad_rows(folder: Path, needed: Mapping[tuple[str, str], list[str]]) -> Iterator[tuple[str, list[str]]]:
     for (name, expected), users in needed.items():
         wrong = "names another folder" if "/" in name else _damage(folder / name, expected)
         if wrong:
@@ -146,17 +144,11 @@ def _check_index(folder: Path) -> Iterator[Finding]:
             yield problem("checkpoints", f"{INDEX}: {quoted(label, 40)} {text}")
 
 
-def _check_unused(
-    folder: Path, needed: Mapping[tuple[str, str], list[str]], live: bool
-) -> Iterator[Finding]:
+def _check_unused(folder: Path, needed: Mapping[tuple[str, str], list[str]], live: bool) -> Iterator[Finding]:
     used = {name for name, _ in needed}
     if live or not is_plain_folder(folder):
         return
-    unused = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.name not in used and not path.name.startswith(".")
-    )
+    unused = sorted(path.name for path in folder.iterdir() if path.name not in used and not path.name.startswith("."))
     if unused:
         files = many(len(unused), "file")
         yield note("checkpoints", f"{files} in {ROWS}/ that no checkpoint names: {listed(unused)}")

@@ -50,14 +50,10 @@ class _Scan:
             self._say(problem("metrics", f"attempt {attempt}: {text} at row {seq}"))
         self.rows.append((attempt, env_steps))
 
-    def _written_again(
-        self, seq: int, attempt: int, env_steps: int, dropped: list[tuple[int, int]]
-    ) -> None:
+    def _written_again(self, seq: int, attempt: int, env_steps: int, dropped: list[tuple[int, int]]) -> None:
         rows, former = many(len(dropped), "row"), dropped[0][0]
         if attempt > former:
-            text = (
-                f"attempt {attempt} wrote row {seq} and all after it anew, env step {env_steps:,}"
-            )
+            text = f"attempt {attempt} wrote row {seq} and all after it anew, env step {env_steps:,}"
             self._say(note("metrics", f"{text}: {rows} of attempt {former} make way"))
         else:
             text = f"row {seq} of attempt {attempt} stands twice"

@@ -36,9 +36,7 @@ def check_status(status: RunStatus | None) -> Iterator[Finding]:
     elif state == "silent":
         yield note("status", f"silent {where}: no heartbeat of {process} for {_age(status)}")
     elif time.time() - status.heartbeat > max(SILENT_AFTER_S, 3 * status.cadence_s):
-        yield note(
-            "status", f"{state} {where}; {process} is there, its heartbeat {_age(status)} old"
-        )
+        yield note("status", f"{state} {where}; {process} is there, its heartbeat {_age(status)} old")
     else:
         yield ok("status", f"{state} {where}, {process}, attempt {status.attempt}")
 
