@@ -63,7 +63,7 @@ sanitize: $(VENV)/.test ## run the C++ tests and the op's Python tests under ASa
 	$(UNDER_SANITIZERS)/python -c \
 		'import torch, mbpo._C; assert "$(SANITIZED)" in mbpo._C.__file__, mbpo._C.__file__'
 	$(UNDER_SANITIZERS)/pytest --capture=sys -p no:xdist -p no:benchmark -c $(CURDIR)/pyproject.toml \
-		--rootdir $(CURDIR) $(CURDIR)/tests/ops $(CURDIR)/tests/test_fused_steps.py \
+		--rootdir $(CURDIR) $(CURDIR)/tests/ops \
 		--ignore $(CURDIR)/tests/ops/test_cmake.py --ignore $(CURDIR)/tests/ops/test_cuda_compile.py \
 		--ignore $(CURDIR)/tests/ops/test_cuda_faults.py
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import torch
 
-from mbpo.config import resolve
 from mbpo.data.real_buffer import Behaviour
+from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.data.transitions import Transitions, row_width
-from mbpo.dynamics.rollout_length import model_buffer_capacity, scheduled_length
-from mbpo.learner import Learner
-from mbpo.snapshots import Snapshots
+from mbpo.learner.learner import Learner
+from mbpo.saving.store import Snapshots
+from mbpo.settings.config import resolve
+from mbpo.trust.policies.schedule import scheduled_length
 
 
 def filled(preset: str, env_steps: int) -> Learner:

@@ -9,13 +9,13 @@ import torch
 from benchmarks.cases import SACCase, TrainingCase
 from benchmarks.ours import SACUpdate, _ensemble
 from benchmarks.shapes import TASKS, forward_flops, sac_flops, training_flops
-from mbpo.data.replay import ReplayBuffer, sample_mixed
+from mbpo.data.replay_buffer import ReplayBuffer, sample_mixed
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.termination import never
-from mbpo.graphs import Recorder, Replayed, record_cuda
+from mbpo.ops.graphs import Recorder, Replayed, record_cuda
 
 TASK = TASKS["Hopper"]
 UPDATES, BATCH, REAL_ROWS = 20, 256, 12

@@ -7,14 +7,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from mbpo.command_line import OneLineParser
-from mbpo.config import resolve
+from mbpo.checks.diagnostic import Finding, as_text, counted
+from mbpo.checks.environment.play import play
+from mbpo.checks.environment.transitions import findings
 from mbpo.envs.make import BoxEnv
-from mbpo.envs.play import play
-from mbpo.envs.report import findings
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
-from mbpo.finding import Finding, as_text, counted
-from mbpo.presets import PRESETS
+from mbpo.settings.config import resolve
+from mbpo.settings.parser import OneLineParser
+from mbpo.settings.presets import PRESETS
 
 MOST_REPLAYED = 500
 MOST_STEPS = 1_000_000

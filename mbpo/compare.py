@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mbpo.command_line import OneLineParser
 from mbpo.comparison.export import as_json, write_csv
 from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group, group_runs
@@ -18,7 +17,8 @@ from mbpo.comparison.table import print_figures
 from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.runs.find import find_runs
 from mbpo.runs.metrics import METRICS
-from mbpo.settings import Setting, nearest, shown
+from mbpo.settings.parser import OneLineParser
+from mbpo.settings.setting import Setting, nearest, shown
 
 THRESHOLD = Setting("--threshold", float, 0.0, "", "compare")
 RESAMPLES = Setting("--resamples", int, 2000, "", "compare", low=100, high=1_000_000)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mbpo.command_line import OneLineParser
-from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError, MBPOError, StorageError, report
 from mbpo.runs.command import ACTIONS, send, wait_for_answer
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import ENDED, read_status
+from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.parser import OneLineParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

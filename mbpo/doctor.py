@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mbpo.command_line import OneLineParser
+from mbpo.checks.diagnostic import as_text, counted
+from mbpo.checks.run import check_run
 from mbpo.envs.make import BoxEnv
 from mbpo.errors import MBPOError, printable, report
-from mbpo.finding import as_text, counted
-from mbpo.manifest import machine, versions
+from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info
-from mbpo.runs.checkup import check_run
+from mbpo.settings.parser import OneLineParser
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import torch
 
-from mbpo.checkpoint import load_checkpoint
-from mbpo.command_line import OneLineParser
-from mbpo.config import Config, resolve
 from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
-from mbpo.parts import build_actor
+from mbpo.learner.build import build_actor
+from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.settings import read_config
 from mbpo.sac.networks import Actor
-from mbpo.snapshots import find_snapshot
+from mbpo.saving.checkpoint import load_checkpoint
+from mbpo.saving.store import find_snapshot
+from mbpo.settings.config import Config, resolve
+from mbpo.settings.parser import OneLineParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,23 +9,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mbpo.attempt import CHECKS, Attempt, LeadIn, new_status
-from mbpo.bookkeeping import Bookkeeping
-from mbpo.command_line import Launch, parse_launch
-from mbpo.config import Config
-from mbpo.console import Console
-from mbpo.dynamics.rollout_length import model_buffer_capacity
+from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.errors import MBPOError, refused, report
-from mbpo.learner import Learner
-from mbpo.manifest import manifest, pin_threads
-from mbpo.origins import find_attempt
-from mbpo.process import fill_standard_streams, learner_process
-from mbpo.runs.control import InForce
+from mbpo.learner.learner import Learner
+from mbpo.lifecycle.bookkeeping import Bookkeeping
+from mbpo.lifecycle.command_line import Launch, parse_launch
+from mbpo.lifecycle.console import Console
+from mbpo.lifecycle.find_start import find_attempt
+from mbpo.lifecycle.manifest import manifest, pin_threads
+from mbpo.lifecycle.process import fill_standard_streams, learner_process
+from mbpo.lifecycle.starting_point import CHECKS, Attempt, LeadIn, new_status
 from mbpo.runs.create import create_run_dir
+from mbpo.runs.live_control import InForce
 from mbpo.runs.writer import RunWriter
+from mbpo.saving.store import Saved
 from mbpo.seeds.pool import run_seeds
-from mbpo.snapshots import Saved
-from mbpo.trust import bound_metrics, new_data_error
+from mbpo.settings.config import Config
+from mbpo.trust.estimates import bound_metrics, new_data_error
 
 UNSTABLE = (
     "MuJoCo found the simulation unstable and put it back to its start: the step was left out and the episode ended"

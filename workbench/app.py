@@ -16,10 +16,10 @@ from textual.command import Provider
 from textual.theme import Theme
 
 from mbpo.errors import MBPOError
-from mbpo.presets import PRESETS
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
-from mbpo.settings import Value
+from mbpo.settings.presets import PRESETS
+from mbpo.settings.setting import Value
 from workbench.focus import load_focus, save_focus
 from workbench.format import safe_text
 from workbench.launcher import Launch, Launcher

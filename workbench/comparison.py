@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mbpo.config import LIVE_SETTINGS, SETTINGS
 from mbpo.errors import ConfigError
+from mbpo.settings.config import LIVE_SETTINGS, SETTINGS
 from workbench.format import setting_value
 from workbench.lineage import descent, shared
 from workbench.messages import Points, RunDetail, RunRow

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mbpo.runs.checkpoints import checkpoint_steps, settings_at
+from mbpo.runs.checkpoint_names import checkpoint_steps, settings_at
 from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, read_text_tail

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbpo.config import SETTINGS, Config, resolve
 from mbpo.errors import StorageError
 from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
 from mbpo.runs.reader import read_text_tail
-from mbpo.settings import Value
+from mbpo.settings.config import SETTINGS, Config, resolve
+from mbpo.settings.setting import Value
 
 LEARNER = (sys.executable, "-m", "mbpo.train")
 StatusMark = tuple[int, int] | None  # time and inode of a status file

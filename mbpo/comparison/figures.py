@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mbpo.comparison.groups import Group
+from mbpo.comparison.statistics import Interval
 from mbpo.runs.metrics import METRICS
-from mbpo.statistics import Interval
 
 Axis = Literal["env_steps", "time_s"]
 Until = Literal["first", "solved"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbpo.comparison.runs import Run
-from mbpo.settings import shown
+from mbpo.settings.setting import shown
 
 # The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the
 # run. device and threads count as what the run resolved them to: rounding is theirs, and wall time.

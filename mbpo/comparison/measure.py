@@ -11,8 +11,7 @@ import numpy as np
 from mbpo.comparison.figures import Axis, Figures, Lead, Pair, Question, Reach, Score, Until
 from mbpo.comparison.groups import Group
 from mbpo.comparison.runs import Run
-from mbpo.errors import ConfigError
-from mbpo.statistics import (
+from mbpo.comparison.statistics import (
     NO_INTERVAL,
     Array,
     Interval,
@@ -25,6 +24,7 @@ from mbpo.statistics import (
     probability_of_improvement,
     solved_from,
 )
+from mbpo.errors import ConfigError
 
 BOOTSTRAP_SEED = 0
 AXES: tuple[Axis, Axis] = ("env_steps", "time_s")

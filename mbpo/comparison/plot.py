@@ -11,8 +11,8 @@ import numpy as np
 from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group
 from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
+from mbpo.comparison.statistics import iqm_interval
 from mbpo.errors import ConfigError
-from mbpo.statistics import iqm_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mbpo.comparison.statistics import Array
+from mbpo.runs.config_file import read_settings
 from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
-from mbpo.runs.settings import read_settings
 from mbpo.runs.status import RunStatus, read_status
-from mbpo.settings import shown
-from mbpo.statistics import Array
+from mbpo.settings.setting import shown
 
 MAX_MANIFEST_BYTES = 1 << 20
 

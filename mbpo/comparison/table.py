@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mbpo.comparison.figures import Axis, Figures, Question, Until
-from mbpo.statistics import Interval
+from mbpo.comparison.statistics import Interval
 
 MAX_WIDTH = 100
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mbpo.data.replay import ReplayBuffer
+from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.data.transitions import Transitions
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mbpo.data.replay import ReplayBuffer
+from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.errors import DivergedError

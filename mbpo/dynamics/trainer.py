@@ -13,8 +13,8 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
-from mbpo.graphs import Recorder, Replayed
 from mbpo.ops import EnsembleMLP
+from mbpo.ops.graphs import Recorder, Replayed
 
 LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
 

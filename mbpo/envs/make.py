@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbpo.errors import ConfigError, DivergedError, EnvironmentFault
-from mbpo.settings import nearest
+from mbpo.settings.setting import nearest
 
 Array = NDArray[np.float32]
 

@@ -1,5 +1,5 @@
 """The run directory: the contract between learner, app, command line and cluster."""
 
-from mbpo.runs.frame import load_runs
+from mbpo.runs.dataframe import load_runs
 
 __all__ = ["load_runs"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
-from mbpo.runs.frame import load_runs
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, cut, plain_number
 from mbpo.runs.status import RunStatus, read_status

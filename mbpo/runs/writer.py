@@ -17,10 +17,10 @@ from typing import Any
 from mbpo.errors import RunInUseError, StorageError, refused
 from mbpo.runs.append import AppendFile
 from mbpo.runs.command import Answer, Check
-from mbpo.runs.control import Inbox, InForce, LiveControl
 from mbpo.runs.hang import HangWatch
 from mbpo.runs.history import History, Overlap
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, RunPaths, write_atomic, write_json
+from mbpo.runs.live_control import Inbox, InForce, LiveControl
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
 from mbpo.runs.tables import Tables

@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbpo.command_line import Launch
-from mbpo.config import SETTINGS, Auto, Config
-from mbpo.cores import auto_threads, cores
 from mbpo.errors import StorageError
-from mbpo.presets import PRESETS
+from mbpo.lifecycle.command_line import Launch
+from mbpo.settings.config import SETTINGS, Auto, Config
+from mbpo.settings.presets import PRESETS
+from mbpo.settings.threads import auto_threads, cores
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from mbpo.command_line import Launch
+from mbpo.lifecycle.command_line import Launch
+from mbpo.lifecycle.signals import handled
 from mbpo.runs.layout import RunPaths
-from mbpo.seeds.console import SeedsConsole
+from mbpo.seeds.display import SeedsConsole
 from mbpo.seeds.plan import Plan, make_plan
 from mbpo.seeds.seed_run import SeedRun
-from mbpo.signals import handled
 
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mbpo.errors import one_line
+from mbpo.lifecycle.signals import STOP_SIGNALS
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines, plain_number, read_text_tail
 from mbpo.runs.status import ENDED, RunStatus, read_status
-from mbpo.signals import STOP_SIGNALS
 
 STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
 

@@ -13,12 +13,12 @@ import pytest
 from figures import FULL, Promise
 from filesystem import Disk, Recorder, contents, losses
 
-from mbpo import snapshots as snapshots_module
-from mbpo.checkpoint import digest, pack
-from mbpo.config import resolve
-from mbpo.learner import Learner
-from mbpo.segments import Segments
-from mbpo.snapshots import INDEX, KEEP_LAST, Saved, Snapshots
+from mbpo.learner.learner import Learner
+from mbpo.saving import store as store_module
+from mbpo.saving.checkpoint import digest, pack
+from mbpo.saving.row_files import Segments
+from mbpo.saving.store import INDEX, KEEP_LAST, Saved, Snapshots
+from mbpo.settings.config import resolve
 
 LOOP = {"best_return": None}
 SEGMENT = 16  # rows
@@ -42,7 +42,7 @@ def load(folder: Path) -> tuple[Saved, list[str]]:
 @pytest.fixture
 def learner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learner]:
     """Lend a learner whose oldest rows are overwritten, with segments of 16 rows."""
-    monkeypatch.setattr(snapshots_module, "Segments", partial(Segments, rows=SEGMENT))
+    monkeypatch.setattr(store_module, "Segments", partial(Segments, rows=SEGMENT))
     learner = Learner(resolve({"total_steps": 1000, "real_buffer_capacity": 40}, "debug"))
     yield learner
     learner.close()

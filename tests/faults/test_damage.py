@@ -11,11 +11,11 @@ import pytest
 import torch
 from figures import Promise, figure
 
-from mbpo import snapshots as snapshots_module
-from mbpo.config import resolve
-from mbpo.learner import Learner
-from mbpo.segments import Segments
-from mbpo.snapshots import Snapshots
+from mbpo.learner.learner import Learner
+from mbpo.saving import store as store_module
+from mbpo.saving.row_files import Segments
+from mbpo.saving.store import Snapshots
+from mbpo.settings.config import resolve
 
 FLIPS = figure(fast=10, full=300)  # of a bit, in each file
 CUTS = figure(fast=4, full=100)
@@ -51,7 +51,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     flags = {"total_steps": 100, "env_id": "toy_envs:Grid-v0"}
     learner = Learner(resolve(flags, "debug"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshots_module, "Segments", partial(Segments, rows=16))
+        patch.setattr(store_module, "Segments", partial(Segments, rows=16))
         snapshots = Snapshots(folder)
         learner.model_buffer.resize(50)
         for step in (1, 2):
@@ -114,8 +114,8 @@ def no_digest(data: bytes) -> str:
 
 
 MUTANTS = {  # what is left out: where, and what stands in for it
-    "the hash of a file": ("mbpo.checkpoint.read_verified", lambda path, _: path.read_bytes()),
-    "the hash of a segment": ("mbpo.segments.read_verified", lambda path, _: path.read_bytes()),
+    "the hash of a file": ("mbpo.saving.checkpoint.read_verified", lambda path, _: path.read_bytes()),
+    "the hash of a segment": ("mbpo.saving.row_files.read_verified", lambda path, _: path.read_bytes()),
     "the manifest's own hash": ("mbpo.{}.seal_of", no_digest),
     "any hash": ("mbpo.{}.digest", no_digest),
 }
@@ -128,7 +128,7 @@ def test_without_a_check_harm_is_not_found(
     target, replacement = MUTANTS[name]
     for module in ("checkpoint", "runs.sealed"):
         monkeypatch.setattr(target.format(module), replacement)
-    monkeypatch.setattr(snapshots_module, "Segments", partial(Segments, rows=16))
+    monkeypatch.setattr(store_module, "Segments", partial(Segments, rows=16))
     learner, snapshots = Learner(resolve({"total_steps": 100}, "debug")), Snapshots(tmp_path)
     for step in (1, 2):
         for _ in range(20):

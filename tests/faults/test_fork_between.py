@@ -18,7 +18,7 @@ from test_replay_run import random_changes, replay, steer
 from test_resume import Cut, assert_same_end, compared, events, forget_process
 
 from mbpo import train
-from mbpo.runs.checkpoints import checkpoint_steps
+from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.command import send, wait_for_answer
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status

@@ -10,10 +10,10 @@ import pytest
 from disks import Disk, mounted
 from figures import Promise, figure
 
-from mbpo.config import resolve
 from mbpo.errors import CheckpointError, StorageError
-from mbpo.learner import Learner
-from mbpo.snapshots import INDEX, KEEP_LAST, Snapshots, find_snapshot
+from mbpo.learner.learner import Learner
+from mbpo.saving.store import INDEX, KEEP_LAST, Snapshots, find_snapshot
+from mbpo.settings.config import resolve
 
 FILLS = figure(fast=20, full=200)
 LOOP = {"best_return": None}

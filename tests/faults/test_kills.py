@@ -19,12 +19,12 @@ from figures import Promise, figure
 from learners import DEBUG, PATIENCE_S, environment, rows, wait_for
 
 from mbpo import train
+from mbpo.runs.hashes import verify_checkpoint
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.reader import JsonLines, RunReader
-from mbpo.runs.sealed import verify_checkpoint
 from mbpo.runs.status import read_status
-from mbpo.snapshots import Snapshots
+from mbpo.saving.store import Snapshots
 
 CHAINS = figure(fast=1, full=10)
 KILLS = figure(fast=4, full=20)  # of a chain

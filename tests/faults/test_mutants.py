@@ -19,16 +19,16 @@ from learners import DEBUG, rows
 from test_resume import Cut, compared, forget_process
 
 from mbpo import train
-from mbpo.attempt import live_settings
-from mbpo.checkpoint import load_note
-from mbpo.command_line import parse_launch
-from mbpo.learner import Learner
-from mbpo.runs.control import InForce
+from mbpo.learner.learner import Learner
+from mbpo.lifecycle.command_line import parse_launch
+from mbpo.lifecycle.starting_point import live_settings
+from mbpo.lifecycle.timing import Stopwatch
+from mbpo.runs.hashes import digest, verify_checkpoint
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.sealed import digest, verify_checkpoint
+from mbpo.runs.live_control import InForce
 from mbpo.runs.writer import RunWriter
-from mbpo.snapshots import Saved, Snapshots
-from mbpo.timing import Stopwatch
+from mbpo.saving.checkpoint import load_note
+from mbpo.saving.store import Saved, Snapshots
 
 # With this seed the best evaluation is before the checkpoint.
 COMMON = (*DEBUG, "--seed", "2", "--eval-episodes", "1", "--real-buffer-capacity", "150")
@@ -142,7 +142,7 @@ def play(scene: Scene, root: Path) -> None:
         patch.setattr(RunWriter, "at_boundary", cut_in_the_loop)
         patch.setattr(train.Training, "save", cut_at_the_end)
         patch.setattr(Snapshots, "_submit", lambda _, work, insist=False: work())
-        patch.setattr("mbpo.snapshots.MOST_IMAGINED_BYTES", scene.most_imagined_bytes)
+        patch.setattr("mbpo.saving.store.MOST_IMAGINED_BYTES", scene.most_imagined_bytes)
         with pytest.raises(Cut):
             train.main([*COMMON, *scene.flags, "--runs-root", str(root), "--run-id", "run"])
     forget_process(RunPaths(root / "run"))

@@ -16,10 +16,10 @@ from learners import DEBUG, Outcome
 from test_resume import compared, events
 
 from mbpo import train
-from mbpo.learner import Learner
+from mbpo.learner.learner import Learner
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
-from mbpo.snapshots import Snapshots
+from mbpo.saving.store import Snapshots
 
 FLAGS = ("--total-steps", "300", "--checkpoint-every", "30", "--log-every", "10", "--seed", "7")
 NETWORKS = ("actor", "critic", "critic_target", "ensemble", "temperature")

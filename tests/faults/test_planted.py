@@ -16,9 +16,9 @@ from figures import Promise, figure
 from learners import Outcome, environment
 
 from mbpo import train
-from mbpo.checkpoint import MANIFEST, digest
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
+from mbpo.saving.checkpoint import MANIFEST, digest
 
 # Read a run as the app does, and its listing.
 READ = """

@@ -20,15 +20,15 @@ from figures import Promise, figure
 from filesystem import Disk, Loss, Operation, Recorder, contents, losses
 from learners import DEBUG, rows
 
-from mbpo import snapshots as snapshots_module
 from mbpo import train
-from mbpo.checkpoint import load_checkpoint
 from mbpo.errors import CheckpointError
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines
 from mbpo.runs.status import read_status
-from mbpo.segments import Segments
-from mbpo.snapshots import Snapshots, find_snapshot
+from mbpo.saving import store as store_module
+from mbpo.saving.checkpoint import load_checkpoint
+from mbpo.saving.row_files import Segments
+from mbpo.saving.store import Snapshots, find_snapshot
 
 DRAWS = figure(fast=1, full=6)  # random losses at a moment, beside the four extremes
 MOMENTS = figure(fast=60, full=2000)  # at most
@@ -101,7 +101,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         work()  # not beside the loop: what comes before what is then known
 
     with pytest.MonkeyPatch.context() as patch, Recorder(root) as recorder:
-        patch.setattr(snapshots_module, "Segments", partial(Segments, rows=32))
+        patch.setattr(store_module, "Segments", partial(Segments, rows=32))
         patch.setattr(Snapshots, "_submit", at_once)
         patch.setattr("mbpo.runs.writer.HEARTBEAT_S", 1e9)  # nor anything by the clock
         assert train.main([*FLAGS, "--runs-root", str(root / "runs"), "--run-id", "r"]) == 0

@@ -16,12 +16,12 @@ from figures import Promise
 from learners import DEBUG, LearnerProcess, Outcome, rows
 
 from mbpo import train
-from mbpo.checkpoint import load_checkpoint
-from mbpo.learner import Learner
+from mbpo.learner.learner import Learner
 from mbpo.runs.history import add_change
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.status import RunStatus, read_status, this_process, write_status
+from mbpo.saving.checkpoint import load_checkpoint
 
 Call = Callable[..., Outcome]
 TWIN = ("--total-steps", "430", "--checkpoint-every", "60", "--eval-every", "100", "--seed", "7", "--log-every", "10")

@@ -21,7 +21,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.reader import JsonLines
 from mbpo.runs.status import read_status
-from mbpo.snapshots import Snapshots
+from mbpo.saving.store import Snapshots
 
 Call = Callable[..., Outcome]
 STEPS = ("--total-steps", "1500", "--checkpoint-every", "70", "--log-every", "10", "--seed", "4")
@@ -92,7 +92,7 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
     disk: Disk, twin: RunPaths, call: Call, monkeypatch: pytest.MonkeyPatch, promise: Promise
 ) -> None:
     monkeypatch.setattr("mbpo.runs.writer.RunWriter.settle.__defaults__", (1.0,))
-    monkeypatch.setattr("mbpo.snapshots.FULL_DISK_PATIENCE_S", 1.0)
+    monkeypatch.setattr("mbpo.saving.store.FULL_DISK_PATIENCE_S", 1.0)
     whole = train.Training.update_policy
 
     def fill_at_1200(self: train.Training, env_steps: int, settings: object) -> None:

@@ -61,7 +61,7 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 
 class Recordings:
-    """Be a :class:`mbpo.graphs.Recorder`, and count."""
+    """Be a :class:`mbpo.ops.graphs.Recorder`, and count."""
 
     def __init__(self) -> None:
         self.recorded = 0

@@ -10,14 +10,14 @@ from op_cases import Case, assert_close, define, make_case, outputs
 from test_fused_steps import agent, batch_of, ensemble, parts
 from torch import Tensor
 
-from mbpo.data.replay import ReplayBuffer, sample_mixed
+from mbpo.data.replay_buffer import ReplayBuffer, sample_mixed
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.dynamics.train_step import TrainStep
 from mbpo.dynamics.trainer import EnsembleTrainer, FitReport
-from mbpo.graphs import Recorder, Replayed, record_cuda
 from mbpo.ops import cuda, ensemble_mlp
+from mbpo.ops.graphs import Recorder, Replayed, record_cuda
 
 pytestmark = pytest.mark.skipif(not cuda.status()[0], reason=cuda.status()[1])
 

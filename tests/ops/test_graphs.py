@@ -11,16 +11,16 @@ from emulated_build import emulated, take_updates
 from emulated_graph import Recordings, WaitingError
 from torch import Tensor
 
-from mbpo.config import resolve
-from mbpo.data.replay import ReplayBuffer
+from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.errors import ConfigError, DivergedError
-from mbpo.graphs import Replayed
-from mbpo.learner import Learner
+from mbpo.learner.build import resolve_device
+from mbpo.learner.learner import Learner
 from mbpo.ops import native
-from mbpo.parts import resolve_device
+from mbpo.ops.graphs import Replayed
+from mbpo.settings.config import resolve
 
 SMALL = {
     "threads": 1,

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from mbpo.bound import best_length, gap_ratio
 from mbpo.runs.status import RunStatus, this_process
+from mbpo.trust.bound import best_length, gap_ratio
 
 CONFIG = 'preset = "pendulum"\nenv_id = "Pendulum-v1"\ngamma = 0.99\nrollout_length = 3\n'
 

@@ -12,7 +12,7 @@ from fake_run import add_event, lost_status, make_run, put_status, status_of
 from textual.widgets import Input, Static
 
 from mbpo.errors import StorageError
-from mbpo.presets import PRESETS
+from mbpo.settings.presets import PRESETS
 from workbench import steering
 from workbench.app import Workbench, main
 from workbench.launcher import Launcher

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from fake_run import lost_status, make_run
 
-from mbpo.config import resolve
 from mbpo.errors import ConfigError, StorageError
-from mbpo.settings import Value
+from mbpo.settings.config import resolve
+from mbpo.settings.setting import Value
 from workbench.launcher import Launch, Launcher, shown_command
 
 STUB = """\

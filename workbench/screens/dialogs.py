@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError
+from mbpo.settings.config import LIVE_SETTINGS
 from workbench.format import MUTED, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
 

@@ -14,9 +14,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from mbpo.config import LIVE_SETTINGS, SETTINGS, Config, resolve
 from mbpo.errors import ConfigError
-from mbpo.settings import Value
+from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve
+from mbpo.settings.setting import Value
 from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, spelled, typed
 from workbench.screens.form import StartForm
@@ -151,7 +151,7 @@ def resolve_run(config: Mapping[str, Any]) -> Config:
     """Return the settings of a run from the contents of its config.toml.
 
     Raises:
-        ConfigError: as :func:`mbpo.config.resolve`.
+        ConfigError: as :func:`mbpo.settings.config.resolve`.
     """
     values = dict(config)
     return resolve(values, str(values.pop("preset", "pendulum")))

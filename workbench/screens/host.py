@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from mbpo.settings import Value
+from mbpo.settings.setting import Value
 from workbench.launcher import Launcher
 from workbench.messages import RunDetail, RunRow
 from workbench.steering import Promise

@@ -12,11 +12,11 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Collapsible, Input, Select, Static
 
-from mbpo.config import SETTINGS, resolve
 from mbpo.errors import ConfigError
-from mbpo.presets import PRESETS
 from mbpo.runs.layout import check_run_id
-from mbpo.settings import Setting, Value
+from mbpo.settings.config import SETTINGS, resolve
+from mbpo.settings.presets import PRESETS
+from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command, spelled
 from workbench.screens.form import StartForm

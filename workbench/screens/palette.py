@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from mbpo.config import LIVE_SETTINGS
 from mbpo.errors import ConfigError
-from mbpo.presets import PRESETS
+from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.presets import PRESETS
 from workbench.format import fitted, setting_value
 from workbench.messages import RESUMABLE
 

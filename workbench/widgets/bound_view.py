@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from mbpo.bound import gap_ratio
+from mbpo.trust.bound import gap_ratio
 from workbench.format import number
 from workbench.messages import RunDetail
 from workbench.series import Floats

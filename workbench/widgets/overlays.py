@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mbpo.bound import gap_ratio
+from mbpo.trust.bound import gap_ratio
 from workbench.comparison import Compared, Comparison
 from workbench.format import number
 from workbench.widgets.bound_view import bound_range, curve_to, gamma_of, reach

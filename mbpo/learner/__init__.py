@@ -1,0 +1,1 @@
+"""The parts of one learner: built, acting, imagining, updated and saved."""

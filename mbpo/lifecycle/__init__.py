@@ -1,0 +1,1 @@
+"""One run as a process: where it begins, what it counts and writes, how it ends."""

@@ -1,0 +1,260 @@
+"""Turn a command line and a TOML file into a config; every flag comes from a setting."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from mbpo.errors import ConfigError
+from mbpo.runs.config_file import read_config
+from mbpo.runs.layout import check_run_id
+from mbpo.settings.config import SETTINGS, Config, resolve
+from mbpo.settings.parser import OneLineParser
+from mbpo.settings.presets import PRESETS
+from mbpo.settings.setting import Setting, shown
+
+MAX_SEEDS = 1000
+NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
+OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
+OF_A_REPLAY = ("replay", "runs_root", "run_id")
+SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
+JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Say from where a run branches off, and with which settings of its own."""
+
+    parent: Path
+    at: int | None  # env step; None: the newest checkpoint
+    changes: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Hold all that a command line asks for."""
+
+    config: Config
+    runs_root: Path
+    run_id: str | None
+    seeds: tuple[int, ...] = ()  # a learner for each; none means one learner, by config.seed
+    jobs: int | None = None  # learners at once
+    resume: bool = False  # the run run_id under runs_root, which has this config
+    fork: Fork | None = None
+    replay: Path | None = None  # the run directory whose config this is
+
+    @property
+    def toml(self) -> str:
+        """Return the resolved configuration as TOML."""
+        return tomli_w.dumps(self.config.to_dict())
+
+
+def build_parser() -> OneLineParser:
+    """Return the parser of ``python -m mbpo.train``."""
+    parser = OneLineParser(
+        prog="python -m mbpo.train",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Learn a model of an environment and a policy from both. Prints the run "
+        "directory first.\nA flag beats the file given by --config, which beats the preset.",
+        epilog="presets:\n"
+        + "\n".join(f"  {p.name:<18} {p.doc}" for p in PRESETS.values())
+        + "\n\nexit codes: 0 finished or stopped on request, 2 configuration, 3 environment, "
+        "4 diverged,\n5 storage, 6 checkpoint, 7 run directory in use, 8 out of memory, "
+        "130 SIGINT, 143 SIGTERM",
+    )
+    launch = parser.add_argument_group("launch")
+    launch.add_argument("--config", metavar="FILE", help="TOML file of settings.")
+    launch.add_argument("--runs-root", metavar="DIR", default="runs", help="Default: ./runs.")
+    launch.add_argument("--run-id", metavar="NAME", help="Default: preset, seed and time.")
+    launch.add_argument("--seeds", metavar="A:B", help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.")
+    launch.add_argument(
+        "--resume",
+        metavar="RUN_DIR",
+        help="Go on with a run that was cut off or stopped, from its newest checkpoint, to the "
+        "same results; alone, without other flags.",
+    )
+    launch.add_argument(
+        "--fork",
+        metavar="RUN_DIR[@STEP]",
+        help="Branch a new run off another's newest checkpoint, or at env step STEP, with other "
+        "settings: --fork runs/RUN@600 --rollout-length 5. Between checkpoints the steps from the "
+        "one before are repeated first.",
+    )
+    launch.add_argument(
+        "--replay",
+        metavar="RUN_DIR",
+        help="Do a run again as a new one, its live changes included, and compare every record; "
+        "with --runs-root and --run-id only.",
+    )
+    launch.add_argument(
+        "--jobs",
+        metavar="N",
+        help="With --seeds: learners at once. Default: as many as the cores "
+        "carry, each of one thread unless there are more cores than seeds: the fastest on a small "
+        "machine. On a GPU they share it.",
+    )
+    groups: dict[str, Any] = {}
+    for setting in SETTINGS.values():
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        alone = {"nargs": "?", "const": "true"} if setting.kind is bool else {}
+        groups[setting.group].add_argument(setting.flag, metavar=_metavar(setting), help=_help(setting), **alone)
+    return parser
+
+
+def parse_launch(arguments: Sequence[str]) -> Launch:
+    """Return what ``arguments`` ask for.
+
+    Raises:
+        ConfigError: a flag, file, setting or value cannot be used.
+        SystemExit: after ``--help``.
+    """
+    given = vars(build_parser().parse_args(arguments))
+    if given["resume"] is not None:
+        return _resume(given)
+    if given["replay"] is not None:
+        return _replay(given)
+    if given["fork"] is not None:
+        return _fork(given)
+    file = read_config(Path(given["config"]), pipe=True) if given["config"] is not None else {}
+    values: dict[str, object] = {**file, **_flags(given)}
+    preset = values.pop("preset", "pendulum")
+    if not isinstance(preset, str):
+        raise ConfigError(f"preset must be text, got {shown(preset)}")
+    run_id = given["run_id"]
+    seeds = _seeds(given)
+    return Launch(
+        config=resolve(values, preset),
+        runs_root=Path(given["runs_root"]).absolute(),
+        run_id=None if run_id is None else check_run_id(run_id),
+        seeds=seeds,
+        jobs=None if given["jobs"] is None else int(str(JOBS.parse(given["jobs"]))),
+    )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds that ``text`` names, in its order: 2, 0,3,7, 0:5 (without 5) or 0:10:2.
+
+    Raises:
+        ConfigError: it names none, one twice, one out of range, or more than 1000.
+    """
+    parts = [_seed_range(part.strip(), text) for part in text.split(",")]
+    if (count := sum(map(len, parts))) > MAX_SEEDS:
+        raise ConfigError(f"--seeds must name at most {MAX_SEEDS} seeds, got {count}: {shown(text)}")
+    seeds = tuple(itertools.chain.from_iterable(parts))
+    try:
+        SETTINGS["seed"].check(max(seeds))
+    except ConfigError as error:
+        raise ConfigError(f"{error} (from --seeds)") from None
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise ConfigError(f"--seeds must name each seed once, got {twice[0]} twice: {shown(text)}")
+    return seeds
+
+
+def _seed_range(part: str, text: str) -> range:
+    found = SEED_PART.fullmatch(part)
+    if found is None:
+        raise ConfigError(f"--seeds must be like 0:5, 0:10:2 or 0,3,7, got {shown(text)}")
+    first, end, step = (None if number is None else int(number) for number in found.groups())
+    assert first is not None
+    if end is None:
+        return range(first, first + 1)
+    if end <= first or step == 0:
+        raise ConfigError(
+            f"--seeds A:B:STEP must have A < B and STEP ≥ 1, got {shown(part)}: no seed; 0:5 is 0,1,2,3,4"
+        )
+    return range(first, end, step or 1)
+
+
+def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
+    if given["seeds"] is None:
+        if given["jobs"] is not None:
+            raise ConfigError("--jobs goes with --seeds only; give --seeds 0:5, say")
+        return ()
+    for other in ("seed", "run_id"):
+        if given[other] is not None:
+            flag = "--" + other.replace("_", "-")
+            raise ConfigError(f"--seeds and {flag} exclude each other; each seed has its own, give one")
+    return parse_seeds(given["seeds"])
+
+
+def _flags(given: Mapping[str, str | None]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, text in given.items():
+        if name in SETTINGS and text is not None:
+            try:
+                values[name] = SETTINGS[name].parse(text)
+            except ConfigError as error:
+                raise ConfigError(f"{error} (from {SETTINGS[name].flag})") from None
+    return values
+
+
+def _fork(given: Mapping[str, str | None]) -> Launch:
+    for name in NOT_OF_A_FORK:
+        if given[name] is not None:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"--fork and {flag} exclude each other: a fork goes on with its run")
+    text = str(given["fork"])
+    path, _, step = text.rpartition("@")
+    if path and step.isdecimal() and len(step) < 19 and not Path(text).exists():
+        parent, at = Path(path).absolute(), int(step)
+    else:
+        parent, at = Path(text).absolute(), None
+    values, changes = read_config(parent / "config.toml"), _flags(given)
+    preset = str(values.pop("preset", "pendulum"))
+    run_id = given["run_id"]
+    return Launch(
+        resolve({**values, **changes}, preset),
+        Path(str(given["runs_root"])).absolute(),
+        None if run_id is None else check_run_id(run_id),
+        fork=Fork(parent, at, changes),
+    )
+
+
+def _resume(given: Mapping[str, str | None]) -> Launch:
+    root, config = _run_alone("--resume", given, OF_A_RESUME)
+    return Launch(config, root.parent, check_run_id(root.name), resume=True)
+
+
+def _replay(given: Mapping[str, str | None]) -> Launch:
+    root, config = _run_alone("--replay", given, OF_A_REPLAY)
+    run_id = given["run_id"]
+    return Launch(
+        config, Path(str(given["runs_root"])).absolute(), None if run_id is None else check_run_id(run_id), replay=root
+    )
+
+
+def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str]) -> tuple[Path, Config]:
+    """Return the run directory that ``flag`` names, and its config, which no other flag changes."""
+    others = [name for name, value in given.items() if value is not None and name not in allowed]
+    if others:
+        other = "--" + others[0].replace("_", "-")
+        raise ConfigError(f"{flag} goes alone, without {other}: the run has its own settings")
+    root = Path(str(given[flag[2:]])).absolute()
+    values = read_config(root / "config.toml")
+    preset = str(values.pop("preset", "pendulum"))
+    return root, resolve(values, preset)
+
+
+def _metavar(setting: Setting) -> str:
+    return {bool: "true|false", int: "N", float: "X", str: "NAME", tuple: "E0,E1,K0,K1"}[setting.kind]
+
+
+def _help(setting: Setting) -> str:
+    unit = f" [{setting.unit}]" if setting.unit else ""
+    numeric = setting.kind in (int, float, tuple)
+    within = f" in {setting.range_text}" if numeric else ""
+    live = ", live" if setting.live else ""
+    default = setting.default
+    if isinstance(default, tuple):
+        default = ",".join(f"{v:g}" for v in default)
+    text = f"{setting.doc}{unit}{within} (default {default}{live})"
+    return text.replace("%", "%%")

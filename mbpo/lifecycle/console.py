@@ -1,0 +1,77 @@
+"""Print a run's progress: one line per interval, refit lines left to the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mbpo.runs.status import RunStatus
+from mbpo.settings.config import Config
+
+
+class Console:
+    """Write progress lines to stdout, which the run's log copies."""
+
+    def __init__(self, config: Config) -> None:
+        self._total = config.total_steps
+        self._warmup = config.warmup_steps
+        self._env_id = config.env_id
+        self._algo = config.algo
+        self._model = "no model" if config.algo == "sac" else "model: first refit to come"
+        self._evaluation = ""
+
+    def interval(self, env_steps: int, metrics: Mapping[str, float | None], status: RunStatus) -> None:
+        """Print where the run stands."""
+        speed = metrics.get("time/env_steps_per_s") or 0.0
+        learns = env_steps > self._warmup  # what comes before is no measure of what comes
+        left = duration((self._total - env_steps) / speed) if speed and learns else "?"
+        last = "—" if status.last_return is None else f"{status.last_return:.1f}"
+        parts = [
+            f"{env_steps:>7,}/{self._total:,}",
+            f"return {last:>8}",
+            self._evaluation,
+            *self._trust(metrics),
+            self._model,
+            f"{speed:.0f} steps/s",
+            f"{left} left",
+        ]
+        print("  ".join(part for part in parts if part), flush=True)
+
+    def _trust(self, metrics: Mapping[str, float | None]) -> Iterator[str]:
+        if self._algo == "mbpo":
+            yield f"k {_shown(metrics, 'rollout/length')}"
+            yield f"real {_shown(metrics, 'mix/real_ratio_measured')}"
+
+    def refit(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
+        """Remember the model's error for the next line."""
+        self._model = f"model rmse {_shown(metrics, 'model/holdout_rmse')}"
+        if metrics.get("bound/k_star") is not None:
+            self._model += f" k* {_shown(metrics, 'bound/k_star')}"
+
+    def evaluation(self, env_steps: int, metrics: Mapping[str, float]) -> None:
+        """Print an evaluation."""
+        mean, std = metrics["eval/return_mean"], metrics["eval/return_std"]
+        self._evaluation = f"eval {mean:.1f}"
+        print(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}", flush=True)
+
+    def profile(self, figures: Mapping[str, Any]) -> None:
+        """Print where the wall time went."""
+        print(f"wall time {duration(figures['wall_s'])}, of which")
+        for part, share in sorted(figures["share"].items(), key=lambda item: -item[1]):
+            each = figures["ms_per_step"][part]
+            print(f"  {part:8} {share:6.1%}  {each:8.2f} ms per env step after warm-up")
+        if figures["median_step_ms"] is not None:
+            print(f"median env step {figures['median_step_ms']:.2f} ms", flush=True)
+
+
+def _shown(metrics: Mapping[str, float | None], key: str) -> str:
+    value = metrics.get(key)
+    return "—" if value is None else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Return minutes and seconds, and hours where there are any."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds_left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

@@ -1,0 +1,80 @@
+"""Put the metrics of many runs into one table for pandas, which is optional."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbpo.errors import ConfigError
+from mbpo.runs.config_file import read_settings
+from mbpo.runs.find import find_runs
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.metrics import METRICS
+from mbpo.runs.rows import Row, plain_number, read_rows, whole
+from mbpo.runs.status import RunStatus, read_status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = ("run", "seed", "preset", "env_id", "algo", "interactive", "parent")
+COUNTS = ("seq", "attempt", "env_steps")
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+def load_runs(*patterns: str | Path) -> pd.DataFrame:
+    """Return every row of metrics of the runs that ``patterns`` name, run after run, in order.
+
+    ``patterns`` are run directories, folders of them and globs: ``load_runs("runs/**")``. A column
+    for each of ``run seed preset env_id algo interactive parent`` (RUN@STEP that it is a fork of,
+    or an empty text), ``seq attempt env_steps time_s``, and each metric that a run has, NaN where a
+    row has none. Rows that a resumed run wrote again are left out.
+
+    Raises:
+        ConfigError: pandas is not installed, a pattern names no run, or a config.toml cannot be
+            used.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ConfigError(
+            "load_runs needs pandas, which is not installed; install it with: pip install 'mbpo-workbench[pandas]'"
+        ) from None
+    tables = [_columns(paths) for paths in find_runs([str(pattern) for pattern in patterns])]
+    names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
+    return pd.DataFrame({name: _joined(tables, name) for name in names})
+
+
+def _columns(paths: RunPaths) -> Columns:
+    settings, status = read_settings(paths), read_status(paths) or RunStatus()
+    rows = read_rows(paths.metrics)
+    labels = {
+        **{name: settings[name] for name in ("seed", "preset", "env_id", "algo")},
+        "run": paths.run_id,
+        "interactive": status.interactive,
+        "parent": status.parent,
+    }
+    there = set().union(*rows)
+    return {
+        **{name: _repeated(value, len(rows)) for name, value in labels.items()},
+        **{name: np.array([whole(r.get(name)) or 0 for r in rows], np.int64) for name in COUNTS},
+        **{key: _numbers(rows, key) for key in ("time_s", *METRICS) if key in there},
+    }
+
+
+def _repeated(value: object, times: int) -> NDArray[Any]:
+    kind = object if isinstance(value, str) else np.int64 if type(value) is int else None
+    return np.full(times, value, dtype=kind)
+
+
+def _numbers(rows: list[Row], key: str) -> NDArray[np.float64]:
+    values = (row.get(key) for row in rows)
+    return np.array([v if plain_number(v) else np.nan for v in values], dtype=np.float64)
+
+
+def _joined(tables: list[Columns], name: str) -> NDArray[Any]:
+    return np.concatenate([t.get(name, np.full(len(t["seq"]), np.nan)) for t in tables])

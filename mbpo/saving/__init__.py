@@ -1,0 +1,1 @@
+"""Checkpoints: written so that a crash, or a flipped bit, never passes for one."""

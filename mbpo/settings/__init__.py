@@ -1,0 +1,1 @@
+"""Declare every setting of a run once. Imports no torch."""

@@ -1,0 +1,269 @@
+"""Declare every setting of a run once: its default, meaning, unit and range.
+
+The same declaration becomes the command line's help, the check of a value and its error message,
+the workbench's launch form and the keys of ``config.toml``. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mbpo.errors import ConfigError
+from mbpo.settings.presets import PRESETS
+from mbpo.settings.setting import Setting, Value, nearest, shown
+
+Auto = Literal["auto"]
+DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
+
+
+def _setting(default: Value, doc: str, group: str, **facts: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"doc": doc, "group": group, **facts})
+
+
+def _wrong_schedule(schedule: tuple[float, float, float, float]) -> str:
+    start, end, first, last = schedule
+    if end < start:
+        return f"have e0 ≤ e1, got {start:g} > {end:g}: give e0,e1,k0,k1"
+    return "have k0 and k1 in [0, 1000]" if max(first, last) > 1000 else ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hold the resolved settings of one run.
+
+    Source: the defaults are those of MBPO, arXiv:1906.08253, App. C.
+    """
+
+    preset: str = _setting("pendulum", "Named set of settings this run started from.", "run")
+    algo: str = _setting(
+        "mbpo",
+        "mbpo; sac, the same without a model; or pets, planning with the model, no policy.",
+        "run",
+        choices=("mbpo", "sac", "pets"),
+    )
+    env_id: str = _setting("Pendulum-v1", "Gymnasium environment with Box observations and actions.", "run")
+    seed: int = _setting(
+        0, "Seed of every random stream: same seed, same machine, same metrics.", "run", low=0, high=2**32 - 1
+    )
+    device: str = _setting("auto", "auto, cpu, cuda or cuda:N; auto takes CUDA when present.", "run")
+    tf32: bool = _setting(True, "On a GPU: products round their factors to 10 bits of mantissa, and are faster.", "run")
+    cuda_graphs: bool = _setting(
+        True, "On a GPU: record updates, rollouts and refits as graphs; the same results, sooner.", "run"
+    )
+    threads: int | Auto = _setting(
+        "auto",
+        "CPU threads of the learner; auto is the number of cores, 4 at most.",
+        "run",
+        unit="threads",
+        low=1,
+        high=256,
+    )
+    profile: bool = _setting(
+        False, "Write profile.json, where the wall time went; a GPU is waited for, and slower.", "run"
+    )
+    total_steps: int = _setting(125_000, "Length of the run.", "run", unit="env steps", low=1, high=10**9)
+    log_every: int = _setting(100, "Interval between rows of SAC metrics.", "run", unit="env steps", low=1, high=10**7)
+    eval_every: int = _setting(1000, "Interval between evaluations.", "evaluation", unit="env steps", low=1, high=10**9)
+    eval_episodes: int = _setting(
+        10, "Episodes of tanh(mean) actions in each evaluation.", "evaluation", unit="episodes", low=1, high=1000
+    )
+
+    rollout_length: int | Auto = _setting(
+        "auto",
+        "k: imagined steps from each real state; auto follows rollout_schedule.",
+        "trust",
+        unit="steps",
+        low=0,
+        high=1000,
+        live=True,
+    )
+    rollout_schedule: tuple[float, float, float, float] = _setting(
+        (20.0, 150.0, 1.0, 1.0),
+        "Epochs e0,e1 and lengths k0,k1: k rises from k0 to k1.",
+        "trust",
+        low=0,
+        high=1_000_000,
+        length=4,
+        live=True,
+        also=_wrong_schedule,
+    )
+    real_ratio: float = _setting(0.05, "Share of real rows in each SAC batch.", "trust", low=0, high=1, live=True)
+    rollout_batch: int = _setting(
+        100_000, "Real states from which each refit branches rollouts.", "trust", unit="rows", low=1, high=10**7
+    )
+    retain_epochs: int = _setting(
+        1, "Epochs of imagined data kept in the model buffer.", "trust", unit="epochs", low=1, high=1000
+    )
+
+    warmup_steps: int = _setting(
+        5000, "First steps, with uniform random actions and no updates.", "loop", unit="env steps", low=1, high=10**8
+    )
+    warmup_hold: int = _setting(
+        1,
+        "Steps for which each random warm-up action is held; more reach farther.",
+        "loop",
+        unit="env steps",
+        low=1,
+        high=10_000,
+    )
+    epoch_length: int = _setting(
+        1000, "Length of an epoch, the unit of rollout_schedule.", "loop", unit="env steps", low=1, high=10**8
+    )
+    model_train_freq: int = _setting(
+        250, "Interval between refits of the model.", "loop", unit="env steps", low=1, high=10**8, live=True
+    )
+    updates_per_step: int = _setting(
+        20, "SAC updates after each env step.", "loop", unit="updates", low=0, high=1000, live=True
+    )
+    checkpoint_every: int = _setting(
+        5000,
+        "Interval between checkpoints, from which a run can be resumed.",
+        "run",
+        unit="env steps",
+        low=1,
+        high=10**9,
+    )
+    hang_after: int = _setting(
+        900, "Without progress for so long, a run warns and writes where it stands.", "run", unit="s", low=1, high=10**7
+    )
+    real_buffer_capacity: int = _setting(1_000_000, "Real transitions kept.", "loop", unit="rows", low=1, high=10**8)
+
+    ensemble_size: int = _setting(7, "Members E of the dynamics ensemble.", "model", unit="members", low=1, high=64)
+    elites: int = _setting(
+        5, "Members with the lowest holdout error, used in rollouts.", "model", unit="members", low=1, high=64
+    )
+    model_hidden: int = _setting(200, "Width of the model's hidden layers.", "model", unit="units", low=1, high=4096)
+    model_layers: int = _setting(4, "Hidden layers of the model.", "model", unit="layers", low=1, high=16)
+    model_lr: float = _setting(1e-3, "Adam's learning rate for the model.", "model", low=0, high=1, open_low=True)
+    model_batch: int = _setting(256, "Rows per member in a model minibatch.", "model", unit="rows", low=1, high=10**6)
+    model_max_epochs: int = _setting(
+        200, "Most passes over the data in one refit.", "model", unit="epochs", low=1, high=10**5
+    )
+    model_patience: int = _setting(
+        5,
+        "A refit stops after more than this many passes without improvement.",
+        "model",
+        unit="epochs",
+        low=0,
+        high=10**4,
+    )
+    holdout_ratio: float = _setting(
+        0.2, "Share of real rows held out of training for good.", "model", low=0.01, high=0.5
+    )
+    holdout_max: int = _setting(5000, "Most rows held out.", "model", unit="rows", low=1, high=10**7)
+    normalize_targets: bool = _setting(False, "Scale reward and Δobs to unit variance for the model.", "model")
+
+    gamma: float = _setting(0.99, "Discount γ.", "sac", low=0, high=0.99999)
+    reward_scale: float = _setting(
+        1.0,
+        "Critics and α see rewards times this; smaller where rewards are large.",
+        "sac",
+        low=0,
+        high=1e6,
+        open_low=True,
+    )
+    tau: float = _setting(
+        0.005, "Step τ of the target critics toward the critics.", "sac", low=0, high=1, open_low=True
+    )
+    actor_lr: float = _setting(3e-4, "Adam's learning rate for the actor.", "sac", low=0, high=1, open_low=True)
+    critic_lr: float = _setting(3e-4, "Adam's learning rate for the critics.", "sac", low=0, high=1, open_low=True)
+    alpha_lr: float = _setting(3e-4, "Adam's learning rate for log α.", "sac", low=0, high=1, open_low=True)
+    init_alpha: float = _setting(1.0, "First temperature α; it is learned.", "sac", low=0, high=1000, open_low=True)
+    target_entropy: float | Auto = _setting(
+        "auto",
+        "Entropy that α aims at, of actions scaled to [−1, 1]; auto is −dim(A).",
+        "sac",
+        unit="nats",
+        low=-1000,
+        high=1000,
+    )
+    sac_hidden: int = _setting(256, "Width of the actor's and critics' layers.", "sac", unit="units", low=1, high=4096)
+    sac_layers: int = _setting(2, "Hidden layers of the actor and critics.", "sac", unit="layers", low=1, high=16)
+    sac_batch: int = _setting(256, "Rows in a SAC minibatch.", "sac", unit="rows", low=1, high=10**6)
+
+    plan_horizon: int = _setting(
+        25, "Length of the action sequences that pets compares.", "planning", unit="steps", low=1, high=1000
+    )
+    plan_candidates: int = _setting(
+        200, "Action sequences in each iteration of the search.", "planning", unit="sequences", low=1, high=10**5
+    )
+    plan_elites: int = _setting(
+        20, "Best sequences, toward which the search moves.", "planning", unit="sequences", low=1, high=10**5
+    )
+    plan_iterations: int = _setting(5, "Iterations of the search at each env step.", "planning", low=1, high=100)
+    plan_particles: int = _setting(
+        5, "Imagined futures over which each sequence is averaged.", "planning", low=1, high=1000
+    )
+
+    r_max: float | Auto = _setting(
+        "auto",
+        "Bound on |reward|; auto is the largest seen.",
+        "bound",
+        unit="reward per step",
+        low=0,
+        high=1e9,
+        open_low=True,
+    )
+    bound_resolution: float = _setting(
+        0.1,
+        "σ₀ at which the model's error is measured, in target standard deviations.",
+        "bound",
+        low=0,
+        high=10,
+        open_low=True,
+    )
+
+    def __post_init__(self) -> None:
+        for setting in SETTINGS.values():
+            object.__setattr__(self, setting.name, setting.check(getattr(self, setting.name)))
+        if self.elites > self.ensemble_size:
+            raise ConfigError(f"elites must be at most ensemble_size {self.ensemble_size}, got {self.elites}")
+        if self.plan_elites > self.plan_candidates:
+            raise ConfigError(
+                f"plan_elites must be at most plan_candidates {self.plan_candidates}, got {self.plan_elites}"
+            )
+        if not DEVICE.match(self.device):
+            raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, in the order of declaration."""
+        plain = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+def _declared() -> dict[str, Setting]:
+    hints = typing.get_type_hints(Config)
+    settings = {}
+    for field in dataclasses.fields(Config):
+        kinds = typing.get_args(hints[field.name]) or (hints[field.name],)
+        kind = tuple if typing.get_origin(hints[field.name]) is tuple else kinds[0]
+        union = typing.get_origin(hints[field.name]) in (typing.Union, types.UnionType)
+        settings[field.name] = Setting(
+            name=field.name, kind=kind, default=typing.cast(Value, field.default), auto=union, **field.metadata
+        )
+    return settings
+
+
+SETTINGS: Mapping[str, Setting] = _declared()
+LIVE_SETTINGS: Mapping[str, Setting] = {n: s for n, s in SETTINGS.items() if s.live}
+
+
+def resolve(overrides: Mapping[str, object], preset: str = "pendulum") -> Config:
+    """Return the preset's settings with ``overrides`` in place of some.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value that a setting refuses.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"unknown preset {shown(preset)}{nearest(preset, PRESETS)}")
+    for name in overrides:
+        if name not in SETTINGS:
+            raise ConfigError(f"unknown setting {shown(name)}{nearest(name, SETTINGS)}")
+    values = {**PRESETS[preset].settings, **overrides, "preset": preset}
+    return Config(**{n: SETTINGS[n].check(v) for n, v in values.items()})  # type: ignore[arg-type]

@@ -1,0 +1,23 @@
+"""Parse command lines, and say in one line what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from mbpo.errors import ConfigError
+from mbpo.settings.setting import nearest, shown
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Raise a one-line :class:`ConfigError` where argparse would print its usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``message`` with the nearest valid flag."""
+        prefix = "unrecognized arguments: "
+        if message.startswith(prefix):
+            flag = message.removeprefix(prefix).split()[0].split("=")[0]
+            flags = [f for f in self._option_string_actions if f.startswith("--")]
+            hint = nearest(flag, flags) if flag.startswith("-") else "; see --help"
+            raise ConfigError(f"unknown argument {shown(flag)}{hint}")
+        raise ConfigError(f"{message[:150]}; see --help")

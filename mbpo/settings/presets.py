@@ -1,0 +1,226 @@
+"""Name the frozen sets of settings, each with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mbpo.settings.setting import Value
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Name a frozen set of settings and where they come from."""
+
+    name: str
+    doc: str
+    source: str
+    settings: Mapping[str, Value]
+
+
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "pendulum",
+            "Swing up a pendulum in about a minute on a laptop.",
+            "tuned here; see docs/results.md",
+            {
+                "env_id": "Pendulum-v1",
+                "total_steps": 1200,
+                "threads": 1,
+                "warmup_steps": 300,
+                "warmup_hold": 16,
+                "epoch_length": 100,
+                "model_train_freq": 50,
+                "updates_per_step": 20,
+                "rollout_batch": 4000,
+                "rollout_length": 5,
+                "real_ratio": 0.5,
+                "gamma": 0.98,
+                "ensemble_size": 5,
+                "elites": 4,
+                "model_hidden": 64,
+                "model_layers": 3,
+                "model_batch": 64,
+                "model_max_epochs": 60,
+                "model_patience": 10,
+                "normalize_targets": True,
+                "sac_hidden": 64,
+                "sac_batch": 256,
+                "actor_lr": 1e-3,
+                "critic_lr": 3e-3,
+                "alpha_lr": 1e-3,
+                "tau": 0.01,
+                "reward_scale": 0.125,
+                "target_entropy": -0.5,
+                "init_alpha": 0.1,
+                "eval_every": 100,
+                "checkpoint_every": 200,
+                "r_max": 16.2736,
+            },
+        ),
+        Preset(
+            "pendulum-tutorial",
+            "The tutorial's settings with its bugs repaired.",
+            "the MBPO chapter of Hands-on-RL, Pendulum-v1",
+            {
+                "env_id": "Pendulum-v1",
+                "total_steps": 4000,
+                "warmup_steps": 200,
+                "epoch_length": 50,
+                "model_train_freq": 50,
+                "updates_per_step": 10,
+                "real_buffer_capacity": 10_000,
+                "rollout_length": 1,
+                "real_ratio": 0.5,
+                "rollout_batch": 1000,
+                "ensemble_size": 5,
+                "elites": 5,
+                "model_batch": 64,
+                "holdout_ratio": 0.1,
+                "model_max_epochs": 20,
+                "gamma": 0.98,
+                "actor_lr": 5e-4,
+                "critic_lr": 5e-3,
+                "alpha_lr": 1e-3,
+                "init_alpha": 0.01,
+                "target_entropy": -1.0,
+                "sac_hidden": 128,
+                "sac_batch": 64,
+                "eval_every": 200,
+                "checkpoint_every": 500,
+                "r_max": 16.2736,
+            },
+        ),
+        Preset(
+            "inverted-pendulum",
+            "Balance a pole on a cart (MuJoCo).",
+            "released MBPO configuration for InvertedPendulum; learning rates 1e-3 for 3e-4",
+            {
+                "env_id": "InvertedPendulum-v5",
+                "total_steps": 3000,
+                "warmup_steps": 500,
+                "epoch_length": 250,
+                "updates_per_step": 10,
+                "rollout_length": "auto",
+                "rollout_schedule": (1.0, 15.0, 1.0, 1.0),
+                "target_entropy": -0.05,
+                "actor_lr": 1e-3,
+                "critic_lr": 1e-3,
+                "alpha_lr": 1e-3,
+                "eval_every": 250,
+                "checkpoint_every": 500,
+                "r_max": 1.0,
+            },
+        ),
+        Preset(
+            "inverted-double-pendulum",
+            "Balance two poles, one on the other, on a cart (MuJoCo).",
+            "released MBPO configuration for InvertedPendulum, with 20 updates and its own entropy",
+            {
+                "env_id": "InvertedDoublePendulum-v5",
+                "total_steps": 10_000,
+                "warmup_steps": 500,
+                "epoch_length": 250,
+                "updates_per_step": 20,
+                "rollout_length": "auto",
+                "rollout_schedule": (1.0, 15.0, 1.0, 1.0),
+                "target_entropy": -0.5,
+                "eval_every": 500,
+                "checkpoint_every": 1000,
+            },
+        ),
+        Preset(
+            "hopper",
+            "Hop on one leg (MuJoCo).",
+            "released MBPO configuration for Hopper",
+            {
+                "env_id": "Hopper-v5",
+                "total_steps": 125_000,
+                "updates_per_step": 20,
+                "rollout_schedule": (20.0, 150.0, 1.0, 15.0),
+                "target_entropy": -1.0,
+            },
+        ),
+        Preset(
+            "halfcheetah",
+            "Run on two legs in a plane (MuJoCo).",
+            "released MBPO configuration for HalfCheetah",
+            {
+                "env_id": "HalfCheetah-v5",
+                "total_steps": 400_000,
+                "updates_per_step": 40,
+                "rollout_schedule": (20.0, 150.0, 1.0, 1.0),
+                "target_entropy": -3.0,
+            },
+        ),
+        Preset(
+            "walker2d",
+            "Walk on two legs in a plane (MuJoCo).",
+            "released MBPO configuration for Walker2d",
+            {
+                "env_id": "Walker2d-v5",
+                "total_steps": 300_000,
+                "updates_per_step": 20,
+                "rollout_schedule": (20.0, 150.0, 1.0, 1.0),
+                "target_entropy": -3.0,
+            },
+        ),
+        Preset(
+            "ant",
+            "Run on four legs, 27 observed numbers (MuJoCo).",
+            "released MBPO configuration for AntTruncatedObs",
+            {
+                "env_id": "mbpo/AntTruncated-v5",
+                "total_steps": 300_000,
+                "updates_per_step": 20,
+                "rollout_schedule": (20.0, 100.0, 1.0, 25.0),
+                "target_entropy": -4.0,
+            },
+        ),
+        Preset(
+            "humanoid",
+            "Run on two legs, 45 observed numbers (MuJoCo).",
+            "released MBPO configuration for HumanoidTruncatedObs",
+            {
+                "env_id": "mbpo/HumanoidTruncated-v5",
+                "total_steps": 300_000,
+                "updates_per_step": 20,
+                "model_train_freq": 1000,
+                "model_hidden": 400,
+                "retain_epochs": 5,
+                "rollout_schedule": (20.0, 300.0, 1.0, 25.0),
+                "target_entropy": -2.0,
+            },
+        ),
+        Preset(
+            "debug",
+            "Everything tiny: the whole loop in seconds, to try things out.",
+            "made here",
+            {
+                "env_id": "Pendulum-v1",
+                "total_steps": 400,
+                "warmup_steps": 100,
+                "epoch_length": 50,
+                "model_train_freq": 50,
+                "updates_per_step": 1,
+                "rollout_batch": 200,
+                "ensemble_size": 3,
+                "elites": 2,
+                "model_hidden": 16,
+                "model_layers": 2,
+                "model_max_epochs": 3,
+                "model_batch": 64,
+                "sac_hidden": 16,
+                "sac_batch": 32,
+                "eval_every": 200,
+                "eval_episodes": 2,
+                "log_every": 50,
+                "rollout_length": 1,
+                "real_ratio": 0.2,
+                "r_max": 16.2736,
+            },
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""Rules for k, one file each."""
