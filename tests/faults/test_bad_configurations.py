@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bad_configurations import BAD_FILES, BAD_LINES
 from figures import Promise
 from learners import Outcome
-from test_command_line import BAD_FILES, BAD_LINES
 
 from mbpo.train import main
 

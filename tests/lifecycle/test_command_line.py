@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tomli_w
+from bad_configurations import BAD_FILES, BAD_LINES
 from learners import Outcome, environment, python_m
 
 from mbpo.errors import ConfigError
@@ -16,82 +16,6 @@ from mbpo.runs.layout import RunPaths
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.presets import PRESETS
 from mbpo.train import main
-
-Call = Callable[..., Outcome]
-
-BAD_LINES: dict[str, tuple[list[str], str]] = {
-    "misspelt flag": (["--rolout-length", "3"], "did you mean --rollout-length?"),
-    "misspelt flag with value": (["--rolout-length=3"], "did you mean --rollout-length?"),
-    "underscores": (["--real_ratio", "0.1"], "did you mean --real-ratio?"),
-    "abbreviation": (["--real", "0.1"], "did you mean --real-ratio?"),
-    "one dash": (["-seed", "3"], "did you mean --seed?"),
-    "stray word": (["hopper"], "unknown argument hopper; see --help"),
-    "no value": (["--seed"], "--seed"),
-    "flag as value": (["--seed", "--device", "cpu"], "--seed"),
-    "empty value": (["--seed", ""], "seed must be a whole number in [0, 4294967295], got nothing"),
-    "word for number": (["--seed", "three"], "got three (from --seed)"),
-    "fraction for whole": (["--rollout-length", "2.5"], "whole number in [0, 1000]"),
-    "below range": (["--rollout-length=-1"], "in [0, 1000]"),
-    "above range": (["--real-ratio", "1.5"], "real_ratio must lie in [0, 1], got 1.5"),
-    "percent": (["--real-ratio", "5%"], "real_ratio must lie in [0, 1], got 5%"),
-    "not a number": (["--real-ratio", "nan"], "real_ratio must lie in [0, 1], got nan"),
-    "infinite": (["--total-steps", "inf"], "in [1, 1000000000], got inf"),
-    "overflow": (["--total-steps", "1e999"], "in [1, 1000000000], got inf"),
-    "very long number": (["--seed", "9" * 6000], "seed must be a whole number"),
-    "digit groups": (["--total-steps", "10_000"], "got 10_000"),
-    "open bound": (["--actor-lr", "0"], "actor_lr must lie in (0, 1], got 0"),
-    "gamma of one": (["--gamma", "1"], "gamma must lie in [0, 0.99999], got 1"),
-    "auto where there is none": (["--real-ratio", "auto"], "lie in [0, 1], got auto"),
-    "misspelt preset": (["--preset", "pendulm"], "did you mean pendulum?"),
-    "foreign preset": (["--preset", "zzzzz"], "; valid: pendulum, "),
-    "misspelt environment": (["--env-id", "Pendullum-v1"], "did you mean Pendulum-v1?"),
-    "missing version": (["--env-id", "InvertedPend"], "did you mean InvertedPendulum-v"),
-    "newer version": (["--env-id", "Pendulum-v7"], "did you mean Pendulum-v1?"),
-    "escape codes": (["--env-id", "\x1b]52;c;eA==\x07"], "env_id must"),
-    "environment of no module": (["--env-id", "no_such:Env-v0"], "env_id must name"),
-    "device": (["--device", "gpu"], "device must be auto, cpu, cuda or cuda:N"),
-    "absent device": (["--device", "cuda:99"], "use --device cpu"),
-    "word for truth": (["--normalize-targets", "yes"], "must be true or false, got yes"),
-    "schedule of three": (["--rollout-schedule", "1,2,3"], "4 numbers"),
-    "schedule backwards": (["--rollout-schedule", "9,2,1,1"], "e0 ≤ e1"),
-    "too many elites": (["--elites", "8"], "elites must be at most ensemble_size"),
-    "run id with a slash": (["--run-id", "../up"], "run_id must be 1 to 64"),
-    "run id with a dot first": (["--run-id", ".hidden"], "start with a letter or digit"),
-    "empty run id": (["--run-id", ""], "run_id must be 1 to 64"),
-    "run id too long": (["--run-id", "a" * 65], "run_id must be 1 to 64"),
-    "run id with a newline": (["--run-id", "a\n"], "run_id must be 1 to 64"),
-    "no such file": (["--config", "missing.toml"], "cannot read missing.toml"),
-    "config is a folder": (["--config", "."], "cannot read"),
-    "config name too long": (["--config", "c" * 400], "cannot read"),
-    "config of no name": (["--config", ""], "cannot read"),
-}
-
-BAD_FILES: dict[str, tuple[bytes, str]] = {
-    "not toml": (b"gamma : 0.9", "is not TOML"),
-    "json": (b'{"gamma": 0.9}', "is not TOML"),
-    "binary": (bytes(range(256)), "is not TOML"),
-    "utf-16": ("gamma = 0.9".encode("utf-16"), "is not TOML"),
-    "cut short": (b'env_id = "Pendu', "is not TOML"),
-    "same key twice": (b"seed = 1\nseed = 2", "is not TOML"),
-    "deeply nested": (b"seed = " + b"[" * 5000, "is not TOML"),
-    "too large": (b"#" * (1 << 20) + b"##", "is larger than"),
-    "misspelt setting": (b"rolout_length = 3", "did you mean rollout_length?"),
-    "flag's spelling": (b"real-ratio = 0.1", "did you mean real_ratio?"),
-    "table": (b"[sac]\ngamma = 0.9", "unknown setting sac"),
-    "text for number": (b'gamma = "0.9"', "gamma must lie in [0, 0.99999], got 0.9"),
-    "date": (b"seed = 2020-01-01", "seed must be a whole number"),
-    "truth for number": (b"seed = true", "seed must be a whole number"),
-    "number for truth": (b"normalize_targets = 1", "must be true or false"),
-    "nan": (b"real_ratio = nan", "real_ratio must lie in [0, 1], got nan"),
-    "inf": (b"total_steps = inf", "got inf"),
-    "out of range": (b"rollout_length = 1001", "in [0, 1000]"),
-    "list for number": (b"seed = [1, 2]", "seed must be a whole number"),
-    "short list": (b"rollout_schedule = [1, 2]", "4 numbers"),
-    "preset is a number": (b"preset = 5", "preset must be text, got 5"),
-    "unknown preset": (b'preset = "debgu"', "did you mean debug?"),
-    "hostile text": (b'env_id = "\\u001b[2J\\nPendulum-v1"', "env_id must be text"),
-    "launch flag": (b'run_id = "x"', "unknown setting run_id"),
-}
 
 
 def refused(outcome: Outcome, words: str, runs: Path) -> None:
