@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-Call = Callable[..., Outcome]
-
 BAD_LINES: dict[str, tuple[list[str], str]] = {
     "misspelt flag": (["--rolout-length", "3"], "did you mean --rollout-length?"),
     "misspelt flag with value": (["--rolout-length=3"], "did you mean --rollout-length?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from mbpo.runs.layout import RunPaths
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.presets import PRESETS
 from mbpo.train import main
+
+Call = Callable[..., Outcome]
 
 
 def refused(outcome: Outcome, words: str, runs: Path) -> None:
