@@ -21,7 +21,7 @@ from mbpo.data.real_buffer import Behaviour
 from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.data.transitions import Transitions, row_width
 from mbpo.learner.learner import Learner
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 from mbpo.settings.config import resolve
 from mbpo.trust.policies.schedule import scheduled_length
 
@@ -49,19 +49,19 @@ def filled(preset: str, env_steps: int) -> Learner:
 
 def cost(preset: str, env_steps: int, repeats: int, folder: Path) -> tuple[float, float, int, bool]:
     """Return seconds copied, seconds written, bytes, and whether imagined rows are saved."""
-    learner, snapshots = filled(preset, env_steps), Snapshots(folder)
+    learner, store = filled(preset, env_steps), CheckpointStore(folder)
     copied, written = [], []
     for number in range(1 + repeats):  # the first also writes the older rows' segments
         start = time.perf_counter()
-        snapshots.save(learner, env_steps + number, "last", {"best_return": None})
+        store.save(learner, env_steps + number, "last", {"best_return": None})
         middle = time.perf_counter()
-        snapshots.settle()
+        store.settle()
         copied.append(middle - start)
         written.append(time.perf_counter() - middle)
     newest = max(folder.glob("step-*"))
     size = sum(path.stat().st_size for path in newest.iterdir())
     saved = (newest / "imagined.safetensors").exists()
-    snapshots.close()
+    store.close()
     learner.close()
     return statistics.median(copied[1:]), statistics.median(written[1:]), size, saved
 

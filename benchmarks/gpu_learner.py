@@ -15,7 +15,7 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.termination import never
-from mbpo.ops.graphs import Recorder, Replayed, record_cuda
+from mbpo.ops.graphs import GraphedCall, Recorder, record_cuda
 
 TASK = TASKS["Hopper"]
 UPDATES, BATCH, REAL_ROWS = 20, 256, 12
@@ -57,7 +57,7 @@ class Loops:
             batches = sample_mixed(self.real, self.model, BATCH, REAL_ROWS, self.draws, UPDATES)
             return self.agent.update_each(batches)
 
-        return Replayed(body, [self.draws, self.agent.generator], record)
+        return GraphedCall(body, [self.draws, self.agent.generator], record)
 
     def rollout(self, record: Recorder | None) -> Call:
         """A rollout of one step from every row."""
@@ -66,14 +66,14 @@ class Loops:
             obs = Transitions(self.real.sample(self.rows, self.draws), TASK.obs_dim, TASK.action_dim).obs
             return imagine(self.env, lambda o: self.agent.actor.sample(o, self.draws).action, obs, 1, self.draws)
 
-        return Replayed(torch.no_grad()(body), [self.draws], record)
+        return GraphedCall(torch.no_grad()(body), [self.draws], record)
 
     def epoch(self, record: Recorder | None) -> Call:
         """A pass of the model over every row."""
         trainer, rows = self.trainer, self.real.transitions
         inputs, labels = trainer._prepare(rows)
         bootstrap = trainer._bootstrap(len(rows))
-        return Replayed(lambda: trainer._epoch(inputs, labels, bootstrap), [self.draws], record)
+        return GraphedCall(lambda: trainer._epoch(inputs, labels, bootstrap), [self.draws], record)
 
 
 def learner_groups(

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from mbpo.checks.diagnostic import Finding, as_text, counted
+from mbpo.checks.diagnostic import Diagnostic, as_text, counted
 from mbpo.checks.environment.play import play
 from mbpo.checks.environment.transitions import findings
 from mbpo.envs.make import BoxEnv
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def check(env_id: str, steps: int, seed: int) -> list[Finding]:
+def check(env_id: str, steps: int, seed: int) -> list[Diagnostic]:
     """Return what there is to say about ``env_id`` after that many random steps.
 
     Raises:
@@ -74,14 +74,14 @@ def _check(arguments: Sequence[str]) -> int:
     return code
 
 
-def _verdict(env_id: str, found: Sequence[Finding]) -> str:
+def _verdict(env_id: str, found: Sequence[Diagnostic]) -> str:
     """Count the levels and say how to start."""
     if any(each.fatal for each in found):
         return "MBPO cannot run on this environment as it is."
     return f"{counted(found)}. To train: python -m mbpo.train {_flags(env_id, found)}"
 
 
-def _flags(env_id: str, found: Sequence[Finding]) -> str:
+def _flags(env_id: str, found: Sequence[Diagnostic]) -> str:
     ours = [name for name in PRESETS if resolve({}, name).env_id == env_id and name != "debug"]
     preset = ours[0] if ours else "walker2d"  # the paper's settings, and imagines single steps
     flags = f"--preset {preset}" + ("" if ours else f" --env-id {env_id} --target-entropy auto")

@@ -18,7 +18,7 @@ from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
 from mbpo.sac.networks import Actor
 from mbpo.saving.checkpoint import load_checkpoint
-from mbpo.saving.store import find_snapshot
+from mbpo.saving.store import find_checkpoint
 from mbpo.settings.config import Config, resolve
 from mbpo.settings.parser import OneLineParser
 
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
-    """Return the run's config and the policy of snapshot ``label``: best, final or a step.
+    """Return the run's config and the policy of checkpoint ``label``: best, final or a step.
 
     Raises:
-        CheckpointError: the snapshot is missing, damaged or of another shape.
+        CheckpointError: the checkpoint is missing, damaged or of another shape.
         ConfigError: the run's config.toml cannot be read.
     """
     values = read_config(paths.config)
@@ -47,7 +47,7 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
     env = BoxEnv(config.env_id)
     actor = build_actor(config, env, torch.device("cpu"))
     env.close()
-    state = load_checkpoint(find_snapshot(paths.checkpoints, label), "actor")
+    state = load_checkpoint(find_checkpoint(paths.checkpoints, label), "actor")
     try:
         actor.load_state_dict(state)
     except RuntimeError as error:
@@ -75,13 +75,13 @@ def _evaluate(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.episodes < 1 or given.seed < 0:
         raise ConfigError("--episodes must be at least 1 and --seed at least 0")
-    config, actor = load_actor(RunPaths(Path(given.run_dir)), given.snapshot)
+    config, actor = load_actor(RunPaths(Path(given.run_dir)), given.checkpoint)
     result = evaluate(config, actor, given.episodes, given.seed)
     if given.json:
         print(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
         return 0
     print(
-        f"{config.env_id}, {given.snapshot} policy, {given.episodes} episodes: "
+        f"{config.env_id}, {given.checkpoint} policy, {given.episodes} episodes: "
         f"{result.returns.mean():.1f} ± {result.returns.std():.1f} "
         f"(min {result.returns.min():.1f}, max {result.returns.max():.1f})"
     )
@@ -97,7 +97,9 @@ def _parser() -> OneLineParser:
     parser.add_argument("run_dir", metavar="RUN_DIR")
     parser.add_argument("--episodes", type=int, default=10, metavar="N", help="default 10")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the start states; 0: training's own")
-    parser.add_argument("--snapshot", default="best", metavar="WHICH", help="best (default), final or a step number")
+    parser.add_argument(
+        "--checkpoint", "--snapshot", default="best", metavar="WHICH", help="best (default), final, last or an env step"
+    )
     parser.add_argument("--json", action="store_true", help="print every return as JSON")
     return parser
 

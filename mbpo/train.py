@@ -15,10 +15,10 @@ from mbpo.learner.learner import Learner
 from mbpo.lifecycle.bookkeeping import Bookkeeping
 from mbpo.lifecycle.command_line import Launch, parse_launch
 from mbpo.lifecycle.console import Console
-from mbpo.lifecycle.find_start import find_attempt
+from mbpo.lifecycle.find_start import find_starting_point
 from mbpo.lifecycle.manifest import manifest, pin_threads
 from mbpo.lifecycle.process import fill_standard_streams, learner_process
-from mbpo.lifecycle.starting_point import CHECKS, Attempt, LeadIn, new_status
+from mbpo.lifecycle.starting_point import CHECKS, LeadIn, StartingPoint, new_status
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.live_control import InForce
 from mbpo.runs.writer import RunWriter
@@ -46,7 +46,7 @@ class Training(Bookkeeping):
         if self._evaluated_at != env_steps and env_steps > self.config.warmup_steps:
             self.evaluate(env_steps)
         self.save(env_steps, "final")
-        self.snapshots.settle()
+        self.store.settle()
         if self.profile:
             self.console.profile(self.profile.write(env_steps))
 
@@ -170,7 +170,7 @@ class Repeating(Training):
         """Return all that the fork goes on from, or None where it was told to stop before."""
         self.run_writer.update(phase=self.phase(self.env_steps))
         env_steps = self.advance()
-        self.snapshots.close()
+        self.store.close()
         if env_steps < self._until:
             return None
         self.run_writer.end_comparison(env_steps)
@@ -182,7 +182,7 @@ def start(launch: Launch) -> int:
     """Train a new run, one that was cut off, a fork or a replay; return the exit code."""
     config = launch.config
     fill_standard_streams()
-    attempt = find_attempt(launch)
+    attempt = find_starting_point(launch)
     threads = pin_threads(attempt.threads)
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     leader = attempt.load(learner)
@@ -198,7 +198,7 @@ def start(launch: Launch) -> int:
         return learner_process(run, lambda: _train(config, learner, leader, run, attempt))
 
 
-def _train(config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: Attempt) -> None:
+def _train(config: Config, learner: Learner, leader: Learner | None, run: RunWriter, attempt: StartingPoint) -> None:
     console, saved, replay = Console(config), attempt.saved, attempt.replay
     labels = ["fork"]
     if leader is not None and attempt.lead_in is not None:
@@ -226,7 +226,7 @@ def _train(config: Config, learner: Learner, leader: Learner | None, run: RunWri
         training.run()
         run.settle()
     finally:
-        training.snapshots.close()
+        training.store.close()
         learner.close()
 
 

@@ -15,7 +15,7 @@ TEXT_COLUMNS = 96
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """Say one thing about what was checked, in words and in numbers."""
 
     level: Level  # ok; note: MBPO copes, know it; problem: mend it
@@ -29,7 +29,7 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-def as_text(finding: Finding) -> str:
+def as_text(finding: Diagnostic) -> str:
     """Return the finding for a terminal, whatever is in it: level, topic and indented words."""
     head = f"{finding.level:<9}{finding.topic:<15}"
     return textwrap.fill(
@@ -41,7 +41,7 @@ def as_text(finding: Finding) -> str:
     )
 
 
-def counted(found: Sequence[Finding]) -> str:
+def counted(found: Sequence[Diagnostic]) -> str:
     """Count the problems and notes in words."""
     counts = [sum(each.level == level for each in found) for level in ("problem", "note")]
     return ", ".join(

@@ -14,7 +14,7 @@ from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
 from mbpo.ops import EnsembleMLP
-from mbpo.ops.graphs import Recorder, Replayed
+from mbpo.ops.graphs import GraphedCall, Recorder
 
 LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
 
@@ -117,7 +117,7 @@ class EnsembleTrainer:
             loss = self._epoch(inputs, labels, bootstrap)
             return torch.stack((loss, best.offer(self.errors(held)[0]).to(loss.dtype)))
 
-        one_epoch = Replayed(train_and_offer, [self.generator], self._record)
+        one_epoch = GraphedCall(train_and_offer, [self.generator], self._record)
         while epoch < self._max_epochs and stale <= self._patience:
             epoch += 1
             train_nll, improved = one_epoch().tolist()  # to know when to stop

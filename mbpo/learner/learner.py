@@ -24,7 +24,7 @@ from mbpo.envs.termination import rule_for
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
 from mbpo.ops.adam import AdamState
-from mbpo.ops.graphs import Recorder, Replayed, record_cuda
+from mbpo.ops.graphs import GraphedCall, Recorder, record_cuda
 from mbpo.sac.networks import Sampled
 from mbpo.seeding import numpy_rng, torch_generator
 from mbpo.settings.config import Config
@@ -83,13 +83,13 @@ class Learner:
     def _prepare_loops(self) -> None:
         """Make the two loops that a recorder, where there is one, records."""
         streams = self.streams
-        self._updates = Replayed(
+        self._updates = GraphedCall(
             self._take_updates,
             [streams.mix, self.agent.generator],
             self._record,
             lambda: (self.real_buffer.memory, self.model_buffer.memory),
         )
-        self._imagined = Replayed(self._imagine, [streams.rollout], self._record, lambda: (self.real_buffer.memory,))
+        self._imagined = GraphedCall(self._imagine, [streams.rollout], self._record, lambda: (self.real_buffer.memory,))
 
     @torch.no_grad()
     def explore(self, uniform: bool) -> Step:

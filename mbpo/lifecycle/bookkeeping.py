@@ -15,7 +15,7 @@ from mbpo.lifecycle.timing import Profile, Stopwatch
 from mbpo.runs.live_control import InForce
 from mbpo.runs.writer import RunWriter
 from mbpo.sac.interval import Interval, LossWatch
-from mbpo.saving.store import Saved, Snapshots
+from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import Config
 from mbpo.trust.policies.schedule import scheduled_length
 
@@ -43,7 +43,7 @@ class Bookkeeping:
         self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
         self.env_steps = 0
         self.profile = Profile(run.paths.profile, self.clock, config.warmup_steps) if config.profile else None
-        self.snapshots = Snapshots(
+        self.store = CheckpointStore(
             run.paths.checkpoints,
             before=run.sync,
             saved=lambda name, at: run.event("checkpoint", env_steps=at, checkpoint=name),
@@ -95,7 +95,7 @@ class Bookkeeping:
         scale, largest = self.config.reward_scale, self.learner.real_buffer.largest_reward
         times = loss and self.watch.alarm(env_steps, loss, lambda: scale * largest())
         if times:
-            kept = self.snapshots.keep_before(self.watch.healthy_at, "before_divergence")
+            kept = self.store.keep_before(self.watch.healthy_at, "before_divergence")
             mend = f"--fork RUN_DIR@{kept}" if kept is not None else "begin again"
             self.run_writer.warn(
                 env_steps,
@@ -112,12 +112,12 @@ class Bookkeeping:
         self.run_writer.evaluation(env_steps, metrics)
         self.run_writer.update(phase=self.phase(env_steps))
         self.console.evaluation(env_steps, metrics)
-        if self.snapshots.is_best(metrics["eval/return_mean"]):
+        if self.store.is_best(metrics["eval/return_mean"]):
             self.save_policy(env_steps, metrics)
 
     def save_policy(self, env_steps: int, metrics: Mapping[str, float]) -> None:
         """Save the networks, to be evaluated, as the best."""
-        self.snapshots.save_policy(self.learner, env_steps, metrics)
+        self.store.save_policy(self.learner, env_steps, metrics)
 
     def save(self, env_steps: int, label: str) -> None:
         """Save all that a resume needs, as it is between two env steps.
@@ -126,11 +126,11 @@ class Bookkeeping:
             DivergedError: a weight is not finite: the last good checkpoint stays the last.
         """
         self.learner.check_finite()
-        self.snapshots.save(self.learner, env_steps, label, self.loop_state(env_steps))
+        self.store.save(self.learner, env_steps, label, self.loop_state(env_steps))
 
     def loop_state(self, env_steps: int) -> dict[str, Any]:
         """Return what the loop itself counts, for a checkpoint."""
-        best = self.snapshots.best_return
+        best = self.store.best_return
         return {
             "env_steps": env_steps,
             "settings": dict(self.settings),
@@ -155,7 +155,7 @@ class Bookkeeping:
         self.watch.load_state_dict(loop["watch"])
         for name in self.COUNTERS:
             setattr(self, name, loop[name])
-        self.snapshots.go_on_from(saved)
+        self.store.go_on_from(saved)
         self.clock.go_on_from(self.env_steps, loop["seconds"])
         if "imagined" not in saved.parts and loop["imagined_capacity"]:
             self.learner.model_buffer.resize(loop["imagined_capacity"])

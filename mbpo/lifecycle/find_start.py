@@ -11,7 +11,7 @@ from typing import Any
 
 from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
 from mbpo.lifecycle.command_line import Fork, Launch
-from mbpo.lifecycle.starting_point import Attempt, LeadIn, live_settings
+from mbpo.lifecycle.starting_point import LeadIn, StartingPoint, live_settings
 from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.config_file import read_config
 from mbpo.runs.files import read_file
@@ -19,11 +19,11 @@ from mbpo.runs.history import History, add_change, read_history
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import Row, whole
 from mbpo.runs.status import RunStatus, read_status
-from mbpo.saving.store import Saved, Snapshots
+from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import LIVE_SETTINGS, Config, resolve
 
 
-def find_attempt(launch: Launch) -> Attempt:
+def find_starting_point(launch: Launch) -> StartingPoint:
     """Return where the run that ``launch`` asks for begins or goes on.
 
     Raises:
@@ -37,10 +37,10 @@ def find_attempt(launch: Launch) -> Attempt:
         return _replayed(launch, RunPaths(launch.replay))
     config = launch.config
     fresh = {"threads": config.threads}
-    return Attempt(None, None, [], History(), live_settings(config), fresh)
+    return StartingPoint(None, None, [], History(), live_settings(config), fresh)
 
 
-def _forked(launch: Launch, fork: Fork) -> Attempt:
+def _forked(launch: Launch, fork: Fork) -> StartingPoint:
     """Return the checkpoint of the parent from which a fork goes on, with settings of its own.
 
     Between checkpoints it is the one before, and what the parent did from there is repeated.
@@ -52,7 +52,7 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
     """
     paths = RunPaths(fork.parent)
     manifest, status = _read_manifest(paths), read_status(paths)
-    saved, damaged = Snapshots(paths.checkpoints).load_newest(fork.at)
+    saved, damaged = CheckpointStore(paths.checkpoints).load_newest(fork.at)
     here = int(saved.loop["env_steps"]) if saved else 0
     earlier = read_history(paths, saved.loop["seq"] if saved else 0)
     at = here if fork.at is None else fork.at
@@ -75,7 +75,7 @@ def _forked(launch: Launch, fork: Fork) -> Attempt:
         interactive=bool(by_hand),
         of_another="fork",
     )
-    attempt = Attempt(
+    attempt = StartingPoint(
         None,
         saved,
         damaged,
@@ -124,7 +124,7 @@ def _check_reached(paths: RunPaths, at: int, after: Sequence[Row], status: RunSt
         raise CheckpointError(f"{paths.root} has come to env step {reached}: it cannot be forked at {at}")
 
 
-def _resumed(launch: Launch) -> Attempt:
+def _resumed(launch: Launch) -> StartingPoint:
     """Return where a run goes on: after its newest whole checkpoint.
 
     Raises:
@@ -141,7 +141,7 @@ def _resumed(launch: Launch) -> Attempt:
         raise ConfigError(f"{paths.root} has finished, at {status.env_steps:,} env steps")
     manifest = _read_manifest(paths)
     _check_config(paths, manifest)
-    saved, damaged = Snapshots(paths.checkpoints).load_newest()
+    saved, damaged = CheckpointStore(paths.checkpoints).load_newest()
     history = read_history(paths, saved.loop["seq"] if saved else 0)
     if saved is None and (origin := _origin(launch, manifest)):
         return _begun_again(origin, paths, damaged, history)
@@ -150,10 +150,10 @@ def _resumed(launch: Launch) -> Attempt:
     since = saved.loop["env_steps"] if saved else 0
     history.changes = [change for change in history.changes if change[0] >= since]
     history.interactive |= manifest.get("fork_interactive") is True
-    return Attempt(paths, saved, damaged, history, settings, manifest)
+    return StartingPoint(paths, saved, damaged, history, settings, manifest)
 
 
-def _origin(launch: Launch, manifest: Mapping[str, Any]) -> Attempt | None:
+def _origin(launch: Launch, manifest: Mapping[str, Any]) -> StartingPoint | None:
     """Return where a fork or a replay that has no checkpoint of its own began."""
     if "replay_dir" in manifest:
         return _replayed(launch, RunPaths(Path(manifest["replay_dir"])))
@@ -163,7 +163,7 @@ def _origin(launch: Launch, manifest: Mapping[str, Any]) -> Attempt | None:
     return None
 
 
-def _begun_again(origin: Attempt, paths: RunPaths, damaged: list[str], own: History) -> Attempt:
+def _begun_again(origin: StartingPoint, paths: RunPaths, damaged: list[str], own: History) -> StartingPoint:
     """Return ``origin`` as the next attempt of the run in ``paths``, which has come no further."""
     changes = [*origin.history.changes]
     for answer in own.answers:
@@ -182,7 +182,7 @@ def _begun_again(origin: Attempt, paths: RunPaths, damaged: list[str], own: Hist
     return dataclasses.replace(origin, paths=paths, damaged=damaged, history=history)
 
 
-def _replayed(launch: Launch, paths: RunPaths) -> Attempt:
+def _replayed(launch: Launch, paths: RunPaths) -> StartingPoint:
     """Return the beginning of a run, or where it was forked, with all that was then changed live.
 
     Raises:
@@ -195,7 +195,7 @@ def _replayed(launch: Launch, paths: RunPaths) -> Attempt:
     forked_at = manifest.get("fork_env_steps")
     if forked_at == 0 and 0 not in checkpoint_steps(paths.checkpoints):
         forked_at = None  # it begins as its config says
-    saved = None if forked_at is None else Snapshots(paths.checkpoints).load_at(forked_at)
+    saved = None if forked_at is None else CheckpointStore(paths.checkpoints).load_at(forked_at)
     history = read_history(paths, saved.loop["seq"] if saved else 0)
     settings = live_settings(launch.config)
     if saved:
@@ -213,7 +213,7 @@ def _replayed(launch: Launch, paths: RunPaths) -> Attempt:
     by_hand = history.interactive or manifest.get("fork_interactive") is True
     history = dataclasses.replace(history, attempts=0, of_another="replay", interactive=by_hand)
     lineage = {**inherited, "replay": facts, "replay_dir": str(paths.root)}
-    return Attempt(None, saved, [], history, settings, manifest, lineage)
+    return StartingPoint(None, saved, [], history, settings, manifest, lineage)
 
 
 def _repeated(rows: Sequence[Row], config: Config, at: int) -> Iterator[Row]:

@@ -50,7 +50,7 @@ class LeadIn:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class StartingPoint:
     """Hold where to go on with a run, and all that is known of what it did before."""
 
     paths: RunPaths | None  # None: the run has no directory yet
@@ -172,7 +172,7 @@ def live_settings(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in LIVE_SETTINGS}
 
 
-def new_status(config: Config, attempt: Attempt) -> RunStatus:
+def new_status(config: Config, attempt: StartingPoint) -> RunStatus:
     """Return the status of a learner that begins."""
     until = attempt.replay.until if attempt.replay else None
     return RunStatus(

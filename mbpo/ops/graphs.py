@@ -1,4 +1,4 @@
-"""Record what a loop repeats as a CUDA graph, and replay it as one launch."""
+"""Record what a loop repeats as a CUDA graph, and launch it at once from then on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ logger = logging.getLogger("mbpo.ops.graphs")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Replay = Callable[[], object]
+LaunchAgain = Callable[[], object]
 
 
 class Recorder(Protocol):
     """Record what a call launches; return what launches it again, and the call's result."""
 
-    def __call__(self, call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Replay, T]:
-        """Leave everything as it was: only the replay runs what is recorded."""
+    def __call__(self, call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[LaunchAgain, T]:
+        """Leave everything as it was: only the launch runs what is recorded."""
 
 
-def record_cuda(call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[Replay, T]:
-    """Capture a call as a CUDA graph. Each replay draws anew from ``generators``."""
+def record_cuda(call: Callable[[], T], generators: Sequence[torch.Generator]) -> tuple[LaunchAgain, T]:
+    """Capture a call as a CUDA graph. Each launch draws anew from ``generators``."""
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
@@ -33,13 +33,13 @@ def record_cuda(call: Callable[[], T], generators: Sequence[torch.Generator]) ->
     return graph.replay, result
 
 
-class Replayed(Generic[P, T]):
+class GraphedCall(Generic[P, T]):
     """Call ``body``, again and again; with a recorder as one launch.
 
-    The first call with new arguments runs the body, the second records it, later ones replay. What
+    The first call with new arguments runs the body, the second records it, later ones launch it. What
     the body does may depend on its arguments, on the tensors that ``reads`` returns, which may
     move from one call to the next, and on tensors that never move. It must not look at a tensor's
-    values, nor draw from other generators than these. The next replay overwrites its result.
+    values, nor draw from other generators than these. The next launch overwrites its result.
     """
 
     def __init__(
@@ -55,27 +55,27 @@ class Replayed(Generic[P, T]):
         self._reads = reads
         self._held: Sequence[Tensor] = ()  # so that no other tensor takes their place
         self._key: Hashable = None
-        self._replay: Replay | None = None
+        self._launch: LaunchAgain | None = None
         self._result: T
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run the body, or replay it."""
+        """Run the body, or launch it as recorded."""
         if self._record is None:
             return self._body(*args, **kwargs)
         self._held = self._reads()
         places = tuple((t.data_ptr(), *t.shape) for t in self._held)
         key = (args, tuple(kwargs.items()), places)
         if key != self._key:
-            self._key, self._replay = key, None
+            self._key, self._launch = key, None
             return _warm_up(lambda: self._body(*args, **kwargs))
-        if self._replay is None:
+        if self._launch is None:
             try:
-                self._replay, self._result = self._record(lambda: self._body(*args, **kwargs), self._generators)
+                self._launch, self._result = self._record(lambda: self._body(*args, **kwargs), self._generators)
             except RuntimeError as error:
                 logger.warning("not recorded, so slower: %s", str(error).splitlines()[0])
                 self._record = None
                 return self._body(*args, **kwargs)
-        self._replay()
+        self._launch()
         return self._result
 
 

@@ -16,7 +16,7 @@ SCHEMA = 2
 MANIFEST = "manifest.json"
 SEAL = "manifest_sha256"
 INDEX = "index.json"  # {"best": "policy-000001000", "final": …, "requested": …, "last": […]}
-SNAPSHOT = re.compile(r"(step|policy)-[0-9]{9,18}\Z")
+CHECKPOINT = re.compile(r"(step|policy)-[0-9]{9,18}\Z")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

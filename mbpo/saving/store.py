@@ -17,7 +17,7 @@ from torch import Tensor
 from mbpo.errors import CheckpointError, is_full
 from mbpo.learner.learner import Learner
 from mbpo.runs.checkpoint_names import STEP, checkpoint_name, checkpoint_steps
-from mbpo.runs.hashes import INDEX, SNAPSHOT, read_index, read_manifest, segments_in, verify_checkpoint
+from mbpo.runs.hashes import CHECKPOINT, INDEX, read_index, read_manifest, segments_in, verify_checkpoint
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
 from mbpo.saving.checkpoint import load_checkpoint, load_note, pack
 from mbpo.saving.checkpoint import write_checkpoint as write
@@ -39,7 +39,7 @@ class Saved:
     segments: dict[str, str]  # hashes of the files with older rows, by name
 
 
-class Snapshots:
+class CheckpointStore:
     """Save under ``checkpoints/``: ``step-…`` to go on from, ``policy-…`` to evaluate.
 
     What is saved is copied at once and written by a thread of its own, so that the learner does
@@ -251,7 +251,7 @@ class Snapshots:
     def _names(self, label: str) -> list[str]:
         value = self._index.get(label, [])
         names = value if isinstance(value, list) else [value]
-        return [n for n in names if isinstance(n, str) and SNAPSHOT.match(n)]
+        return [n for n in names if isinstance(n, str) and CHECKPOINT.match(n)]
 
     def _listed(self) -> set[str]:
         found: set[str] = set()
@@ -275,7 +275,7 @@ def _patiently(work: Callable[[], None]) -> None:
                 raise
 
 
-def find_snapshot(folder: Path, label: str) -> Path:
+def find_checkpoint(folder: Path, label: str) -> Path:
     """Return the folder that ``label`` names: best, final, requested, last or a step number.
 
     Raises:
@@ -288,10 +288,10 @@ def find_snapshot(folder: Path, label: str) -> Path:
         named: Any = index.get(label)
         names = named[::-1] if isinstance(named, list) else [named]
     for name in names:
-        if isinstance(name, str) and SNAPSHOT.match(name) and (folder / name).is_dir():
+        if isinstance(name, str) and CHECKPOINT.match(name) and (folder / name).is_dir():
             return folder / name
     there = sorted(index) or "none"
-    raise CheckpointError(f"{folder} has no snapshot {label[:40]!a}; there are: {there}")
+    raise CheckpointError(f"{folder} has no checkpoint {label[:40]!a}; there are: {there}")
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:

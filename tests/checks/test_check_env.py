@@ -16,7 +16,7 @@ from learners import Outcome, python_m
 from toy_envs import Toy
 
 from mbpo import check_env
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.phrases import named
 from mbpo.checks.environment.play import play
 from mbpo.envs.make import BoxEnv
@@ -123,7 +123,7 @@ for quirk in (Quirk, Walled, Frozen, Far, Vast, Rich, Moody, Curfew, Mortal, Str
 gymnasium.register("Timeless-v0", Quirk)
 
 
-def found(env_id: str, topic: str, steps: int = 1000) -> Finding:
+def found(env_id: str, topic: str, steps: int = 1000) -> Diagnostic:
     findings = check_env.check(env_id, steps, 0)
     assert [f.topic for f in findings] == [
         "steps",

@@ -22,7 +22,7 @@ from mbpo.checks.run import check_run
 from mbpo.runs.hashes import SEAL, digest, read_manifest, seal_of
 from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.status import read_status, this_process, write_status
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 
 STEP, POLICY = "step-000000400", "policy-000000400"
 
@@ -288,7 +288,7 @@ def add_step(run: RunPaths, env_steps: int, segments: dict[str, str] | None = No
 
 
 def newest(run: RunPaths) -> str | None:
-    saved, _ = Snapshots(run.checkpoints).load_newest()
+    saved, _ = CheckpointStore(run.checkpoints).load_newest()
     return saved.name if saved else None
 
 

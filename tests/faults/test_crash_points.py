@@ -17,7 +17,7 @@ from mbpo.learner.learner import Learner
 from mbpo.saving import store as store_module
 from mbpo.saving.checkpoint import digest, pack
 from mbpo.saving.row_files import Segments
-from mbpo.saving.store import INDEX, KEEP_LAST, Saved, Snapshots
+from mbpo.saving.store import INDEX, KEEP_LAST, CheckpointStore, Saved
 from mbpo.settings.config import resolve
 
 LOOP = {"best_return": None}
@@ -32,9 +32,9 @@ def fingerprint(saved: Saved) -> str:
 
 
 def load(folder: Path) -> tuple[Saved, list[str]]:
-    snapshots = Snapshots(folder)
-    saved, wrong = snapshots.load_newest()
-    snapshots.close()
+    store = CheckpointStore(folder)
+    saved, wrong = store.load_newest()
+    store.close()
     assert saved is not None
     return saved, wrong
 
@@ -58,25 +58,25 @@ def full(learner: Learner, tmp_path: Path) -> Path:
     """Return a folder with as many checkpoints as are kept; the learner has gone on since."""
     folder = tmp_path / "full" / "checkpoints"
     folder.parent.mkdir()
-    snapshots = Snapshots(folder)
+    store = CheckpointStore(folder)
     for step in range(1, KEEP_LAST + 1):
         explore(learner, 20)
-        snapshots.save(learner, step, "last", LOOP)
-        snapshots.settle()
-    snapshots.close()
+        store.save(learner, step, "last", LOOP)
+        store.settle()
+    store.close()
     explore(learner, 20)
     return folder
 
 
 def save(folder: Path, learner: Learner, step: int) -> None:
     """Save as a resumed learner does."""
-    snapshots = Snapshots(folder)
-    saved, _ = snapshots.load_newest()
+    store = CheckpointStore(folder)
+    saved, _ = store.load_newest()
     assert saved is not None
-    snapshots.go_on_from(saved)
-    snapshots.save(learner, step, "last", LOOP)
-    snapshots.settle()
-    snapshots.close()
+    store.go_on_from(saved)
+    store.save(learner, step, "last", LOOP)
+    store.settle()
+    store.close()
 
 
 def die_in(save_there: Callable[[], None]) -> None:

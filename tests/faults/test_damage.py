@@ -14,7 +14,7 @@ from figures import Promise, figure
 from mbpo.learner.learner import Learner
 from mbpo.saving import store as store_module
 from mbpo.saving.row_files import Segments
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 from mbpo.settings.config import resolve
 
 FLIPS = figure(fast=10, full=300)  # of a bit, in each file
@@ -52,15 +52,15 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     learner = Learner(resolve(flags, "debug"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "Segments", partial(Segments, rows=16))
-        snapshots = Snapshots(folder)
+        store = CheckpointStore(folder)
         learner.model_buffer.resize(50)
         for step in (1, 2):
             for _ in range(20):
                 learner.explore(uniform=True)
             learner.imagine(1, 10)
-            snapshots.save(learner, step, "last", {"best_return": -1.5, "env_steps": step})
-            snapshots.settle()
-        snapshots.close()
+            store.save(learner, step, "last", {"best_return": -1.5, "env_steps": step})
+            store.settle()
+        store.close()
     learner.close()
     yield folder
 
@@ -85,11 +85,11 @@ def found(folder: Path, path: Path, harm: Harm, rng: random.Random) -> bool:
     """Return whether the harm to a file is named, and the checkpoint before taken; mend it."""
     whole = path.read_bytes()
     path.write_bytes(harm(whole, rng))
-    snapshots = Snapshots(folder)
+    store = CheckpointStore(folder)
     try:
-        taken, wrong = snapshots.load_newest()
+        taken, wrong = store.load_newest()
     finally:
-        snapshots.close()
+        store.close()
         path.write_bytes(whole)
     return taken is not None and taken.name == OLD and len(wrong) == 1 and path.name in wrong[0]
 
@@ -129,13 +129,13 @@ def test_without_a_check_harm_is_not_found(
     for module in ("checkpoint", "runs.sealed"):
         monkeypatch.setattr(target.format(module), replacement)
     monkeypatch.setattr(store_module, "Segments", partial(Segments, rows=16))
-    learner, snapshots = Learner(resolve({"total_steps": 100}, "debug")), Snapshots(tmp_path)
+    learner, store = Learner(resolve({"total_steps": 100}, "debug")), CheckpointStore(tmp_path)
     for step in (1, 2):
         for _ in range(20):
             learner.explore(uniform=True)
-        snapshots.save(learner, step, "last", {"best_return": None})
-        snapshots.settle()
-    snapshots.close()
+        store.save(learner, step, "last", {"best_return": None})
+        store.settle()
+    store.close()
     learner.close()
     rng = random.Random(name)
     kind = {"the manifest's own hash": "manifest.json", "the hash of a segment": "rows"}
@@ -148,9 +148,9 @@ def test_without_a_check_harm_is_not_found(
 
 def test_what_is_loaded_is_what_was_saved(saved: Path) -> None:
     """Else a check that refuses everything would pass for one that finds harm."""
-    snapshots = Snapshots(saved)
-    taken, wrong = snapshots.load_newest()
-    snapshots.close()
+    store = CheckpointStore(saved)
+    taken, wrong = store.load_newest()
+    store.close()
     assert taken is not None
     assert (taken.name, wrong) == (NEW, [])
     assert torch.isfinite(taken.parts["real"]["rows"]).all()

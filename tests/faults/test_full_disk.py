@@ -12,7 +12,7 @@ from figures import Promise, figure
 
 from mbpo.errors import CheckpointError, StorageError
 from mbpo.learner.learner import Learner
-from mbpo.saving.store import INDEX, KEEP_LAST, Snapshots, find_snapshot
+from mbpo.saving.store import INDEX, KEEP_LAST, CheckpointStore, find_checkpoint
 from mbpo.settings.config import resolve
 
 FILLS = figure(fast=20, full=200)
@@ -35,9 +35,9 @@ def learner() -> Iterator[Learner]:
 
 
 def newest(folder: Path) -> str:
-    snapshots = Snapshots(folder)
-    saved, wrong = snapshots.load_newest()
-    snapshots.close()
+    store = CheckpointStore(folder)
+    saved, wrong = store.load_newest()
+    store.close()
     assert saved is not None
     assert wrong == []
     return saved.name
@@ -48,40 +48,40 @@ def test_a_disk_that_fills_up_in_a_save_costs_nothing_that_was_there(
 ) -> None:
     """Space for a random part of the checkpoint is left; when it returns, saving goes on."""
     folder, rng, held, refused = disk.root / "checkpoints", random.Random(3), 0, 0
-    snapshots = Snapshots(folder)
-    snapshots.save(learner, 1, "last", LOOP)
-    snapshots.settle()
+    store = CheckpointStore(folder)
+    store.save(learner, 1, "last", LOOP)
+    store.settle()
     size = sum(path.stat().st_size for path in (folder / "step-000000001").iterdir())
     for step in range(2, 2 * FILLS + 2, 2):
         before = newest(folder)
         disk.fill(leave=rng.randrange(2 * size))
         try:
-            snapshots.save(learner, step, "last", LOOP)
-            snapshots.settle()
+            store.save(learner, step, "last", LOOP)
+            store.settle()
             expected = f"step-{step:09d}"
         except (StorageError, CheckpointError, OSError):
             refused, expected = refused + 1, before
         found = newest(folder)
         disk.free()
         held += found in (expected, f"step-{step:09d}") and (folder / INDEX).exists()
-        snapshots.save(learner, step + 1, "last", LOOP)
-        snapshots.settle()
+        store.save(learner, step + 1, "last", LOOP)
+        store.settle()
         assert newest(folder) == f"step-{step + 1:09d}"
-        assert find_snapshot(folder, "last").name == f"step-{step + 1:09d}"
+        assert find_checkpoint(folder, "last").name == f"step-{step + 1:09d}"
         assert len(list(folder.glob("step-*"))) <= KEEP_LAST + 1
         assert not list(folder.glob(".*"))
-    snapshots.close()
+    store.close()
     assert 0 < refused < FILLS
     promise.kept("a disk filled in a save: 0 corrupt", held, FILLS, f"{refused} refused")
 
 
 def test_a_disk_that_became_read_only_leaves_all_as_it_was(disk: Disk, learner: Learner) -> None:
-    snapshots = Snapshots(disk.root / "checkpoints")
-    snapshots.save(learner, 1, "last", LOOP)
-    snapshots.settle()
+    store = CheckpointStore(disk.root / "checkpoints")
+    store.save(learner, 1, "last", LOOP)
+    store.settle()
     disk.read_only()
-    snapshots.save(learner, 2, "last", LOOP)
+    store.save(learner, 2, "last", LOOP)
     with pytest.raises(StorageError, match="Read-only file system"):
-        snapshots.settle()
-    snapshots.close()
+        store.settle()
+    store.close()
     assert newest(disk.root / "checkpoints") == "step-000000001"

@@ -24,7 +24,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.reader import JsonLines, RunReader
 from mbpo.runs.status import read_status
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 
 CHAINS = figure(fast=1, full=10)
 KILLS = figure(fast=4, full=20)  # of a chain
@@ -115,9 +115,9 @@ class Chain:
         while reader.poll():
             pass
         assert reader.bad_lines == 0
-        snapshots = Snapshots(self.paths.checkpoints)
-        saved, wrong = snapshots.load_newest()
-        snapshots.close()
+        store = CheckpointStore(self.paths.checkpoints)
+        saved, wrong = store.load_newest()
+        store.close()
         assert wrong == []
         assert saved is not None or not list(self.paths.checkpoints.glob("step-*"))
 

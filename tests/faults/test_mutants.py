@@ -28,7 +28,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.live_control import InForce
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.checkpoint import load_note
-from mbpo.saving.store import Saved, Snapshots
+from mbpo.saving.store import CheckpointStore, Saved
 
 # With this seed the best evaluation is before the checkpoint.
 COMMON = (*DEBUG, "--seed", "2", "--eval-episodes", "1", "--real-buffer-capacity", "150")
@@ -141,7 +141,7 @@ def play(scene: Scene, root: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunWriter, "at_boundary", cut_in_the_loop)
         patch.setattr(train.Training, "save", cut_at_the_end)
-        patch.setattr(Snapshots, "_submit", lambda _, work, insist=False: work())
+        patch.setattr(CheckpointStore, "_submit", lambda _, work, insist=False: work())
         patch.setattr("mbpo.saving.store.MOST_IMAGINED_BYTES", scene.most_imagined_bytes)
         with pytest.raises(Cut):
             train.main([*COMMON, *scene.flags, "--runs-root", str(root), "--run-id", "run"])
@@ -152,16 +152,16 @@ def ending(root: Path, folder: Path, change: Change = lambda saved: None) -> Any
     """Resume a copy of a run, with what it loads changed, and return how it ends."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root, folder)
-    load = Snapshots.load
+    load = CheckpointStore.load
 
-    def load_changed(self: Snapshots, name: str) -> Saved:
+    def load_changed(self: CheckpointStore, name: str) -> Saved:
         saved = load(self, name)
         change(saved)
         return saved
 
     run = RunPaths(folder / "run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Snapshots, "load", load_changed)
+        patch.setattr(CheckpointStore, "load", load_changed)
         try:
             code = train.main(["--resume", str(run.root)])
         except Exception as error:  # loud enough: nothing was forgotten without a word
@@ -189,9 +189,9 @@ def clocks_go_on(run: RunPaths) -> bool:
 
 def mutants(part: str, scene: Callable[[str], tuple[Path, Any]]) -> Iterator[tuple[str, Change]]:
     """Yield each item of a part with what forgets it."""
-    snapshots = Snapshots(scene("learning")[0] / "run" / "checkpoints")
-    saved, _ = snapshots.load_newest()
-    snapshots.close()
+    store = CheckpointStore(scene("learning")[0] / "run" / "checkpoints")
+    saved, _ = store.load_newest()
+    store.close()
     assert saved is not None
     if part == "loop":
         for key in saved.loop:

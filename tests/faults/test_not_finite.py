@@ -19,7 +19,7 @@ from mbpo import train
 from mbpo.learner.learner import Learner
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 
 FLAGS = ("--total-steps", "300", "--checkpoint-every", "30", "--log-every", "10", "--seed", "7")
 NETWORKS = ("actor", "critic", "critic_target", "ensemble", "temperature")
@@ -115,7 +115,7 @@ def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
     status = read_status(run)
     assert status is not None
     assert (status.state, status.exit_code) == ("diverged", 4)
-    saved, wrong = Snapshots(run.checkpoints).load_newest()
+    saved, wrong = CheckpointStore(run.checkpoints).load_newest()
     assert saved is not None and not wrong
     assert status.env_steps - 30 - 50 <= saved.loop["env_steps"] <= status.env_steps
     for part in NETWORKS:

@@ -28,7 +28,7 @@ from mbpo.runs.status import read_status
 from mbpo.saving import store as store_module
 from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.saving.row_files import Segments
-from mbpo.saving.store import Snapshots, find_snapshot
+from mbpo.saving.store import CheckpointStore, find_checkpoint
 
 DRAWS = figure(fast=1, full=6)  # random losses at a moment, beside the four extremes
 MOMENTS = figure(fast=60, full=2000)  # at most
@@ -97,12 +97,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     root = tmp_path_factory.mktemp("recorded") / "root"
     root.mkdir()
 
-    def at_once(snapshots: Snapshots, work: Callable[[], None], insist: bool = False) -> None:
+    def at_once(store: CheckpointStore, work: Callable[[], None], insist: bool = False) -> None:
         work()  # not beside the loop: what comes before what is then known
 
     with pytest.MonkeyPatch.context() as patch, Recorder(root) as recorder:
         patch.setattr(store_module, "Segments", partial(Segments, rows=32))
-        patch.setattr(Snapshots, "_submit", at_once)
+        patch.setattr(CheckpointStore, "_submit", at_once)
         patch.setattr("mbpo.runs.writer.HEARTBEAT_S", 1e9)  # nor anything by the clock
         assert train.main([*FLAGS, "--runs-root", str(root / "runs"), "--run-id", "r"]) == 0
     yield Recorded(recorder.operations, root)
@@ -114,16 +114,16 @@ def broken(root: Path, told: Told, whole: Path) -> list[str]:
 
 
 def _broken(run: RunPaths, told: Told, whole: RunPaths) -> Iterator[str]:
-    snapshots = Snapshots(run.checkpoints)
-    saved, _ = snapshots.load_newest()
-    snapshots.close()
+    store = CheckpointStore(run.checkpoints)
+    saved, _ = store.load_newest()
+    store.close()
     there = {row["seq"] for row in JsonLines(run.metrics).poll()}
     events = len(JsonLines(run.events).poll())
     if told.checkpoint and (saved is None or saved.name < told.checkpoint):
         yield f"{told.checkpoint} does not load"
     if told.checkpoint:
         try:
-            found = find_snapshot(run.checkpoints, told.label).name
+            found = find_checkpoint(run.checkpoints, told.label).name
         except CheckpointError:
             found = ""
         if found < told.checkpoint:
@@ -157,7 +157,7 @@ def _broken_policy(run: RunPaths) -> Iterator[str]:
         return
     if "best" in index:
         try:
-            load_checkpoint(find_snapshot(run.checkpoints, "best"), "actor")
+            load_checkpoint(find_checkpoint(run.checkpoints, "best"), "actor")
         except CheckpointError:
             yield "the best policy is damaged"
 

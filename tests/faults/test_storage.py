@@ -21,7 +21,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.reader import JsonLines
 from mbpo.runs.status import read_status
-from mbpo.saving.store import Snapshots
+from mbpo.saving.store import CheckpointStore
 
 Call = Callable[..., Outcome]
 STEPS = ("--total-steps", "1500", "--checkpoint-every", "70", "--log-every", "10", "--seed", "4")
@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_for_a_while_costs_nothing(
     finally:
         learner.kill()
     assert compared(learner.paths) == compared(twin)
-    saved_last, damaged = Snapshots(learner.paths.checkpoints).load_newest()
+    saved_last, damaged = CheckpointStore(learner.paths.checkpoints).load_newest()
     assert saved_last is not None
     assert (saved_last.loop["env_steps"], damaged) == (1500, [])
     assert not list(learner.paths.root.rglob("*.tmp"))
@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_for_a_while_costs_nothing(
 
 
 def _newest(paths: RunPaths) -> int:
-    saved, _ = Snapshots(paths.checkpoints).load_newest()
+    saved, _ = CheckpointStore(paths.checkpoints).load_newest()
     return int(saved.loop["env_steps"]) if saved else -1
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
     def fill_at_1200(self: train.Training, env_steps: int, settings: object) -> None:
         whole(self, env_steps, settings)  # type: ignore[arg-type]
         if env_steps == 1200:
-            self.snapshots.settle()
+            self.store.settle()
             disk.fill()
 
     with monkeypatch.context() as patch:

@@ -63,10 +63,10 @@ def test_it_speaks_in_a_sentence(finished_run: RunPaths, call: Call) -> None:
     )
 
 
-def test_a_snapshot_can_be_chosen(finished_run: RunPaths, call: Call) -> None:
+def test_a_checkpoint_can_be_chosen(finished_run: RunPaths, call: Call) -> None:
     final, step, default = (
         returns(call(main, finished_run.root, "--episodes", 1, "--json", *which))
-        for which in (("--snapshot", "final"), ("--snapshot", "400"), ())
+        for which in (("--checkpoint", "final"), ("--snapshot", "400"), ())
     )
     assert final == step
     assert (default == final) == best(finished_run).name.endswith("-000000400")
@@ -113,11 +113,11 @@ def test_a_payload_that_is_no_safetensors_is_found_though_its_hash_is_right(
         ("manifest.json", b"{", "unreadable manifest"),
         ("manifest.json", b'{"sha256": []}', "unreadable manifest"),
         ("actor.safetensors", None, "lacks actor.safetensors"),
-        ("../index.json", None, "has no snapshot 'best'"),
-        ("../index.json", b"\x00", "has no snapshot 'best'"),
-        ("../index.json", b'{"best": "../.."}', "has no snapshot 'best'"),
-        ("../index.json", b'{"best": ["../..", 3]}', "has no snapshot 'best'"),
-        ("../index.json", b"[" * 9999, "has no snapshot 'best'"),
+        ("../index.json", None, "has no checkpoint 'best'"),
+        ("../index.json", b"\x00", "has no checkpoint 'best'"),
+        ("../index.json", b'{"best": "../.."}', "has no checkpoint 'best'"),
+        ("../index.json", b'{"best": ["../..", 3]}', "has no checkpoint 'best'"),
+        ("../index.json", b"[" * 9999, "has no checkpoint 'best'"),
     ],
 )
 def test_what_is_missing_or_unreadable_is_named(
@@ -138,10 +138,10 @@ def test_networks_of_another_shape_are_refused(run: RunPaths, call: Call) -> Non
 
 
 @pytest.mark.parametrize("which", ["9" * 5000, "1" * 300, "a" * 300, "../..", "", "-1", "worst"])
-def test_a_snapshot_that_is_not_there_is_refused(which: str, finished_run: RunPaths, call: Call) -> None:
-    outcome = call(main, finished_run.root, f"--snapshot={which}")
+def test_a_checkpoint_that_is_not_there_is_refused(which: str, finished_run: RunPaths, call: Call) -> None:
+    outcome = call(main, finished_run.root, f"--checkpoint={which}")
     assert outcome.code == 6
-    assert "has no snapshot" in outcome.err
+    assert "has no checkpoint" in outcome.err
     assert len(outcome.err.splitlines()) == 1
 
 

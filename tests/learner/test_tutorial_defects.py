@@ -78,7 +78,7 @@ class Replay:
 
 
 def test_a_refit_after_a_plateau_trains_as_long_as_the_first() -> None:
-    """Snapshots and patience outlived their refit: after a plateau each took one epoch."""
+    """CheckpointStore and patience outlived their refit: after a plateau each took one epoch."""
     trainer = EnsembleTrainer(
         ensemble(),
         lr=1e-3,

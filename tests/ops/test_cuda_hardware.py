@@ -17,7 +17,7 @@ from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.dynamics.train_step import TrainStep
 from mbpo.dynamics.trainer import EnsembleTrainer, FitReport
 from mbpo.ops import cuda, ensemble_mlp
-from mbpo.ops.graphs import Recorder, Replayed, record_cuda
+from mbpo.ops.graphs import GraphedCall, Recorder, record_cuda
 
 pytestmark = pytest.mark.skipif(not cuda.status()[0], reason=cuda.status()[1])
 
@@ -175,7 +175,7 @@ def test_updates_with_their_sampling_go_on_in_a_graph_as_without(backend: str) -
         of = agent(11, 3, 64, 2, torch.float32, backend, "cuda")
         real, imagined = buffer_of(300, 0), buffer_of(500, 1)
         mix = torch.Generator("cuda").manual_seed(2)
-        body = Replayed(
+        body = GraphedCall(
             lambda: of.update_each(sample_mixed(real, imagined, 64, 10, mix, 5)), [mix, of.generator], record
         )
         sums = []
@@ -207,7 +207,9 @@ def test_refits_and_rollouts_go_on_in_graphs_as_without() -> None:
         report = trainer.fit(rows, rows)
         draws = torch.Generator("cuda").manual_seed(2)
         env = FakeEnv(model, lambda obs, action, next_obs: next_obs[:, 0] > 0.5)
-        body = Replayed(lambda: imagine(env, lambda obs: obs[:, :3].tanh(), rows.obs[:200], 3, draws), [draws], record)
+        body = GraphedCall(
+            lambda: imagine(env, lambda obs: obs[:, :3].tanh(), rows.obs[:200], 3, draws), [draws], record
+        )
         buffer = ReplayBuffer(10_000, 11, 3, "cuda")
         stored = [store_imagined(*body(), buffer).rows for _ in range(4)]
         assert len(set(stored)) > 1

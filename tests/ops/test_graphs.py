@@ -19,7 +19,7 @@ from mbpo.errors import ConfigError, DivergedError
 from mbpo.learner.build import resolve_device
 from mbpo.learner.learner import Learner
 from mbpo.ops import native
-from mbpo.ops.graphs import Replayed
+from mbpo.ops.graphs import GraphedCall
 from mbpo.settings.config import resolve
 
 SMALL = {
@@ -50,7 +50,7 @@ def test_the_first_call_runs_the_second_records_and_later_ones_replay() -> None:
         total.add_(amount)
         return total * 2
 
-    call = Replayed(add, [], record)
+    call = GraphedCall(add, [], record)
     assert [float(call(3)) for _ in range(5)] == [6, 12, 18, 24, 30]
     assert (runs, record.recorded, record.replayed) == ([3, 3], 1, 4)
     assert [float(call(1)) for _ in range(3)] == [32, 34, 36]  # another argument: recorded anew
@@ -59,11 +59,11 @@ def test_the_first_call_runs_the_second_records_and_later_ones_replay() -> None:
 
 def test_a_tensor_that_moved_is_read_where_it_is() -> None:
     record, held = Recordings(), [torch.ones(2)]
-    call = Replayed(lambda: held[0].sum(), [], record, lambda: held)
+    call = GraphedCall(lambda: held[0].sum(), [], record, lambda: held)
     assert [float(call()) for _ in range(3)] == [2, 2, 2]
     held[0] = torch.full((2,), 5.0)
     assert [float(call()) for _ in range(3)] == [10, 10, 10]
-    blind = Replayed(lambda: held[0].sum(), [], Recordings())
+    blind = GraphedCall(lambda: held[0].sum(), [], Recordings())
     blind(), blind()
     held[0] = torch.zeros(2)
     assert float(blind()) == 10  # so the emulation shows what nobody declared
@@ -80,7 +80,7 @@ def test_what_waits_for_the_device_is_not_recorded_but_still_runs(caplog: pytest
         with pytest.raises(WaitingError):
             Recordings()(body, [])
         caplog.clear()
-        call = Replayed(body, [], Recordings())
+        call = GraphedCall(body, [], Recordings())
         for _ in range(3):
             torch.testing.assert_close(call(), body())
         assert [record.message.split(":")[0] for record in caplog.records] == ["not recorded, so slower"]

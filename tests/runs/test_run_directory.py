@@ -28,7 +28,7 @@ from mbpo.runs.status import STATES, RunStatus, read_status, this_process, write
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.checkpoint import load_checkpoint, save_checkpoint
 from mbpo.saving.row_files import Segments
-from mbpo.saving.store import Snapshots, find_snapshot
+from mbpo.saving.store import CheckpointStore, find_checkpoint
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, resolve
 from mbpo.train import main
 
@@ -270,7 +270,7 @@ def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunP
             assert json.loads(data) if name == "loop.json" else load_file(folder / name)
 
 
-def test_the_best_snapshot_is_of_the_best_evaluation(finished_run: RunPaths) -> None:
+def test_the_best_checkpoint_is_of_the_best_evaluation(finished_run: RunPaths) -> None:
     index = json.loads((finished_run.checkpoints / "index.json").read_text())
     logged = [row for row in rows(finished_run.metrics) if "eval/return_mean" in row]
     best = max(logged, key=lambda row: row["eval/return_mean"])
@@ -291,50 +291,50 @@ def learner() -> Iterator[Learner]:
     learner.close()
 
 
-def folders(snapshots: Path) -> set[str]:
-    return {path.name for path in snapshots.iterdir() if path.is_dir()}
+def folders(store: Path) -> set[str]:
+    return {path.name for path in store.iterdir() if path.is_dir()}
 
 
 def test_the_best_policy_is_kept_and_no_other(learner: Learner, tmp_path: Path) -> None:
-    snapshots = Snapshots(tmp_path / "checkpoints")
+    store = CheckpointStore(tmp_path / "checkpoints")
     for step, eval_return in enumerate([-10.0, -20.0, -5.0, -7.0], start=1):
-        if snapshots.is_best(eval_return):
-            snapshots.save_policy(learner, step, {})
-    snapshots.save(learner, 4, "final", LOOP)
-    snapshots.settle()
+        if store.is_best(eval_return):
+            store.save_policy(learner, step, {})
+    store.save(learner, 4, "final", LOOP)
+    store.settle()
     assert folders(tmp_path / "checkpoints") == {"policy-000000003", "step-000000004"}
-    assert find_snapshot(tmp_path / "checkpoints", "best").name == "policy-000000003"
-    assert find_snapshot(tmp_path / "checkpoints", "3").name == "policy-000000003"
-    assert find_snapshot(tmp_path / "checkpoints", "4").name == "step-000000004"
+    assert find_checkpoint(tmp_path / "checkpoints", "best").name == "policy-000000003"
+    assert find_checkpoint(tmp_path / "checkpoints", "3").name == "policy-000000003"
+    assert find_checkpoint(tmp_path / "checkpoints", "4").name == "step-000000004"
 
 
 def test_the_last_three_checkpoints_and_those_asked_for_are_kept(learner: Learner, tmp_path: Path) -> None:
     told: list[tuple[str, int]] = []
-    snapshots = Snapshots(tmp_path / "checkpoints", saved=lambda name, at: told.append((name, at)))
+    store = CheckpointStore(tmp_path / "checkpoints", saved=lambda name, at: told.append((name, at)))
     for step, label in enumerate(["last", "requested", "last", "requested", "last", "last"], 1):
-        snapshots.save(learner, step, label, LOOP)
-    snapshots.settle()
+        store.save(learner, step, label, LOOP)
+    store.settle()
     assert folders(tmp_path / "checkpoints") == {f"step-00000000{i}" for i in (2, 3, 4, 5, 6)}
-    assert find_snapshot(tmp_path / "checkpoints", "last").name == "step-000000006"
-    assert find_snapshot(tmp_path / "checkpoints", "requested").name == "step-000000004"
+    assert find_checkpoint(tmp_path / "checkpoints", "last").name == "step-000000006"
+    assert find_checkpoint(tmp_path / "checkpoints", "requested").name == "step-000000004"
     assert told == [(f"step-00000000{i}", i) for i in range(1, 7)]
 
 
 def test_a_checkpoint_that_could_not_be_verified_replaces_nothing(
     learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshots = Snapshots(tmp_path / "checkpoints")
+    store = CheckpointStore(tmp_path / "checkpoints")
     for step in (1, 2, 3):
-        snapshots.save(learner, step, "last", LOOP)
-    snapshots.settle()
+        store.save(learner, step, "last", LOOP)
+    store.settle()
 
     def refuse(folder: Path) -> None:
         raise CheckpointError(f"{folder} is damaged")
 
     monkeypatch.setattr("mbpo.saving.store.verify_checkpoint", refuse)
-    snapshots.save(learner, 4, "last", LOOP)
+    store.save(learner, 4, "last", LOOP)
     with pytest.raises(CheckpointError, match="is damaged"):
-        snapshots.settle()
+        store.settle()
     monkeypatch.undo()
     assert folders(tmp_path / "checkpoints") >= {f"step-00000000{i}" for i in (1, 2, 3)}
     index = json.loads((tmp_path / "checkpoints" / "index.json").read_text())

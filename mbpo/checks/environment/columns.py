@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.phrases import named
 from mbpo.checks.environment.play import Played
 from mbpo.envs.termination import RULES, rule_name
@@ -20,7 +20,7 @@ LOST_SHARE = 0.01  # of the std of Δobs, by rounding to float32
 STEADY_SHARE = 1e-3  # of its mean, below which the std of Δobs is rounding
 
 
-def columns(played: Played) -> Iterator[Finding]:
+def columns(played: Played) -> Iterator[Diagnostic]:
     """Judge the columns of at least one transition."""
     yield _constant(played)
     yield _clipped(played)
@@ -28,7 +28,7 @@ def columns(played: Played) -> Iterator[Finding]:
     yield _scale(played)
 
 
-def _constant(played: Played) -> Finding:
+def _constant(played: Played) -> Diagnostic:
     delta, still = _delta(played), ~_moved(played).astype(bool)
     fixed = np.ptp(np.concatenate((played.obs, played.next_obs)), axis=0) == 0
     steady = still & delta.any(axis=0)
@@ -49,21 +49,21 @@ def _constant(played: Played) -> Finding:
     ]
     if not parts:
         text = f"Each of the {len(fixed)} dims of obs changes within an episode."
-        return Finding("ok", "constant dims", text, numbers)
+        return Diagnostic("ok", "constant dims", text, numbers)
     parts.append(
         "MBPO runs, but predicts these differences without error: model/holdout_rmse and "
         "model/holdout_nll look better than they would on the other dims alone."
     )
     if steady.any():
         parts.append("With normalize_targets their rounding counts as if it were a change.")
-    return Finding("note", "constant dims", " ".join(parts), numbers)
+    return Diagnostic("note", "constant dims", " ".join(parts), numbers)
 
 
-def _clipped(played: Played) -> Finding:
+def _clipped(played: Played) -> Diagnostic:
     piles = {dim: pile for dim in range(played.obs.shape[1]) if (pile := _piled(played, dim))}
     numbers = {"share_at_extreme": {dim: list(pile.items()) for dim, pile in piles.items()}}
     if not piles:
-        return Finding("ok", "clipping", "No dim of obs piles up at its extremes.", numbers)
+        return Diagnostic("ok", "clipping", "No dim of obs piles up at its extremes.", numbers)
     worst = max(piles, key=lambda dim: max(piles[dim].values()))
     shares = " and ".join(f"{value:g} in {share:.1%}" for value, share in piles[worst].items())
     text = (
@@ -74,7 +74,7 @@ def _clipped(played: Played) -> Finding:
     shorter = f"{rule_name(played.env_id)}Truncated"
     if shorter in RULES:
         text += f" mbpo/{shorter}-v5 leaves forces out, as the papers do."
-    return Finding("note", "clipping", text, numbers)
+    return Diagnostic("note", "clipping", text, numbers)
 
 
 def _piled(played: Played, dim: int) -> dict[float, float]:
@@ -90,7 +90,7 @@ def _piled(played: Played, dim: int) -> dict[float, float]:
     }
 
 
-def _precision(played: Played) -> Finding:
+def _precision(played: Played) -> Diagnostic:
     largest = np.abs(played.next_obs).max(axis=0)
     moved = _moved(played)
     lost = np.flatnonzero((moved > 0) & (np.spacing(largest) > LOST_SHARE * moved))
@@ -103,22 +103,22 @@ def _precision(played: Played) -> Finding:
             f"apart in float32, and one step moves them by {moved[dim]:.2g}: the difference that "
             "the model learns is lost in rounding. Shift or scale them in a wrapper."
         )
-        return Finding("problem", "float32", text, numbers)
+        return Diagnostic("problem", "float32", text, numbers)
     if len(large):
         text = f"{named(large)} reach {largest.max():.3g}; scale such values in a wrapper."
-        return Finding("note", "float32", text, numbers)
+        return Diagnostic("note", "float32", text, numbers)
     text = f"The largest value of obs is {largest.max():.3g}: float32 resolves every step."
-    return Finding("ok", "float32", text, numbers)
+    return Diagnostic("ok", "float32", text, numbers)
 
 
-def _scale(played: Played) -> Finding:
+def _scale(played: Played) -> Diagnostic:
     """Compare the standard deviations of what the model predicts: reward and Δobs."""
     stds = {"reward": float(played.reward.std())}
     stds |= {f"Δobs[{dim}]": float(std) for dim, std in enumerate(_moved(played))}
     moving = {name: std for name, std in stds.items() if std > 0}
     if not moving:
         text = "Neither reward nor obs ever changes: there is nothing to learn."
-        return Finding("problem", "scale", text, {"std": stds})
+        return Diagnostic("problem", "scale", text, {"std": stds})
     least, most = min(moving, key=moving.__getitem__), max(moving, key=moving.__getitem__)
     ratio = moving[most] / moving[least]
     ends = bool(played.terminated.any())
@@ -128,7 +128,7 @@ def _scale(played: Played) -> Finding:
         f"{moving[most]:.3g} ({most}), {ratio:.3g} times as large; reward {stds['reward']:.3g}. "
     )
     if ratio <= UNEQUAL:
-        return Finding("ok", "scale", text + "normalize_targets can stay false.", numbers)
+        return Diagnostic("ok", "scale", text + "normalize_targets can stay false.", numbers)
     total = sum(std**2 for std in moving.values())
     largest, smallest = 100 * moving[most] ** 2 / total, 100 * moving[least] ** 2 / total
     text += (
@@ -141,8 +141,8 @@ def _scale(played: Played) -> Finding:
     # pendulums, where the reward of the rare last step then weighs more.
     if ends:
         text += "--normalize-targets true makes them weigh alike, but often hurts where episodes "
-        return Finding("note", "scale", text + "terminate: compare both.", numbers)
-    return Finding("note", "scale", text + "Use --normalize-targets true.", numbers)
+        return Diagnostic("note", "scale", text + "terminate: compare both.", numbers)
+    return Diagnostic("note", "scale", text + "Use --normalize-targets true.", numbers)
 
 
 def _delta(played: Played) -> NDArray[np.float64]:  # [N, O]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.columns import columns
 from mbpo.checks.environment.phrases import random_steps
 from mbpo.checks.environment.play import Played
@@ -21,7 +21,7 @@ MOST_SHOWN = 3
 WIDE = 1e3
 
 
-def findings(played: Played, again: Played) -> Iterator[Finding]:
+def findings(played: Played, again: Played) -> Iterator[Diagnostic]:
     """Judge the transitions, and the first of them ``again``, from the same seed and actions."""
     yield _steps(played)
     yield _actions(played)
@@ -33,27 +33,27 @@ def findings(played: Played, again: Played) -> Iterator[Finding]:
     yield _repeats(played, again)
 
 
-def _steps(played: Played) -> Finding:
+def _steps(played: Played) -> Diagnostic:
     episodes = int(played.ends.sum())
     numbers = {"env_steps": len(played), "episodes": episodes}
     if played.fault:
         text = f"After {random_steps(len(played))} it stopped: {played.fault}. Training would too."
-        return Finding("problem", "steps", text, numbers, fatal=True)
+        return Diagnostic("problem", "steps", text, numbers, fatal=True)
     text = f"{random_steps(len(played))}, {episodes:,} episodes ended; every value is finite."
-    return Finding("ok", "steps", text, numbers)
+    return Diagnostic("ok", "steps", text, numbers)
 
 
-def _actions(played: Played) -> Finding:
+def _actions(played: Played) -> Diagnostic:
     low, high = played.action_low, played.action_high
     numbers = {"low": low.tolist(), "high": high.tolist()}
     text = f"{len(low)} bounded number{'s' * (len(low) != 1)}, from {low.min():g} to {high.max():g}."
     if max(-low.min(), high.max()) <= WIDE:
-        return Finding("ok", "actions", text, numbers)
+        return Diagnostic("ok", "actions", text, numbers)
     text += " Warm-up draws uniformly between them, so nearly all its actions are huge: wrap the "
-    return Finding("note", "actions", text + "environment with RescaleAction.", numbers)
+    return Diagnostic("note", "actions", text + "environment with RescaleAction.", numbers)
 
 
-def _time_limit(played: Played) -> Finding:
+def _time_limit(played: Played) -> Diagnostic:
     limit, cut = played.time_limit, played.truncated & ~played.terminated
     early = cut & (played.step < limit) if limit else cut
     clock = _clock(played)
@@ -72,16 +72,16 @@ def _time_limit(played: Played) -> Finding:
             f"{harmless} Where such an end is a failure, the environment should say terminated: "
             "as it is, the policy does not learn to avoid it."
         )
-        return Finding("note", "time limit", text, numbers)
+        return Diagnostic("note", "time limit", text, numbers)
     if limit is None:
         if played.terminated.any():
-            return Finding("ok", "time limit", "There is none; episodes terminate.", numbers)
+            return Diagnostic("ok", "time limit", "There is none; episodes terminate.", numbers)
         text = "There is none and no episode ended: training is one endless episode, and an "
         text += "evaluation stops after 10,000 steps. Register max_episode_steps."
-        return Finding("note", "time limit", text, numbers)
+        return Diagnostic("note", "time limit", text, numbers)
     seen = f"obs[{clock}] counts the steps" if clock is not None else "the time is not in obs"
     text = f"{limit:,} steps, reached by {cut.sum():,} episodes; {seen}. {harmless}"
-    return Finding("ok", "time limit", text, numbers)
+    return Diagnostic("ok", "time limit", text, numbers)
 
 
 def _clock(played: Played) -> int | None:
@@ -96,7 +96,7 @@ def _clock(played: Played) -> int | None:
     return int(found[0]) if len(found) else None
 
 
-def _termination(played: Played, rule: Rule | None) -> Finding:
+def _termination(played: Played, rule: Rule | None) -> Diagnostic:
     name, terminal = rule_name(played.env_id), int(played.terminated.sum())
     numbers: dict[str, Any] = {"terminal": terminal, "rule": rule is not None}
     if rule is None:
@@ -106,12 +106,12 @@ def _termination(played: Played, rule: Rule | None) -> Finding:
             f'RULES["{name}"] = lambda obs, action, next_obs: … beside your registration, as the '
             "top of mbpo/envs/termination.py shows."
         )
-        return Finding("note", "termination", text, numbers)
+        return Diagnostic("note", "termination", text, numbers)
     try:
         judged = _judged(played, rule)
     except Exception as error:
         text = f"The rule of {name} raised {type(error).__name__}, as it would in training: {error}"
-        return Finding("problem", "termination", text, numbers, fatal=True)
+        return Diagnostic("problem", "termination", text, numbers, fatal=True)
     wrong = np.flatnonzero(judged != played.terminated)
     numbers["disagreements"] = [_disagreement(played, int(i)) for i in wrong[:MOST_SHOWN]]
     numbers["agreements"] = len(played) - len(wrong)
@@ -120,12 +120,12 @@ def _termination(played: Played, rule: Rule | None) -> Finding:
     if not len(wrong):
         if not terminal and rule is not never:
             text += " Without an end only half of the rule was tried: give more --steps."
-        return Finding("ok", "termination", text, numbers)
+        return Diagnostic("ok", "termination", text, numbers)
     text += "".join(f" {_disagreement_text(d)}" for d in numbers["disagreements"])
     if len(wrong) <= MISTAKEN_SHARE * len(played):
-        return Finding("note", "termination", text + " So few are rounding at an edge.", numbers)
+        return Diagnostic("note", "termination", text + " So few are rounding at an edge.", numbers)
     text += " Imagined episodes would end at other states than real ones: mend the rule."
-    return Finding("problem", "termination", text, numbers)
+    return Diagnostic("problem", "termination", text, numbers)
 
 
 def _judged(played: Played, rule: Rule) -> NDArray[np.bool_]:  # [N]
@@ -154,7 +154,7 @@ def _disagreement_text(found: Mapping[str, Any]) -> str:
     )
 
 
-def _repeats(played: Played, again: Played) -> Finding:
+def _repeats(played: Played, again: Played) -> Diagnostic:
     count = min(len(played), len(again))
     same = np.ones(count, bool)
     for name in ("obs", "next_obs", "reward", "terminated", "truncated"):
@@ -162,11 +162,11 @@ def _repeats(played: Played, again: Played) -> Finding:
         same &= equal.reshape(count, -1).all(axis=1)
     if same.all():
         text = f"The first {random_steps(count)} came out the same, bit for bit, when played again."
-        return Finding("ok", "determinism", text, {"replayed": count, "first_difference": None})
+        return Diagnostic("ok", "determinism", text, {"replayed": count, "first_difference": None})
     first = int(np.argmin(same)) + 1
     text = (
         f"Played again from the same seed with the same actions, step {first:,} differs. Either "
         "reset(seed=…) does not seed all randomness, so that runs do not repeat; or something "
         "outside (obs, action) drives obs or reward, which no model of (obs, action) can predict."
     )
-    return Finding("note", "determinism", text, {"replayed": count, "first_difference": first})
+    return Diagnostic("note", "determinism", text, {"replayed": count, "first_difference": first})

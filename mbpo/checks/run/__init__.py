@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.liveness import at_work, check_status
 from mbpo.checks.run.plain_files import (
     check_config,
@@ -25,7 +25,7 @@ from mbpo.runs.status import read_status
 from mbpo.settings.setting import shown
 
 
-def check_run(run_dir: Path) -> Iterator[Finding]:
+def check_run(run_dir: Path) -> Iterator[Diagnostic]:
     """Yield what there is to say about a run, be its learner at work or long gone.
 
     Raises:
@@ -38,7 +38,7 @@ def check_run(run_dir: Path) -> Iterator[Finding]:
     return _findings(paths)
 
 
-def _findings(paths: RunPaths) -> Iterator[Finding]:
+def _findings(paths: RunPaths) -> Iterator[Diagnostic]:
     status = read_status(paths) if is_plain_file(paths.status) else None
     live = status is not None and at_work(status)
     answered: set[str] = set()

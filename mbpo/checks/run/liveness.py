@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.words import note, ok, problem, quoted
 from mbpo.runs.status import ENDED, SILENT_AFTER_S, RunStatus
 
@@ -17,7 +17,7 @@ def at_work(status: RunStatus) -> bool:
     return status.state not in ENDED and status.derived_state() not in ("lost", "silent")
 
 
-def check_status(status: RunStatus | None) -> Iterator[Finding]:
+def check_status(status: RunStatus | None) -> Iterator[Diagnostic]:
     """Say what the run is doing, or how it ended."""
     if status is None:
         yield problem("status", "status.json cannot be read: what the run is doing is unknown")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
 from mbpo.errors import ConfigError
 from mbpo.runs.config_file import read_settings
@@ -39,7 +39,7 @@ def is_plain_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def check_files(paths: RunPaths) -> Iterator[Finding]:
+def check_files(paths: RunPaths) -> Iterator[Diagnostic]:
     """Say which files of the contract are missing or cannot be read."""
     every = (paths.config, paths.manifest, paths.status, paths.metrics, paths.events, paths.log)
     missing = [p.name for p in every if not p.exists() and not p.is_symlink()]
@@ -57,7 +57,7 @@ def check_files(paths: RunPaths) -> Iterator[Finding]:
         yield ok("files", f"all {len(every) + 1} are there")
 
 
-def check_modes(paths: RunPaths) -> Iterator[Finding]:
+def check_modes(paths: RunPaths) -> Iterator[Diagnostic]:
     """Say what others may read, and what they may change."""
     open_to: dict[str, list[str]] = {"change": [], "read": []}
     for path in _everything(paths.root):
@@ -77,7 +77,7 @@ def check_modes(paths: RunPaths) -> Iterator[Finding]:
         yield ok("modes", "folders 0700, files 0600: for you alone")
 
 
-def check_config(paths: RunPaths) -> Iterator[Finding]:
+def check_config(paths: RunPaths) -> Iterator[Diagnostic]:
     """Say whether the settings are those that the run began with, and of use today."""
     manifest = _read_object(paths.manifest)
     if manifest is None:
@@ -108,7 +108,7 @@ def check_config(paths: RunPaths) -> Iterator[Finding]:
         )
 
 
-def check_leftovers(paths: RunPaths, live: bool) -> Iterator[Finding]:
+def check_leftovers(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
     """Say what a kill in the middle of a write has left."""
     found = [
         str(path.relative_to(paths.root))
@@ -121,7 +121,7 @@ def check_leftovers(paths: RunPaths, live: bool) -> Iterator[Finding]:
         yield note("leftovers", f"left by a kill, of no use any more: {listed(found)}")
 
 
-def check_disk(paths: RunPaths, live: bool) -> Iterator[Finding]:
+def check_disk(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
     """Say how much room there is for the next checkpoint."""
     try:
         free = shutil.disk_usage(paths.root).free
@@ -135,7 +135,7 @@ def check_disk(paths: RunPaths, live: bool) -> Iterator[Finding]:
         yield say("disk", f"{text}: little room for checkpoints")
 
 
-def check_log(paths: RunPaths) -> Iterator[Finding]:
+def check_log(paths: RunPaths) -> Iterator[Diagnostic]:
     """Say with which error the last traceback in log.txt ends."""
     lines = read_text_tail(paths.log, LOG_BYTES) if is_plain_file(paths.log) else []
     starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call")]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.plain_files import is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
 from mbpo.runs.layout import RunPaths
@@ -26,7 +26,7 @@ class _Scan:
     """Collect what is odd about the rows of metrics as they come."""
 
     rows: Kept[tuple[int, int]] = field(default_factory=Kept)  # attempt and env steps
-    found: list[Finding] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
     unplaced: int = 0  # rows without seq, attempt, env_steps or time_s
     valueless: int = 0  # values that are neither a finite number nor null
     undeclared: set[str] = field(default_factory=set)
@@ -66,12 +66,12 @@ class _Scan:
             if key in METRICS and value is not None and not plain_number(value):
                 self.valueless += 1
 
-    def _say(self, finding: Finding) -> None:
+    def _say(self, finding: Diagnostic) -> None:
         if len(self.found) < MOST_KEPT:
             self.found.append(finding)
 
 
-def check_metrics(paths: RunPaths, live: bool) -> Iterator[Finding]:
+def check_metrics(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
     """Say which rows of metrics.jsonl are damaged, missing, double or out of order."""
     if not is_plain_file(paths.metrics):
         return
@@ -97,7 +97,7 @@ def check_metrics(paths: RunPaths, live: bool) -> Iterator[Finding]:
     yield ok("metrics", f"{many(len(scan.rows.items), 'row')}{whose}{through}")
 
 
-def check_events(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Finding]:
+def check_events(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Diagnostic]:
     """Say whether every command was answered once; put the ids of all answers in ``answered``."""
     if not is_plain_file(paths.events):
         return
@@ -125,7 +125,7 @@ def check_events(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Fi
     yield ok("events", f"{many(kinds.total(), 'event')}, {counts}")
 
 
-def check_inbox(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Finding]:
+def check_inbox(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Diagnostic]:
     """Say which commands lie in control/ still."""
     if not is_plain_folder(paths.inbox):
         return
@@ -148,7 +148,7 @@ def check_inbox(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Fin
         yield note("control", f"answered, but still there: {listed(done)}")
 
 
-def _check_lines(topic: str, lines: JsonLines, live: bool) -> Iterator[Finding]:
+def _check_lines(topic: str, lines: JsonLines, live: bool) -> Iterator[Diagnostic]:
     if lines.bad_lines:
         text = f"{many(lines.bad_lines, 'line')} not readable, passed over"
         yield note(topic, text)

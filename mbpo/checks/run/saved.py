@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.plain_files import MAX_MANIFEST_BYTES, is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
 from mbpo.errors import CheckpointError
 from mbpo.runs.files import read_file
-from mbpo.runs.hashes import INDEX, MANIFEST, SNAPSHOT, read_index, read_manifest, segments_in
+from mbpo.runs.hashes import CHECKPOINT, INDEX, MANIFEST, read_index, read_manifest, segments_in
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus
 
@@ -22,14 +22,14 @@ HASHED_AT_ONCE = 1 << 20  # bytes
 STEP = "step-"
 
 
-def check_checkpoints(paths: RunPaths, status: RunStatus | None, live: bool) -> Iterator[Finding]:
+def check_checkpoints(paths: RunPaths, status: RunStatus | None, live: bool) -> Iterator[Diagnostic]:
     """Name every damaged file, and the checkpoint that a resume would start from."""
     folder = paths.checkpoints
     if not is_plain_folder(folder):
         say = problem if folder.exists() or folder.is_symlink() else note
         yield say("checkpoints", f"no folder checkpoints/: {_start(None, status)}")
         return
-    names = sorted(p.name for p in folder.iterdir() if SNAPSHOT.match(p.name))
+    names = sorted(p.name for p in folder.iterdir() if CHECKPOINT.match(p.name))
     manifests: dict[str, Mapping[str, Any]] = {}
     damages: dict[str, list[str]] = {name: [] for name in names}
     for name in names:
@@ -126,7 +126,7 @@ def _bad_rows(folder: Path, needed: Mapping[tuple[str, str], list[str]]) -> Iter
             yield f"{ROWS}/{name} {wrong}", users
 
 
-def _check_index(folder: Path) -> Iterator[Finding]:
+def _check_index(folder: Path) -> Iterator[Diagnostic]:
     path = folder / INDEX
     if not path.exists() and not path.is_symlink():
         return
@@ -135,7 +135,7 @@ def _check_index(folder: Path) -> Iterator[Finding]:
         yield problem("checkpoints", f"{INDEX} cannot be read: no checkpoint is found by its label")
     for label, value in index.items():
         for name in value if isinstance(value, list) else [value]:
-            if not isinstance(name, str) or not SNAPSHOT.match(name):
+            if not isinstance(name, str) or not CHECKPOINT.match(name):
                 text = f"names {quoted(repr(name), 40)}, which is no checkpoint"
             elif not (folder / name).is_dir():
                 text = f"points at {name}, which is missing"
@@ -144,7 +144,7 @@ def _check_index(folder: Path) -> Iterator[Finding]:
             yield problem("checkpoints", f"{INDEX}: {quoted(label, 40)} {text}")
 
 
-def _check_unused(folder: Path, needed: Mapping[tuple[str, str], list[str]], live: bool) -> Iterator[Finding]:
+def _check_unused(folder: Path, needed: Mapping[tuple[str, str], list[str]], live: bool) -> Iterator[Diagnostic]:
     used = {name for name, _ in needed}
     if live or not is_plain_folder(folder):
         return

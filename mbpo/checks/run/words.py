@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mbpo.checks.diagnostic import Finding
+from mbpo.checks.diagnostic import Diagnostic
 
 MOST_NAMED = 5
 MOST_QUOTED = 160  # characters
 
 
-def ok(topic: str, text: str) -> Finding:
+def ok(topic: str, text: str) -> Diagnostic:
     """Return that something is as it should be."""
-    return Finding("ok", topic, text)
+    return Diagnostic("ok", topic, text)
 
 
-def note(topic: str, text: str) -> Finding:
+def note(topic: str, text: str) -> Diagnostic:
     """Return what a reader or a resume copes with."""
-    return Finding("note", topic, text)
+    return Diagnostic("note", topic, text)
 
 
-def problem(topic: str, text: str) -> Finding:
+def problem(topic: str, text: str) -> Diagnostic:
     """Return what someone has to mend, or has lost."""
-    return Finding("problem", topic, text)
+    return Diagnostic("problem", topic, text)
 
 
 def listed(names: Iterable[str], most: int = MOST_NAMED) -> str:
