@@ -124,6 +124,12 @@ class Learner:
         action: Array = actor.squash(mean).cpu().numpy()
         return action
 
+    def fit(self) -> dict[str, float | None]:
+        """Refit the model, and what learns when episodes end, to all real rows; return what they report."""
+        rows = self.real_buffer.training_rows(), self.real_buffer.holdout_rows()
+        metrics: dict[str, float | None] = dict(self.trainer.fit(*rows).metrics())
+        return metrics | (dict(self.termination.fit(*rows).metrics()) if self.termination else {})
+
     def imagine(self, length: int, start_rows: int) -> RolloutReport:
         """Branch rollouts of up to ``length`` steps from real states into the model buffer."""
         start_rows = start_rows if length else 0

@@ -15,12 +15,24 @@ from typing import Any, TextIO
 
 import torch
 
-from mbpo.errors import DivergedError, MBPOError, StorageError, one_line, refused
+from mbpo.errors import DivergedError, MBPOError, StorageError, one_line, refused, report
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.files import open_to_append
 from mbpo.runs.writer import RunWriter
 
 OUT_OF_MEMORY = 8
+
+
+def exit_code_of(act: Callable[[], int]) -> int:
+    """Return what ``act`` returns; what it raises, before there is a run, becomes one line and its code."""
+    try:
+        return act()
+    except MBPOError as error:
+        return report(error)
+    except OSError as error:  # from there on the run itself answers for its files
+        return report(refused("cannot begin the run", error))
+    except KeyboardInterrupt:
+        return 130
 
 
 def fill_standard_streams() -> None:

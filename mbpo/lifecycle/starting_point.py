@@ -120,7 +120,7 @@ class StartingPoint:
         loop = {**saved.loop, "best_return": None}
         return dataclasses.replace(saved, parts=parts, loop=loop, segments={})
 
-    def begin(self, run: RunWriter, now: Mapping[str, Any]) -> None:
+    def announce(self, run: RunWriter, now: Mapping[str, Any]) -> None:
         """Say in an event, and in lines on stdout, where the run goes on and what to expect."""
         if self.saved is None and not self.history.attempts and not self.lineage:
             run.event("started", env_steps=0, attempt=1)
@@ -172,15 +172,15 @@ def live_settings(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in LIVE_SETTINGS}
 
 
-def new_status(config: Config, attempt: StartingPoint) -> RunStatus:
+def new_status(config: Config, begin: StartingPoint) -> RunStatus:
     """Return the status of a learner that begins."""
-    until = attempt.replay.until if attempt.replay else None
+    until = begin.replay.until if begin.replay else None
     return RunStatus(
         env_id=config.env_id,
         preset=config.preset,
         seed=config.seed,
         total_steps=until or config.total_steps,
-        parent=attempt.parent,
+        parent=begin.parent,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from mbpo.errors import ConfigError
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Setting, Value, nearest, shown
+from mbpo.settings.variants import CRITICS, K_POLICIES, described
 
 Auto = Literal["auto"]
 DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
@@ -76,12 +77,15 @@ class Config:
 
     rollout_length: int | Auto = _setting(
         "auto",
-        "k: imagined steps from each real state; auto follows rollout_schedule.",
+        "k: imagined steps from each real state; auto leaves it to k_policy.",
         "trust",
         unit="steps",
         low=0,
         high=1000,
         live=True,
+    )
+    k_policy: str = _setting(
+        "schedule", f"Rule for k where rollout_length is auto. {described(K_POLICIES)}.", "trust", choices=K_POLICIES
     )
     rollout_schedule: tuple[float, float, float, float] = _setting(
         (20.0, 150.0, 1.0, 1.0),
@@ -185,6 +189,7 @@ class Config:
     )
     sac_hidden: int = _setting(256, "Width of the actor's and critics' layers.", "sac", unit="units", low=1, high=4096)
     sac_layers: int = _setting(2, "Hidden layers of the actor and critics.", "sac", unit="layers", low=1, high=16)
+    critic: str = _setting("twin", f"Network of the values. {described(CRITICS)}.", "sac", choices=CRITICS)
     sac_batch: int = _setting(256, "Rows in a SAC minibatch.", "sac", unit="rows", low=1, high=10**6)
 
     plan_horizon: int = _setting(

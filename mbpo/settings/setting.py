@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Setting:
     open_low: bool = False  # whether ``low`` itself is outside the range
     auto: bool = False  # whether the word "auto" is a value
     live: bool = False  # whether a running learner accepts a change
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     length: int = 0  # how many numbers a tuple has
     also: Callable[[Any], str] | None = None  # says what else is wrong with a value, or ""
 

@@ -138,7 +138,8 @@ def test_a_process_that_has_the_learners_pid_now_is_never_signalled(
             outcome = call(control.main, paths.root, action)
             assert (outcome.code, outcome.out) == (1, "rejected: the run is lost\n")
         call(doctor.main, paths.root)
-        monkeypatch.setattr(train.Training, "run", lambda self: None)
+        monkeypatch.setattr(train, "train", lambda training: False)
+        monkeypatch.setattr(train.Training, "finish", lambda self: None)
         assert call(train.main, "--resume", paths.root).code == 0
     finally:
         witness.kill()

@@ -120,7 +120,7 @@ def test_a_fork_is_resumed_and_forked_like_any_run(
     fork(call, tmp_path / "whole", f"{parent.root}@220", "--rollout-length", 3)
 
     def cut(self: train.Training, env_steps: int, settings: object) -> None:
-        self.run_writer.control.request_stop()
+        self.reports.writer.control.request_stop()
         whole(self, env_steps, settings)  # type: ignore[arg-type]
 
     whole = train.Training.log_interval

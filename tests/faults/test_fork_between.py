@@ -18,6 +18,7 @@ from test_replay_run import random_changes, replay, steer
 from test_resume import Cut, assert_same_end, compared, events, forget_process
 
 from mbpo import train
+from mbpo.lifecycle.orders import RepeatedOrders
 from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.command import send, wait_for_answer
 from mbpo.runs.layout import RunPaths
@@ -116,14 +117,14 @@ def test_it_can_begin_where_its_parent_did(parent: RunPaths, call: Call, tmp_pat
 
 
 def cut_in_lead_in(patch: pytest.MonkeyPatch, at: int) -> None:
-    whole = train.Repeating.obey
+    whole = RepeatedOrders.at
 
-    def cut(self: train.Repeating, env_steps: int) -> Any:
+    def cut(self: RepeatedOrders, env_steps: int) -> Any:
         if env_steps == at:
             raise Cut
         return whole(self, env_steps)
 
-    patch.setattr(train.Repeating, "obey", cut)
+    patch.setattr(RepeatedOrders, "at", cut)
 
 
 @pytest.mark.parametrize("lines", [None, 3])
@@ -236,9 +237,9 @@ def test_a_checkpoint_asked_for_while_paused_takes_no_step_and_stands_at_the_for
     parent: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
-    whole, waited = train.Repeating.obey, RunWriter.enter
+    whole, waited = RepeatedOrders.at, RunWriter.enter
 
-    def noted(self: train.Repeating, env_steps: int) -> Any:
+    def noted(self: RepeatedOrders, env_steps: int) -> Any:
         steps.append(env_steps)
         return whole(self, env_steps)
 
@@ -252,7 +253,7 @@ def test_a_checkpoint_asked_for_while_paused_takes_no_step_and_stands_at_the_for
                     (json.dumps({"id": f"late-{number}", "action": action}).encode(), "x"),
                 ).start()
 
-    monkeypatch.setattr(train.Repeating, "obey", noted)
+    monkeypatch.setattr(RepeatedOrders, "at", noted)
     monkeypatch.setattr(RunWriter, "enter", entered)
     with monkeypatch.context() as patch:
         steer(patch, {131: [{"action": "pause"}]})

@@ -39,7 +39,7 @@ def go(arguments: tuple[str, ...], cut_at: int | None = None) -> None:
 
     def cut(self: train.Training, env_steps: int, settings: Mapping[str, Any]) -> None:
         if env_steps == cut_at:
-            self.snapshots.settle()
+            self.store.settle()
             raise Cut
         whole(self, env_steps, settings)
 

@@ -91,7 +91,8 @@ def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
     what = sorted(POISONS)[number % len(POISONS)]
     bad = rng.choice([math.nan, math.inf, -math.inf])
     method, poison = POISONS[what]
-    whole, at, done = getattr(train.Training, method), rng.randrange(130, 260), False
+    owner = train.Training if hasattr(train.Training, method) else train
+    whole, at, done = getattr(owner, method), rng.randrange(130, 260), False
     acted = PendulumEnv.step
 
     def poisoned(self: train.Training, env_steps: int, *rest: Any) -> Any:
@@ -107,7 +108,7 @@ def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
 
     monkeypatch.setattr(PendulumEnv, "step", act)
     with monkeypatch.context() as patch:
-        patch.setattr(train.Training, method, poisoned)
+        patch.setattr(owner, method, poisoned)
         outcome = call(train.main, *DEBUG, *FLAGS, "--runs-root", tmp_path, "--run-id", "bad")
     assert done
     assert (outcome.code, len(outcome.err.splitlines())) == (4, 1), (what, bad, outcome.err)

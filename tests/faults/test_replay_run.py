@@ -24,15 +24,15 @@ Script = Mapping[int, list[dict[str, Any]]]
 
 def steer(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     """Have commands answered in the middle of the env steps that ``script`` names."""
-    whole = train.Training.update_policy
+    whole = train.update_policy
 
     def steered(self: train.Training, env_steps: int, settings: Any) -> None:
         whole(self, env_steps, settings)
         for number, command in enumerate(script.get(env_steps, [])):
             data = json.dumps({"id": f"{env_steps}-{number}", **command}).encode()
-            self.run_writer.control.handle(data, "x")
+            self.reports.writer.control.handle(data, "x")
 
-    monkeypatch.setattr(train.Training, "update_policy", steered)
+    monkeypatch.setattr(train, "update_policy", steered)
 
 
 def random_changes(seed: int, count: int) -> Script:
@@ -154,7 +154,7 @@ def test_a_killed_replay_keeps_what_it_was_told_itself(
         whole(self, env_steps, settings)
         if env_steps == 50:
             told = {"id": "mine", "set": {"rollout_length": 7}}
-            self.run_writer.control.handle(json.dumps(told).encode(), "x")
+            self.reports.writer.control.handle(json.dumps(told).encode(), "x")
             raise Cut
 
     with monkeypatch.context() as patch, pytest.raises(Cut):

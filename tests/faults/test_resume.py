@@ -77,9 +77,9 @@ def start_and_cut(
     *flags: str,
     launch: tuple[str, ...] = (*DEBUG, *TWIN),
 ) -> RunPaths:
-    """Start a run that is cut off in the given call of a method of Training or Learner."""
+    """Start a run that is cut off in the given call of a function of the loop or a method of Training or Learner."""
     counted = 0
-    owner = train.Training if hasattr(train.Training, method) else Learner
+    owner = next(owner for owner in (train, train.Training, Learner) if hasattr(owner, method))
     whole = getattr(owner, method)
 
     def cut(self: Any, *arguments: Any) -> Any:
@@ -167,17 +167,17 @@ def test_a_chain_of_cuts_ends_as_the_twin(
     twin: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start_and_cut(monkeypatch, tmp_path, "update_policy", 30)
-    whole, cuts = train.Training.update_policy, 0
+    whole, cuts = train.update_policy, 0
 
     def cut(self: train.Training, env_steps: int, settings: Any) -> None:
         nonlocal cuts
-        if self.run_writer.status.env_steps >= 160 + 40 * cuts and cuts < 6:
+        if self.reports.writer.status.env_steps >= 160 + 40 * cuts and cuts < 6:
             cuts += 1
-            self.snapshots.settle()
+            self.store.settle()
             raise Cut
         whole(self, env_steps, settings)
 
-    monkeypatch.setattr(train.Training, "update_policy", cut)
+    monkeypatch.setattr(train, "update_policy", cut)
     for _ in range(6):
         with pytest.raises(Cut):
             train.main(["--resume", str(run.root)])
@@ -190,15 +190,15 @@ def test_a_chain_of_cuts_ends_as_the_twin(
 def test_a_stopped_run_resumes_as_its_twin(
     twin: RunPaths, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train.Training.update_policy
+    whole = train.update_policy
 
     def stop(self: train.Training, env_steps: int, settings: Any) -> None:
         whole(self, env_steps, settings)
-        if self.run_writer.status.env_steps == 222:
-            self.run_writer.control.request_stop()
+        if self.reports.writer.status.env_steps == 222:
+            self.reports.writer.control.request_stop()
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Training, "update_policy", stop)
+        patch.setattr(train, "update_policy", stop)
         assert train.main([*DEBUG, *TWIN, "--runs-root", str(tmp_path), "--run-id", "cut"]) == 0
     run = RunPaths(tmp_path / "cut")
     status = read_status(run)
@@ -220,18 +220,18 @@ def test_a_change_answered_before_the_cut_holds_again_from_where_it_held(
     """Steer two runs alike after the checkpoint; cut one of them off."""
 
     def steered(root: Path) -> Iterator[None]:
-        whole = train.Training.update_policy
+        whole = train.update_policy
 
         def steer(self: train.Training, env_steps: int, settings: Any) -> None:
             whole(self, env_steps, settings)
-            control, at = self.run_writer.control, self.run_writer.status.env_steps
+            control, at = self.reports.writer.control, self.reports.writer.status.env_steps
             for then, setting in ((250, '"real_ratio": 0.7'), (270, '"rollout_length": 3')):
                 if at == then:
                     text = f'{{"id": "at-{then}", "set": {{{setting}}}}}'
                     control.handle(text.encode(), "x")
 
         with monkeypatch.context() as patch:
-            patch.setattr(train.Training, "update_policy", steer)
+            patch.setattr(train, "update_policy", steer)
             yield
 
     for _ in steered(tmp_path):

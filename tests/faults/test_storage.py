@@ -93,7 +93,7 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
 ) -> None:
     monkeypatch.setattr("mbpo.runs.writer.RunWriter.settle.__defaults__", (1.0,))
     monkeypatch.setattr("mbpo.saving.store.FULL_DISK_PATIENCE_S", 1.0)
-    whole = train.Training.update_policy
+    whole = train.update_policy
 
     def fill_at_1200(self: train.Training, env_steps: int, settings: object) -> None:
         whole(self, env_steps, settings)  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
             disk.fill()
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Training, "update_policy", fill_at_1200)
+        patch.setattr(train, "update_policy", fill_at_1200)
         outcome = call(train.main, *DEBUG, *STEPS, "--runs-root", disk.root, "--run-id", "r")
     assert outcome.code == 5
     assert "No space left" in outcome.err or "disk is full" in outcome.err
@@ -147,14 +147,14 @@ def test_a_read_only_file_system_is_one_line(disk: Disk, promise: Promise) -> No
 HANG = """
 import sys, time
 from mbpo import train
-whole = train.Training.update_policy
+whole = train.update_policy
 def update(self, env_steps, settings):
     whole(self, env_steps, settings)
     if env_steps == 150:
         stand_still()
 def stand_still():
     time.sleep(6)
-train.Training.update_policy = update
+train.update_policy = update
 sys.exit(train.main(sys.argv[1:]))
 """
 

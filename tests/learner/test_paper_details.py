@@ -40,6 +40,7 @@ from mbpo.sac.losses import td_target
 from mbpo.sac.networks import Actor, squash_correction
 from mbpo.settings.config import Config, resolve
 from mbpo.trust.policies.schedule import scheduled_length
+from mbpo.trust.rollout_length import RolloutLength
 
 O, A, E = 3, 2, 4  # noqa: E741
 
@@ -131,11 +132,10 @@ def test_03_rollout_length_is_linear_in_epoch_clipped_and_floored() -> None:
 
 def test_03_epochs_count_from_the_end_of_warmup() -> None:
     config = resolve({"rollout_length": "auto", "rollout_schedule": [1, 3, 1, 3]}, "debug")
-    training = object.__new__(train_module.Training)
-    training.config = config
+    length = RolloutLength(config).in_force
     auto = live_settings(config)
-    assert [training.rollout_length(s, auto) for s in (0, 100, 150, 200, 249, 250, 399)] == [1, 1, 1, 2, 2, 3, 3]
-    assert training.rollout_length(399, {**auto, "rollout_length": 7}) == 7
+    assert [length(s, auto) for s in (0, 100, 150, 200, 249, 250, 399)] == [1, 1, 1, 2, 2, 3, 3]
+    assert length(399, {**auto, "rollout_length": 7}) == 7
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])

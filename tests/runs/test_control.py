@@ -21,14 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learners import DEBUG, LearnerProcess, Outcome, answers_in, python_m, rows, wait_for
 
+from mbpo import train as loop
 from mbpo.control import main as control
 from mbpo.errors import CommandError, StorageError
+from mbpo.lifecycle.training import Training
 from mbpo.runs.command import MAX_COMMAND_BYTES, parse_command, send, wait_for_answer
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.live_control import Inbox, InForce, LiveControl
 from mbpo.runs.writer import RunWriter
 from mbpo.settings.config import LIVE_SETTINGS
-from mbpo.train import Training
 from mbpo.train import main as train
 
 Call = Callable[..., Outcome]
@@ -464,10 +465,10 @@ class Script:
         self._patch(monkeypatch)
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        refit, update, boundary = (Training.refit_and_imagine, Training.update_policy, RunWriter.at_boundary)
+        refit, update, boundary = loop.refit_and_imagine, loop.update_policy, RunWriter.at_boundary
 
         def spied_refit(training: Training, env_steps: int, order: Any) -> None:
-            self._give(training.run_writer, self.during_refit.pop(env_steps, []))
+            self._give(training.reports.writer, self.during_refit.pop(env_steps, []))
             refit(training, env_steps, order)
 
         def spied_update(training: Training, env_steps: int, settings: Any) -> None:
@@ -481,8 +482,8 @@ class Script:
                 self._give(run, self.during_save)
             return order
 
-        monkeypatch.setattr(Training, "refit_and_imagine", spied_refit)
-        monkeypatch.setattr(Training, "update_policy", spied_update)
+        monkeypatch.setattr(loop, "refit_and_imagine", spied_refit)
+        monkeypatch.setattr(loop, "update_policy", spied_update)
         monkeypatch.setattr(RunWriter, "at_boundary", spied_boundary)
 
     def _give(self, run: RunWriter, commands: list[dict[str, Any]]) -> None:

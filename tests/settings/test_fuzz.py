@@ -56,7 +56,7 @@ LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule")
 def draw(setting: Setting, rng: random.Random) -> str:
     """Return a value of the setting as the command line spells it, ends of its range included."""
     if setting.choices:
-        return rng.choice(setting.choices)
+        return rng.choice(tuple(setting.choices))
     if setting.kind is bool:
         return rng.choice(("true", "false"))
     if setting.auto and rng.random() < 0.3:

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mbpo.settings.config import Config
+from mbpo.trust.estimates import Estimates
+
+
+class Schedule:
+    """Follow the live setting ``rollout_schedule``; nothing that is measured moves it."""
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def take_in(self, estimates: Estimates) -> None:
+        """Look at nothing."""
+
+    def length(self, epoch: int, settings: Mapping[str, Any]) -> int:
+        """Return k of ``epoch`` on the schedule."""
+        return scheduled_length(epoch, settings["rollout_schedule"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the epoch says all."""
+        return {}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Remember nothing."""
 
 
 def scheduled_length(epoch: int, schedule: Sequence[float]) -> int:

@@ -1,0 +1,107 @@
+"""Start the learner of a new run, or of one that was cut off, forked or is done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mbpo.learner.learner import Learner
+from mbpo.lifecycle.command_line import Launch
+from mbpo.lifecycle.console import Console
+from mbpo.lifecycle.find_start import find_starting_point
+from mbpo.lifecycle.manifest import manifest, pin_threads
+from mbpo.lifecycle.orders import LiveOrders, RepeatedOrders
+from mbpo.lifecycle.process import learner_process
+from mbpo.lifecycle.reports import Reports
+from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status
+from mbpo.lifecycle.training import Training
+from mbpo.runs.create import create_run_dir
+from mbpo.runs.writer import RunWriter
+from mbpo.saving.store import CheckpointStore, Saved
+from mbpo.settings.config import Config
+
+Loop = Callable[[Training], bool]  # returns whether it came to its end, and was not told to stop before
+
+NO_RULE = (
+    "no termination rule for {}: a head learns from real ends when imagined rollouts end "
+    "(model/termination_error); a rule is exact, see mbpo/envs/termination.py"
+)
+
+
+def start(launch: Launch, loop: Loop) -> int:
+    """Train a new run, one that was cut off, a fork or a replay; return the exit code."""
+    config = launch.config
+    begin = find_starting_point(launch)
+    threads = pin_threads(begin.threads)
+    learner = Learner(config)  # before the directory: what cannot be built leaves no trace
+    leader = begin.load(learner)
+    facts = manifest(config, launch.toml, learner.device, threads)
+    paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
+    print(paths.root, flush=True)
+    status = new_status(config, begin)
+    with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
+        if begin.paths is None:
+            writer.write_config(launch.toml, {**facts, **begin.lineage})
+        begin.announce(writer, facts)
+        return learner_process(writer, lambda: _train(config, learner, leader, writer, begin, loop))
+
+
+def _train(
+    config: Config, learner: Learner, leader: Learner | None, writer: RunWriter, begin: StartingPoint, loop: Loop
+) -> None:
+    reports, saved, labels = Reports(writer, Console(config)), begin.saved, ["fork"]
+    if leader is not None:
+        orders, saved = _repeat(leader, reports, begin, loop)
+        if saved is None:
+            learner.close()
+            return writer.settle()
+        labels += ["requested"] if orders.checkpoint_asked else []
+        learner.load_state_dict(saved.parts)
+    store, again = _store(writer), begin.replay
+    until, evaluations = (again.until, again.evaluations) if again else (None, ())
+    training = Training(config, learner, reports, LiveOrders(writer), store, saved, until, evaluations)
+    try:
+        if saved and begin.history.of_another:
+            training.settings = begin.settings
+            for label in labels:
+                training.save(training.env_steps, label)
+        training.say()
+        writer.update(env_steps=training.env_steps)
+        writer.enter("running")
+        if learner.termination and config.algo != "sac":
+            writer.warn(training.env_steps, NO_RULE.format(config.env_id))
+        loop(training)
+        training.finish()
+        return writer.settle()
+    finally:
+        store.close()
+        learner.close()
+
+
+def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop) -> tuple[RepeatedOrders, Saved | None]:
+    """Repeat the parent's env steps up to where a fork branches off.
+
+    Returns all that the fork goes on from, or None where it was told to stop before.
+    """
+    lead_in, writer = begin.lead_in, reports.writer
+    assert lead_in is not None
+    orders = RepeatedOrders(lead_in, writer)
+    writer.enter("running")
+    repeated = Training(lead_in.config, leader, reports, orders, None, begin.saved, lead_in.until, lead_in.evaluations)
+    repeated.say()
+    try:
+        if not loop(repeated):
+            return orders, None
+        writer.end_comparison(repeated.env_steps)
+        state = repeated.loop_state(repeated.env_steps)
+        return orders, begin.branched(Saved(f"env step {repeated.env_steps}", leader.whole_state(), state, {}))
+    finally:
+        leader.close()
+
+
+def _store(writer: RunWriter) -> CheckpointStore:
+    return CheckpointStore(
+        writer.paths.checkpoints,
+        before=writer.sync,
+        saved=lambda name, at: writer.event("checkpoint", env_steps=at, checkpoint=name),
+        put_off=lambda error: writer.warn(writer.status.env_steps, f"no new checkpoint: {error}"),
+    )

@@ -1,0 +1,182 @@
+"""Hold what one run trains with, count what it does and save it; the loop itself is mbpo/train.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+
+from mbpo.errors import CheckpointError
+from mbpo.learner.learner import Learner
+from mbpo.lifecycle.orders import Orders
+from mbpo.lifecycle.reports import Reports
+from mbpo.lifecycle.timing import Profile, Stopwatch
+from mbpo.sac.interval import Interval, LossWatch
+from mbpo.saving.store import CheckpointStore, Saved
+from mbpo.settings.config import Config
+from mbpo.trust.rollout_length import RolloutLength
+
+COUNTERS = {"refits": "refits", "_evaluated_at": "evaluated_at"}  # names in a checkpoint, and here
+
+
+class Training:
+    """Hold the collaborators of one run's loop, and what it counts.
+
+    Without a ``store`` the run repeats another's env steps, up to where a fork branches off, and saves nothing.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        learner: Learner,
+        reports: Reports,
+        orders: Orders,
+        store: CheckpointStore | None,
+        saved: Saved | None = None,  # where to go on from
+        until: int | None = None,  # env step to end at, if not total_steps
+        evaluations: Collection[int] = (),  # env steps of those that the config does not ask for
+    ) -> None:
+        self.config = config
+        self.learner = learner
+        self.reports = reports
+        self.orders = orders
+        self.store = store
+        self.until = config.total_steps if until is None else until
+        waits = config.profile and learner.device.type == "cuda"
+        self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
+        path = reports.writer.paths.profile
+        self.profile = Profile(path, self.clock, config.warmup_steps) if config.profile else None
+        self.rollout_length = RolloutLength(config)
+        self.interval = Interval(learner.device)
+        self.watch = LossWatch()
+        self.env_steps = 0
+        self.settings: Mapping[str, Any] = {}  # in force
+        self.refits = 0
+        self.evaluated_at = -1
+        self._evaluations = frozenset(evaluations)
+        if saved is not None:
+            self.restore(saved)
+
+    @property
+    def phase(self) -> str:
+        """Return what the loop does between refits and evaluations."""
+        if self.store is None:
+            return "repeat"
+        return "warm-up" if self.env_steps < self.config.warmup_steps else "train"
+
+    def say(self, phase: str = "") -> None:
+        """Let the status show ``phase``, or that the loop goes on."""
+        self.reports.writer.update(phase=phase or self.phase)
+
+    def after_step(self) -> None:
+        """Report, evaluate and save where an env step and its updates make that due."""
+        config, at = self.config, self.env_steps
+        if at % config.log_every == 0:
+            self.log_interval(at, self.settings)
+        if at % config.eval_every == 0 or at in self._evaluations:
+            self.evaluate(at)
+        if at % config.checkpoint_every == 0:
+            self.save(at, "last")
+        if self.profile:
+            self.profile.step(at)
+
+    def finish(self) -> None:
+        """Evaluate and save the end."""
+        at = self.env_steps
+        self.reports.writer.update(env_steps=at)
+        if self.evaluated_at != at and at > self.config.warmup_steps:
+            self.evaluate(at)
+        self.save(at, "final")
+        if self.store is not None:
+            self.store.settle()
+        if self.profile:
+            self.reports.console.profile(self.profile.write(at))
+
+    def log_interval(self, env_steps: int, settings: Mapping[str, Any]) -> None:
+        """Write what was counted since the last such row, fetching tensors from the device once."""
+        metrics: dict[str, float | None] = {
+            "rollout/length": self.rollout_length.in_force(env_steps - 1, settings),
+            "mix/real_ratio": settings["real_ratio"],
+            **self.clock.metrics(env_steps),
+            **self.interval.metrics(env_steps, self.config.reward_scale),
+        }
+        self.reports.interval(env_steps, metrics)
+        self.say()
+        self._watch_loss(env_steps, metrics.get("sac/critic_loss"))
+
+    def evaluate(self, env_steps: int) -> None:
+        """Measure tanh(mean) actions, keep the best networks, write the figures."""
+        self.evaluated_at = env_steps
+        self.say("evaluation")
+        with self.clock("eval"):
+            report = self.learner.evaluator.run(self.learner.best_action)
+        metrics = report.metrics()
+        self.reports.evaluation(env_steps, metrics)
+        self.say()
+        if self.store is not None and self.store.is_best(metrics["eval/return_mean"]):
+            self.store.save_policy(self.learner, env_steps, metrics)
+
+    def save(self, env_steps: int, label: str) -> None:
+        """Save all that a resume needs, as it is between two env steps.
+
+        Raises:
+            DivergedError: a weight is not finite: the last good checkpoint stays the last.
+        """
+        if self.store is not None:
+            self.learner.check_finite()
+            self.store.save(self.learner, env_steps, label, self.loop_state(env_steps))
+
+    def loop_state(self, env_steps: int) -> dict[str, Any]:
+        """Return what the loop itself counts, for a checkpoint."""
+        best = self.store.best_return if self.store else -math.inf
+        return {
+            "env_steps": env_steps,
+            "settings": dict(self.settings),
+            "best_return": best if math.isfinite(best) else None,
+            "sac": self.interval.state_dict(env_steps),
+            "watch": self.watch.state_dict(),
+            "rollout_length": self.rollout_length.state_dict(),
+            "imagined_capacity": self.learner.model_buffer.capacity,
+            "seconds": self.clock.split(),
+            **{saved: getattr(self, name) for saved, name in COUNTERS.items()},
+            **self.reports.writer.position,
+        }
+
+    def restore(self, saved: Saved) -> None:
+        """Go on counting from a checkpoint, which the learner has been brought to.
+
+        Raises:
+            CheckpointError: it lacks what every version saved.
+        """
+        loop = saved.loop
+        if missing := {"sac", "watch", *COUNTERS} - loop.keys():
+            raise CheckpointError(
+                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume the run with that"
+            )
+        self.env_steps = loop["env_steps"]
+        self.interval.load_state_dict(loop["sac"])
+        self.watch.load_state_dict(loop["watch"])
+        self.rollout_length.load_state_dict(loop.get("rollout_length", {}))
+        for name, mine in COUNTERS.items():
+            setattr(self, mine, loop[name])
+        if self.store is not None:
+            self.store.go_on_from(saved)
+        self.clock.go_on_from(self.env_steps, loop["seconds"])
+        if "imagined" not in saved.parts and loop["imagined_capacity"]:
+            self.learner.model_buffer.resize(loop["imagined_capacity"])
+            length = self.rollout_length.in_force(self.env_steps - 1, loop["settings"])
+            self.learner.imagine(length, self.config.rollout_batch)
+
+    def _watch_loss(self, env_steps: int, loss: float | None) -> None:
+        """Warn where the critics begin to diverge, and keep a checkpoint from before."""
+        scale, largest = self.config.reward_scale, self.learner.real_buffer.largest_reward
+        times = loss and self.watch.alarm(env_steps, loss, lambda: scale * largest())
+        if times:
+            kept = self.store.keep_before(self.watch.healthy_at, "before_divergence") if self.store else None
+            mend = f"--fork RUN_DIR@{kept}" if kept is not None else "begin again"
+            self.reports.writer.warn(
+                env_steps,
+                f"diverging: the critics' loss is {times:,.0f} times what was usual; {mend} with a lower --critic-lr",
+            )
