@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_commands import CHECKS, FIRST, MALFORMED, put_fifo, put_folder, put_link
 from figures import Promise, figure
 from learners import ENDLESS, LearnerProcess, answers_in, wait_for
-from test_control import CHECKS, FIRST, MALFORMED, put_fifo, put_folder, put_link
 
 from mbpo.runs.command import MAX_COMMAND_BYTES, send, wait_for_answer
 from mbpo.runs.layout import RunPaths
