@@ -137,9 +137,9 @@ class Training:
             "best_return": best if math.isfinite(best) else None,
             "sac": self.interval.state_dict(env_steps),
             "watch": self.watch.state_dict(),
-            "rollout_length": self.rollout_length.state_dict(),
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
+            **({"rollout_length": remembered} if (remembered := self.rollout_length.state_dict()) else {}),
             **{saved: getattr(self, name) for saved, name in COUNTERS.items()},
             **self.reports.writer.position,
         }

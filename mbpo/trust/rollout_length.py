@@ -34,8 +34,9 @@ class RolloutLength:
         return self._policy.length(epoch, settings)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the rule remembers, for a checkpoint."""
-        return {"policy": self._config.k_policy, "state": self._policy.state_dict()}
+        """Return what the rule remembers, for a checkpoint; {} where that is nothing."""
+        state = self._policy.state_dict()
+        return {"policy": self._config.k_policy, "state": state} if state else {}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Remember it again; a fork under another rule begins with nothing, as does a run of an older version."""

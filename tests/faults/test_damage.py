@@ -126,7 +126,7 @@ def test_without_a_check_harm_is_not_found(
     name: str, tmp_path: Path, promise: Promise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, replacement = MUTANTS[name]
-    for module in ("checkpoint", "runs.sealed"):
+    for module in ("saving.checkpoint", "runs.hashes"):
         monkeypatch.setattr(target.format(module), replacement)
     monkeypatch.setattr(store_module, "Segments", partial(Segments, rows=16))
     learner, store = Learner(resolve({"total_steps": 100}, "debug")), CheckpointStore(tmp_path)

@@ -99,7 +99,7 @@ def test_pets_explores_with_its_plans() -> None:
     before = learner.streams.plan.get_state()
     step = learner.explore(uniform=False)
     learner.streams.plan.set_state(before)
-    again = learner.planner.plan(torch.from_numpy(step.obs[None]), learner.streams.plan)
+    again = learner.explorer.planner.plan(torch.from_numpy(step.obs[None]), learner.streams.plan)
     assert again[0].tolist() == step.action.tolist()
     learner.close()
 

@@ -437,7 +437,7 @@ def test_17_warmup_is_uniform_exploration_samples_and_evaluation_is_the_mean() -
     counts, _ = np.histogram(actions, bins=4, range=(-2, 2))
     assert counts.sum() == 400 and counts.min() > 70
     obs = np.repeat(learner.collector.obs[None], 8, axis=0)
-    sampled = learner.sample_policy(torch.from_numpy(obs))
+    sampled = learner.imagination.sample_policy(torch.from_numpy(obs))
     assert len(set(sampled[:, 0].tolist())) == 8
     best = learner.best_action(obs)
     assert len(set(best[:, 0].tolist())) == 1

@@ -188,9 +188,9 @@ def test_a_replayed_rollout_uses_the_model_and_policy_of_its_moment(learner: Any
     fit(graphed)
     for more in (20, 20, 1000, 1, 1):  # a thousand move the memory
         draws = graphed.streams.rollout.get_state()
-        rows, counts = (t.clone() for t in graphed._imagined(3, 20))
+        rows, counts = (t.clone() for t in graphed.imagination._at_once(3, 20))
         graphed.streams.rollout.set_state(draws)
-        wanted, alive = graphed._imagine(3, 20)
+        wanted, alive = graphed.imagination._imagine(3, 20)
         assert torch.equal(rows, wanted) and torch.equal(counts, alive)
         graphed.update_policy(0.5, 2)
         for _ in range(more):
@@ -207,12 +207,12 @@ def test_a_replayed_rollout_asks_the_termination_head_of_its_moment(learner: Any
         real.terminated[:] = (real.next_obs[:, 0].argsort().argsort() < ends).float()
         graphed.termination.fit(real_buffer.training_rows(), real_buffer.holdout_rows())
         draws = graphed.streams.rollout.get_state()
-        rows, counts = (t.clone() for t in graphed._imagined(3, 50))
+        rows, counts = (t.clone() for t in graphed.imagination._at_once(3, 50))
         graphed.streams.rollout.set_state(draws)
-        wanted, alive = graphed._imagine(3, 50)
+        wanted, alive = graphed.imagination._imagine(3, 50)
         assert torch.equal(rows, wanted) and torch.equal(counts, alive)
         shares.append(float(rows[..., -1].mean()))
-    assert graphed._imagined._replay is not None
+    assert graphed.imagination._at_once._launch is not None
     assert shares[:3] == [0, 0, 0] and len({*shares[3:]} - {0}) == 3
 
 
