@@ -56,6 +56,15 @@ class DynamicsEnsemble(nn.Module):
         self.register_buffer("scale", torch.ones(width))  # std of the targets, in output units
 
     @property
+    def plain(self) -> EnsembleMLP | None:
+        """Return the network where there is nothing besides it and the bounds, as the op needs; else None."""
+        return self.net if type(self) is DynamicsEnsemble else None
+
+    def per_member(self) -> list[Tensor]:
+        """Return every learned tensor that each member has its own part of, all [E, ...]."""
+        return list(self.net.named_layers().values())
+
+    @property
     def members(self) -> int:
         """Return E."""
         return self.net.members

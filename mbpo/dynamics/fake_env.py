@@ -40,7 +40,8 @@ class FakeEnv:
         pick = torch.randint(len(model.elites), (rows,), generator=generator, device=device)
         x, member = torch.cat((obs, action), dim=1), model.elites[pick]
         noise = torch.randn((rows, 1 + obs.shape[1]), generator=generator, device=device)
-        take = self._launch if x.is_cuda and native.serves(x, model.net.sizes) else self._sample
+        launches = x.is_cuda and model.plain is not None and native.serves(x, model.net.sizes)
+        take = self._launch if launches else self._sample
         reward, next_obs = take(x, member, noise)
         return reward, next_obs, self.terminates(obs, action, next_obs)
 

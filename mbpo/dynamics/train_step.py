@@ -11,6 +11,7 @@ from torch import Tensor
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.ops import native
 from mbpo.ops.adam import AdamState, numbers, step_if_finite
+from mbpo.ops.native import BuildInfo
 
 if native.AVAILABLE:
     from mbpo.ops import compiled
@@ -54,10 +55,20 @@ class TrainStep:
         self.decay = layer_decay(len(ensemble.net.sizes) - 1)
         self.ensemble = ensemble
         flat = ensemble.net.flat
-        self._parameters = [flat, ensemble.min_logvar, ensemble.max_logvar]
+        first = [flat, ensemble.min_logvar, ensemble.max_logvar]  # in the op's order
+        self._parameters = [*first, *(p for p in ensemble.parameters() if all(p is not known for known in first))]
         # capturable: torch's own Adam has to be told that a CUDA graph may hold it
         self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
-        self._fused = backend != "torch" and native.serves(flat, ensemble.net.sizes)
+        self.backend = self._choose(backend)
+        self._fused = self.backend.backend == "cpp"
+
+    def _choose(self, backend: str) -> BuildInfo:
+        op, net = "ensemble_train_step", self.ensemble.plain
+        if net is None:
+            return BuildInfo(op, "torch", f"the op knows a plain ensemble, got a {type(self.ensemble).__name__}")
+        if backend == "torch":
+            return BuildInfo(op, "torch", "backend='torch' is asked for")
+        return native.choose(op, net.flat.device, net.flat.dtype, net.sizes)
 
     def __call__(
         self,

@@ -13,7 +13,6 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
-from mbpo.ops import EnsembleMLP
 from mbpo.ops.graphs import GraphedCall, Recorder
 
 LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
@@ -47,10 +46,10 @@ class FitReport:
 class _BestWeights:
     """Remember each member's weights at its best holdout error, and whether any still improves."""
 
-    def __init__(self, net: EnsembleMLP) -> None:
-        self._parameters = list(net.named_layers().values())  # all [E, ...]
+    def __init__(self, ensemble: DynamicsEnsemble) -> None:
+        self._parameters = ensemble.per_member()
         self._best = [p.detach().clone() for p in self._parameters]
-        self.errors = torch.full((net.members,), math.inf, device=self._parameters[0].device)
+        self.errors = torch.full((ensemble.members,), math.inf, device=self._parameters[0].device)
 
     @torch.no_grad()
     def offer(self, errors: Tensor) -> Tensor:  # [E] -> [] bool
@@ -109,7 +108,7 @@ class EnsembleTrainer:
         model = self.ensemble
         inputs, labels = self._prepare(training)
         held = holdout if len(holdout) else training
-        best = _BestWeights(model.net)
+        best = _BestWeights(model)
         bootstrap = self._bootstrap(len(training))
         epoch, stale, train_nll = 0, 0, math.nan
 

@@ -13,9 +13,10 @@ from mbpo.errors import ConfigError
 from mbpo.ops.graphs import Recorder
 from mbpo.planning.cem import CEMPlanner
 from mbpo.sac.agent import SACAgent
-from mbpo.sac.networks import Actor, TwinCritic
+from mbpo.sac.networks import Actor, Critic
 from mbpo.seeding import torch_generator
 from mbpo.settings.config import Config
+from mbpo.settings.variants import CRITICS
 
 
 def resolve_device(name: str) -> torch.device:
@@ -61,7 +62,7 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     actor = build_actor(config, env, device)
     scaled = config.target_entropy
     target_entropy = -env.action_dim if scaled == "auto" else float(scaled)
-    critic = TwinCritic(
+    critic: Critic = CRITICS[config.critic].load()(
         env.obs_dim,
         env.action_dim,
         hidden=config.sac_hidden,

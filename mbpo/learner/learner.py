@@ -21,8 +21,10 @@ from mbpo.learner.explore import Explorer
 from mbpo.learner.imagine import Imagination
 from mbpo.learner.streams import Streams, restore_streams, saved_streams
 from mbpo.learner.update import PolicyUpdates
+from mbpo.ops import native
 from mbpo.ops.adam import AdamState
 from mbpo.ops.graphs import Recorder, record_cuda
+from mbpo.ops.native import BuildInfo
 from mbpo.settings.config import Config
 
 EVALUATION_SEED = 0  # the same start states in every run, so that curves differ by policy only
@@ -81,6 +83,12 @@ class Learner:
         in each batch.
         """
         return self._updates.run(real_ratio, updates)
+
+    def backends(self) -> dict[str, BuildInfo]:
+        """Return what runs each op for the networks of this learner, and why."""
+        net = self.ensemble.net
+        forward = native.choose("ensemble_mlp", net.flat.device, net.flat.dtype, net.sizes)
+        return {info.op: info for info in (forward, self.trainer.step.backend, self.agent.backend)}
 
     def networks(self) -> dict[str, dict[str, Tensor]]:
         """Return the parameters of every network by part, for a checkpoint."""

@@ -14,7 +14,7 @@ import torch
 
 import mbpo
 from mbpo import __version__
-from mbpo.ops import build_info
+from mbpo.learner.learner import Learner
 from mbpo.runs.layout import SCHEMA
 from mbpo.settings.config import Auto, Config
 from mbpo.settings.threads import auto_threads, cores
@@ -46,15 +46,15 @@ def machine() -> dict[str, Any]:
     return {"platform": platform.platform(), "cpu": _cpu_model(), "cores": cores(), "gpus": gpus}
 
 
-def manifest(config: Config, toml: str, device: torch.device, threads: int) -> dict[str, Any]:
+def manifest(learner: Learner, config: Config, toml: str, threads: int) -> dict[str, Any]:
     """Return the contents of ``manifest.json``."""
     return {
         "schema": SCHEMA,
         "versions": versions(),
         "machine": machine(),
         "threads": threads,
-        "device": str(device),
-        "op": {name: dataclasses.asdict(info) for name, info in build_info(device.type).items()},
+        "device": str(learner.device),
+        "op": {name: dataclasses.asdict(info) for name, info in learner.backends().items()},
         "git_commit": _git_commit(),
         "config_sha256": hashlib.sha256(toml.encode()).hexdigest(),
         "preset": config.preset,

@@ -34,7 +34,7 @@ def start(launch: Launch, loop: Loop) -> int:
     threads = pin_threads(begin.threads)
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     leader = begin.load(learner)
-    facts = manifest(config, launch.toml, learner.device, threads)
+    facts = manifest(learner, config, launch.toml, threads)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     print(paths.root, flush=True)
     status = new_status(config, begin)

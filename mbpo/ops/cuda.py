@@ -50,14 +50,9 @@ def takes(x: Tensor, weights: Sequence[Tensor]) -> bool:
     )
 
 
-def takes_network(flat: Tensor, *networks: Sequence[int]) -> bool:
-    """Return whether they serve whole updates of networks of these widths."""
-    return (
-        flat.is_cuda
-        and flat.dtype == torch.float32
-        and all(len(sizes) <= MOST_LAYERS + 1 and max(sizes) <= WIDEST for sizes in networks)
-        and status()[0]
-    )
+def fits(dtype: torch.dtype, *networks: Sequence[int]) -> bool:
+    """Return whether whole updates of networks of these widths fit what the operators were made for."""
+    return dtype == torch.float32 and all(len(sizes) <= MOST_LAYERS + 1 and max(sizes) <= WIDEST for sizes in networks)
 
 
 def tf32() -> bool:

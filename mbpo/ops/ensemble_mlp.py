@@ -15,7 +15,7 @@ from mbpo.ops.reference import ACTIVATIONS
 if native.AVAILABLE:
     from mbpo.ops import compiled
 
-CPP_TAKES = f"float32 or float64 on the CPU, or {cuda.TAKES}"
+CPP_TAKES = f"{native.CPU_TAKES}, or {cuda.TAKES}"
 
 
 def ensemble_mlp(
@@ -80,7 +80,7 @@ def _rounded(
 
 def _cpp_takes(x: Tensor, weights: Sequence[Tensor]) -> bool:
     if x.device.type == "cpu":
-        return x.dtype in (torch.float32, torch.float64)
+        return x.dtype in native.CPU_DTYPES
     return x.is_cuda and cuda.takes(x, weights)
 
 
@@ -89,6 +89,6 @@ def _why_not_cpp(x: Tensor, served: bool) -> str:
         return "this processor has no products of bfloat16"
     if x.is_cuda and not cuda.status()[0]:
         return cuda.status()[1]
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+    if x.device.type == "cpu" and x.dtype in native.CPU_DTYPES:
         return native.REASON
     return f"it takes {CPP_TAKES}, got {x.dtype} on {x.device}"

@@ -61,19 +61,32 @@ def say_fallback_once() -> None:
 
 
 OPS = ("ensemble_mlp", "ensemble_train_step", "sac_update")
+CPU_DTYPES = (torch.float32, torch.float64)
+CPU_TAKES = "float32 or float64 on the CPU"
+
+
+def choose(op: str, device: torch.device, dtype: torch.dtype, *networks: Sequence[int]) -> BuildInfo:
+    """Return what runs ``op`` for networks of these widths there, and why: the one place that decides."""
+    if not AVAILABLE:
+        return BuildInfo(op, "torch", REASON)
+    if device.type == "cpu":
+        return BuildInfo(op, "cpp", REASON) if dtype in CPU_DTYPES else _torch(op, f"it takes {CPU_TAKES}", dtype)
+    there, reason = cuda.status()
+    if there and not cuda.fits(dtype, *networks):
+        widest = max(max(sizes) for sizes in networks)
+        return _torch(op, f"mbpo/_cuda takes {cuda.TAKES}", f"{dtype}, {len(max(networks, key=len)) - 1} of {widest}")
+    return BuildInfo(op, "cpp" if there else "torch", reason)
 
 
 def serves(flat: Tensor, *networks: Sequence[int]) -> bool:
-    """Return whether compiled operators take whole updates of networks of these widths.
-
-    ``flat`` tells device and dtype.
-    """
-    if flat.device.type == "cpu":
-        return AVAILABLE and flat.dtype in (torch.float32, torch.float64)
-    return AVAILABLE and cuda.takes_network(flat, *networks)
+    """Return whether compiled operators take networks of these widths; ``flat`` tells device and dtype."""
+    return choose("", flat.device, flat.dtype, *networks).backend == "cpp"
 
 
 def build_info(device: str = "cpu") -> dict[str, BuildInfo]:
-    """Return, for each op, the backend it runs on by default on "cpu" or "cuda", and why."""
-    there, reason = (AVAILABLE, REASON) if device == "cpu" else cuda.status()
-    return {op: BuildInfo(op, "cpp" if there else "torch", reason) for op in OPS}
+    """Return, for each op, the backend that small networks run on by default on "cpu" or "cuda", and why."""
+    return {op: choose(op, torch.device(device), torch.float32, (1, 1)) for op in OPS}
+
+
+def _torch(op: str, takes: str, got: object) -> BuildInfo:
+    return BuildInfo(op, "torch", f"{takes}, got {got}")

@@ -11,8 +11,9 @@ from torch import Tensor
 from mbpo.data.transitions import Transitions
 from mbpo.ops import native
 from mbpo.ops.adam import AdamState, numbers, step_if_finite
+from mbpo.ops.native import BuildInfo
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
-from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, TwinCritic
+from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic
 
 if native.AVAILABLE:
     from mbpo.ops import compiled
@@ -39,7 +40,7 @@ class SACAgent:
     def __init__(
         self,
         actor: Actor,
-        critic: TwinCritic,
+        critic: Critic,
         *,
         gamma: float,
         tau: float,
@@ -58,8 +59,8 @@ class SACAgent:
         self._gamma = gamma
         self._tau = tau
         self.generator = generator
-        flat, device = actor.net.flat, actor.scale.device
-        self.log_alpha = torch.tensor(init_alpha, device=device, dtype=flat.dtype).log()
+        device, dtype = actor.scale.device, actor.scale.dtype
+        self.log_alpha = torch.tensor(init_alpha, device=device, dtype=dtype).log()
         self.log_alpha.requires_grad_()
         in_graph = device.type == "cuda"  # torch's own Adam has to be told
         self._critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph)
@@ -68,15 +69,24 @@ class SACAgent:
             fused=True,
             capturable=in_graph,
         )
-        self._fused = backend != "torch" and native.serves(flat, actor.net.sizes, critic.net.sizes)
+        self.backend = self._choose(backend)
+        self._fused = self.backend.backend == "cpp"
+
+    def _choose(self, backend: str) -> BuildInfo:
+        """Return what runs an update: the op where it knows both networks, autograd for any others."""
+        op, actor, critic = "sac_update", self.actor.plain, self.critic.plain
+        if actor is None or critic is None:
+            stranger = self.critic if critic is None else self.actor
+            return BuildInfo(op, "torch", f"the op knows plain networks, got a {type(stranger).__name__}")
+        if backend == "torch":
+            return BuildInfo(op, "torch", "backend='torch' is asked for")
+        return native.choose(op, actor.flat.device, actor.flat.dtype, actor.sizes, critic.sizes)
 
     def update(self, batch: Transitions) -> SACReport:
         """Take one gradient step on the critics, then the actor and α; move the targets by τ."""
-        flat = self.actor.net.flat
-        shape = (2, len(batch), len(self.actor.scale))
-        noise = torch.randn(
-            shape, generator=self.generator, device=flat.device, dtype=flat.dtype
-        )  # for next_obs and for obs
+        scale = self.actor.scale
+        shape = (2, len(batch), len(scale))  # for next_obs and for obs
+        noise = torch.randn(shape, generator=self.generator, device=scale.device, dtype=scale.dtype)
         return SACReport((self._compiled if self._fused else self._autograd)(batch, noise))
 
     def update_each(self, batches: Transitions) -> Tensor:  # [5]
@@ -89,13 +99,15 @@ class SACAgent:
     def adam_states(self) -> dict[str, AdamState]:
         """Return what Adam knows of the actor with log α, and of the critics."""
         return {
-            "actor": AdamState.of(self._actor_adam, [self.actor.net.flat, self.log_alpha]),
-            "critic": AdamState.of(self._critic_adam, [self.critic.net.flat]),
+            "actor": AdamState.of(self._actor_adam, [*self.actor.parameters(), self.log_alpha]),
+            "critic": AdamState.of(self._critic_adam, list(self.critic.parameters())),
         }
 
     def _compiled(self, batch: Transitions, noise: Tensor) -> Tensor:
-        states = self.adam_states()
+        states, actor_net, critic_net = self.adam_states(), self.actor.plain, self.critic.plain
+        assert actor_net is not None and critic_net is not None
         actor, critic = states["actor"], states["critic"]
+        (target,) = self.critic_target.parameters()
         of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
         values: Tensor = compiled.sac_update(
             batch.rows,
@@ -103,10 +115,10 @@ class SACAgent:
             self.actor.center,
             self.actor.scale,
             actor.with_second(critic),
-            self.critic_target.net.flat,
-            self.actor.net.sizes,
-            self.critic.net.sizes,
-            compiled.CODES[self.actor.net.activation],
+            target,
+            actor_net.sizes,
+            critic_net.sizes,
+            compiled.CODES[actor_net.activation],
             [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
             [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
         )
@@ -116,9 +128,18 @@ class SACAgent:
         alpha = self.log_alpha.detach().exp()
         values, loss_q = self._update_critic(batch, alpha, noise[0])
         log_prob, loss_pi = self._update_actor(batch, alpha, noise[1])
-        self.critic_target.net.flat.lerp_(self.critic.net.flat.detach(), self._tau)
+        self._move_target()
         parts = (loss_q, loss_pi, alpha, -log_prob.mean(), values.mean())
         return torch.stack([part.detach() for part in parts])
+
+    @torch.no_grad()
+    def _move_target(self) -> None:
+        """Move every weight of the target critics by τ; what is counted, not learned, is copied."""
+        target, critic = self.critic_target, self.critic
+        for moving, parameter in zip(target.parameters(), critic.parameters(), strict=True):
+            moving.lerp_(parameter, self._tau)
+        for held, buffer in zip(target.buffers(), critic.buffers(), strict=True):
+            held.copy_(buffer)
 
     def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

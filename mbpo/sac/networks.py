@@ -65,6 +65,11 @@ class Actor(nn.Module):
         self.register_buffer("center", (action_high + action_low) / 2)
         self.register_buffer("scale", (action_high - action_low) / 2)
 
+    @property
+    def plain(self) -> EnsembleMLP | None:
+        """Return the network where there is nothing besides it, which the op knows; a subclass is another policy."""
+        return self.net if type(self) is Actor else None
+
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:  # [N, O] -> [N, A], [N, A]
         """Return mean and log_std before tanh."""
         mean, log_std = self.net(obs[None]).squeeze(0).chunk(2, dim=-1)
@@ -95,7 +100,26 @@ class Actor(nn.Module):
         return normal_log_prob(noise, log_std) - squash_correction(z, self.scale)
 
 
-class TwinCritic(nn.Module):
+class Critic(nn.Module):
+    """Be the parent of critics: modules of two values, of whatever layers.
+
+    To add one, write a class that is made as :class:`TwinCritic` is, and give it a row in settings/variants.py.
+    """
+
+    @property
+    def plain(self) -> EnsembleMLP | None:
+        """Return the network where the critic is that and nothing else, so that the op can update it.
+
+        None, as here, sends the update to autograd.
+        """
+        return None
+
+    def forward(self, obs_action: Tensor, frozen: bool = False) -> Tensor:  # [N, O + A] -> [2, N]
+        """Return both values; ``frozen`` may cut the gradient to the weights, not to the input."""
+        raise NotImplementedError
+
+
+class TwinCritic(Critic):
     """Estimate the soft value of (obs, action) twice.
 
     Source: SAC, arXiv:1812.05905, Sec. 6.
@@ -105,6 +129,11 @@ class TwinCritic(nn.Module):
         super().__init__()
         sizes: Sequence[int] = [obs_dim + action_dim, *[hidden] * layers, 1]
         self.net = EnsembleMLP(sizes, 2, "relu", generator=generator, init="uniform")
+
+    @property
+    def plain(self) -> EnsembleMLP | None:
+        """Return the network; a subclass is another critic."""
+        return self.net if type(self) is TwinCritic else None
 
     def forward(self, obs_action: Tensor, frozen: bool = False) -> Tensor:  # [N, O+A] -> [2, N]
         """Return both values; ``frozen`` cuts the gradient to the weights, not to the input."""

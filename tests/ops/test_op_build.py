@@ -194,3 +194,17 @@ def test_the_cuda_extension_is_there_where_it_can_be_built() -> None:
     if shutil.which("nvcc") is None:
         pytest.skip("no nvcc is installed")
     assert util.find_spec("mbpo._cuda") is not None
+
+
+@pytest.mark.parametrize(
+    ("widths", "layers", "backend"), [(200, 4, "cpp"), (256, 7, "cpp"), (400, 4, "torch"), (64, 9, "torch")]
+)
+def test_what_is_wider_or_deeper_than_the_gpus_op_serves_is_said_to_run_in_torch(
+    widths: int, layers: int, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native.cuda, "status", lambda: (True, "built"))
+    monkeypatch.setattr(native, "AVAILABLE", True)
+    sizes = (14, *[widths] * layers, 24)
+    found = native.choose("ensemble_train_step", torch.device("cuda"), torch.float32, sizes)
+    assert (found.backend, found.reason == "built") == (backend, backend == "cpp")
+    assert native.choose("sac_update", torch.device("cuda"), torch.float64, (3, 4, 1)).backend == "torch"
