@@ -14,7 +14,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine
 from mbpo.dynamics.trainer import EnsembleTrainer
-from mbpo.envs.termination import never
+from mbpo.envs.rules import never
 from mbpo.ops.graphs import GraphedCall, Recorder, record_cuda
 
 TASK = TASKS["Hopper"]

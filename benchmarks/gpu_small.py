@@ -10,7 +10,7 @@ from benchmarks.gpu import TASK, moved
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.train_step import TrainStep
-from mbpo.envs.termination import never
+from mbpo.envs.rules import never
 from mbpo.ops import cuda, ensemble_mlp
 
 

@@ -14,7 +14,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.trainer import EnsembleTrainer
-from mbpo.envs.termination import never
+from mbpo.envs.rules import never
 from mbpo.ops import EnsembleMLP, ensemble_mlp, native
 from mbpo.sac.agent import SACAgent
 from mbpo.sac.networks import Actor, TwinCritic

@@ -60,7 +60,7 @@ def ours(steps: int, threads: int) -> dict[str, Any]:
     from mbpo.envs.termination import RULES
 
     gymnasium.register(ENV_ID, "benchmarks.whole_loop:make_cartpole", max_episode_steps=200)
-    RULES["Cartpole"] = lambda obs, action, next_obs: (
+    RULES[ENV_ID] = lambda obs, action, next_obs: (
         (next_obs[:, 0].abs() >= 2.4) | (next_obs[:, 2].abs() >= 24 * 3.141592653589793 / 360)
     )
     settings = {

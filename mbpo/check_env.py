@@ -11,6 +11,7 @@ from mbpo.checks.diagnostic import Diagnostic, as_text, counted
 from mbpo.checks.environment.play import play
 from mbpo.checks.environment.transitions import findings
 from mbpo.envs.make import BoxEnv
+from mbpo.envs.termination import find_rule
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
 from mbpo.settings.config import resolve
 from mbpo.settings.parser import OneLineParser
@@ -46,13 +47,15 @@ def check(env_id: str, steps: int, seed: int) -> list[Diagnostic]:
 
     Raises:
         ConfigError: there is no such environment.
-        EnvironmentFault: it cannot be made, or has no Box spaces with finite action bounds.
+        EnvironmentFault: it cannot be made, or has no Box spaces with finite action bounds; or its rule
+            was entered under another id.
     """
     env = BoxEnv(env_id)
     try:
+        rule = find_rule(env)
         played = play(env, steps, seed)
         again = play(env, min(MOST_REPLAYED, len(played)), seed)
-        return list(findings(played, again))
+        return list(findings(played, again, rule))
     finally:
         env.close()
 

@@ -101,6 +101,14 @@ class Broken(Toy):
         return super().step(action)
 
 
+class Brink(Toy):
+    """Terminate where the position is beyond 0.8."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        obs, reward, _, truncated, info = super().step(action)
+        return obs, reward, abs(self.position) > 0.8, truncated, info
+
+
 class Unmakeable(Toy):
     """Cannot be made."""
 
@@ -117,5 +125,5 @@ class Stuck(Toy):
         return super().step(action)
 
 
-for toy in (Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Unmakeable, Stuck):
+for toy in (Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Brink, Unmakeable, Stuck):
     gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)

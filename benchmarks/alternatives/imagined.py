@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.cases import ImaginedCase, Layers
-from mbpo.envs.termination import never
+from mbpo.envs.rules import never
 from mbpo.ops.reference import soft_clamp
 
 Step = tuple[Tensor, Tensor, Tensor, Tensor]

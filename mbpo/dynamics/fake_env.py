@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mbpo.dynamics.ensemble import DynamicsEnsemble
-from mbpo.envs.termination import Rule
+from mbpo.envs.rules import Rule
 from mbpo.ops import native
 
 if native.AVAILABLE:

@@ -38,7 +38,7 @@ class TerminationReport:
 
 
 class TerminationHead(nn.Module):
-    """Judge N transitions by one small network; a :data:`mbpo.envs.termination.Rule`.
+    """Judge N transitions by one small network; a :data:`mbpo.envs.rules.Rule`.
 
         ended = (f(obs, action, next_obs) > 0), that is P > ½ where both classes are as frequent
 

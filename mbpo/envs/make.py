@@ -105,6 +105,20 @@ class BoxEnv:
         limit: int | None = None if spec is None else spec.max_episode_steps
         return limit
 
+    @property
+    def registered_id(self) -> str:
+        """Return the id that ``gymnasium.register`` was given: ``Name-v0`` of ``module:Name-v0``."""
+        spec = self._env.unwrapped.spec
+        return self.env_id.rsplit(":", 1)[-1] if spec is None else str(spec.id)
+
+    def layers(self) -> Iterator[gymnasium.Env[Any, Any]]:
+        """Yield the wrappers from the outside in, and last the environment that they wrap."""
+        layer = self._env
+        while isinstance(layer, gymnasium.Wrapper):
+            yield layer
+            layer = layer.env
+        yield layer
+
     def close(self) -> None:
         """Free what the environment holds."""
         self._env.close()

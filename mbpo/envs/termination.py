@@ -1,97 +1,106 @@
-"""Say when an imagined state ends the episode: the known rule of each environment.
+"""Find the rule that says when an imagined state ends the episode.
 
 To add one for an environment of your own, write a function of (obs, action, next_obs) and enter it
-beside the environment's own registration, in the module that ``--env-id module:Name-v0`` imports:
+beside the environment's registration, under the same id:
+
+    gymnasium.register("Name-v0", ...)
 
     from mbpo.envs.termination import RULES
-    RULES["Name"] = lambda obs, action, next_obs: next_obs[:, 0] < 0.3
+    RULES["Name-v0"] = lambda obs, action, next_obs: next_obs[:, 0] < 0.3  # [N, O] -> bool [N]
 
-Without one, :mod:`mbpo.dynamics.termination_head` learns when episodes end.
+Gymnasium's own environments have theirs, whatever id they are registered under; see
+:mod:`mbpo.envs.known_rules`. Without one, :mod:`mbpo.dynamics.termination_head` learns when episodes end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 
+import gymnasium
 import torch
 from torch import Tensor
 
-Rule = Callable[[Tensor, Tensor, Tensor], Tensor]  # [N,O], [N,A], [N,O] -> [N] bool
+from mbpo.envs.known_rules import known_rule
+from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.rules import Rule
+from mbpo.errors import EnvironmentFault
+
+RULES: dict[str, Rule] = {}  # users' own, by the id that gymnasium.register was given
+ROWS = (1, 3)  # one row shows what squeeze() does
 
 
-def never(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return False for every row: Pendulum, HalfCheetah and Swimmer end by time only."""
-    return torch.zeros(next_obs.shape[0], dtype=torch.bool, device=next_obs.device)
+def find_rule(env: BoxEnv) -> Rule | None:
+    """Return the rule entered for the id of ``env``, or that of what it made; None for a stranger.
 
-
-def inverted_pendulum(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(finite ∧ |θ| ≤ 0.2); θ is next_obs[1], in radians."""
-    upright = next_obs[:, 1].abs() <= 0.2
-    return ~(upright & next_obs.isfinite().all(dim=1))
-
-
-def inverted_double_pendulum(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(height of the tip > 1 m).
-
-    height = 0.6 cos θ₁ + 0.6 cos(θ₁ + θ₂); next_obs[1:5] is sin θ₁, sin θ₂, cos θ₁, cos θ₂.
-    The environment judges by a height one stage of its integrator old, so some labels within
-    2 mm of the threshold differ.
+    Raises:
+        EnvironmentFault: a rule was entered under something like the id, which is nobody's id.
     """
-    sin_1, sin_2, cos_1, cos_2 = next_obs[:, 1:5].unbind(dim=1)
-    height = 0.6 * cos_1 + 0.6 * (cos_1 * cos_2 - sin_1 * sin_2)
-    return ~(height > 1.0)
+    mine = env.registered_id
+    if mine in RULES:
+        return RULES[mine]
+    for key in RULES:
+        if _word(key) == _word(mine) and key not in gymnasium.registry:
+            raise EnvironmentFault(
+                f'RULES expected the id given to gymnasium.register, RULES["{mine}"], got RULES["{key}"]; '
+                "a rule belongs to one environment, not to a name"
+            )
+    return known_rule(env)
 
 
-def hopper(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(z > 0.7 ∧ |angle| < 0.2 ∧ all |next_obs[1:]| < 100); (z, angle) is next_obs[:2].
+def judged(rule: Rule, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:  # [N] bool
+    """Return what ``rule`` says of N rows.
 
-    The last condition is on absolute values. Several ports compare signed ones.
+    Raises:
+        EnvironmentFault: it raised, or returned something else than bool [N] on the rows' device.
     """
-    standing = (next_obs[:, 0] > 0.7) & (next_obs[:, 1].abs() < 0.2)
-    return ~(standing & (next_obs[:, 1:].abs() < 100.0).all(dim=1))
+    try:
+        found = rule(obs, action, next_obs)
+    except Exception as error:
+        raised = f"{type(error).__name__}: {error}"
+        raise EnvironmentFault(f"the termination rule {rule_text(rule)} raised {raised}") from error
+    expected = f"bool [{len(next_obs)}] on {next_obs.device}"
+    if not isinstance(found, Tensor):
+        got = f"a {type(found).__name__}"
+    elif (found.dtype, found.shape, found.device) == (torch.bool, (len(next_obs),), next_obs.device):
+        return found
+    else:
+        got = f"{str(found.dtype).removeprefix('torch.')} {list(found.shape)} on {found.device}"
+    raise EnvironmentFault(
+        f"the termination rule {rule_text(rule)} must return {expected}, got {got}; mend it beside its RULES entry"
+    )
 
 
-def walker2d(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(0.8 < z < 2 ∧ |angle| < 1); (z, angle) is next_obs[:2]."""
-    z, angle = next_obs[:, 0], next_obs[:, 1]
-    return ~((z > 0.8) & (z < 2.0) & (angle.abs() < 1.0))
+def check_rule(rule: Rule, obs: Array, action_dim: int, device: torch.device) -> None:
+    """Try ``rule`` on rows that stay at ``obs`` [O], as imagined rollouts will call it.
+
+    Raises:
+        EnvironmentFault: it raised, returned something else than bool [N], or wrote into its rows.
+    """
+    for count in ROWS:
+        rows = torch.from_numpy(obs).to(device).repeat(count, 1)
+        parts = rows, torch.zeros(count, action_dim, device=device), rows.clone()
+        before = [part.clone() for part in parts]
+        judged(rule, *parts)
+        if not all(map(torch.equal, parts, before)):
+            raise EnvironmentFault(
+                f"the termination rule {rule_text(rule)} must leave obs, action and next_obs as they are, "
+                "and wrote into them; let it work on a clone()"
+            )
 
 
-def ant(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(finite ∧ 0.2 ≤ z ≤ 1); z is next_obs[0]."""
-    z = next_obs[:, 0]
-    return ~((z >= 0.2) & (z <= 1.0) & next_obs.isfinite().all(dim=1))
+def rule_text(rule: Rule | None) -> str:
+    """Name ``rule`` with its thresholds: ``hopper(z=(0.7, inf), ...)``, ``mine.rule``, ``learned``."""
+    if rule is None:
+        return "learned"
+    if isinstance(rule, partial):
+        given = [*map(repr, rule.args), *(f"{name}={value!r}" for name, value in rule.keywords.items())]
+        text = f"{rule_text(rule.func)}({', '.join(given)})"
+        return re.sub(r" at 0x\w+", "", text)  # another in each process
+    named = rule if hasattr(rule, "__qualname__") else type(rule)
+    return f"{named.__module__}.{named.__qualname__}".removeprefix("mbpo.envs.rules.")
 
 
-def humanoid(obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
-    """Return ¬(1 < z < 2); z is next_obs[0]."""
-    z = next_obs[:, 0]
-    return ~((z > 1.0) & (z < 2.0))
-
-
-RULES: dict[str, Rule] = {
-    "Pendulum": never,
-    "InvertedPendulum": inverted_pendulum,
-    "InvertedDoublePendulum": inverted_double_pendulum,
-    "HalfCheetah": never,
-    "Swimmer": never,
-    "Reacher": never,
-    "Pusher": never,
-    "Hopper": hopper,
-    "Walker2d": walker2d,
-    "Ant": ant,
-    "AntTruncated": ant,
-    "Humanoid": humanoid,
-    "HumanoidTruncated": humanoid,
-}
-
-
-def rule_name(env_id: str) -> str:
-    """Return ``env_id`` without its module, namespace and version, as :data:`RULES` has it."""
-    return re.sub(r"-v\d+$", "", env_id.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
-
-
-def rule_for(env_id: str) -> Rule | None:
-    """Return the rule of ``env_id``, or None for a stranger."""
-    return RULES.get(rule_name(env_id))
+def _word(env_id: str) -> str:
+    """Return ``env_id`` without module, namespace and version."""
+    return re.sub(r"^.*[:/]|-v\d+$", "", env_id)

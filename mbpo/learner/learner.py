@@ -14,7 +14,7 @@ from mbpo.dynamics.rollout import RolloutReport
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
-from mbpo.envs.termination import rule_for
+from mbpo.envs.termination import check_rule, find_rule, rule_text
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
 from mbpo.learner.explore import Explorer
@@ -39,16 +39,18 @@ class Learner:
             torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
             record = record_cuda if config.cuda_graphs else None
         env = BoxEnv(config.env_id)
-        rule, learned = rule_for(config.env_id), build_termination(config, env, self.device)
-        self.termination = None if rule else learned
+        self.rule, learned = find_rule(env), build_termination(config, env, self.device)
+        self.termination = learned if self.rule is None else None
         self.agent = build_agent(config, env, self.device)
         self.trainer = build_trainer(config, env, self.device, record)
         self.ensemble = self.trainer.ensemble
-        self.fake_env = FakeEnv(self.ensemble, rule or learned.head)
+        self.fake_env = FakeEnv(self.ensemble, learned.head if self.rule is None else self.rule)
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)
         self.collector = Collector(env, config.seed)
+        if self.rule is not None:
+            check_rule(self.rule, self.collector.obs, env.action_dim, self.device)
         self.evaluator = Evaluator(config.env_id, config.eval_episodes, EVALUATION_SEED)
         self.streams = streams = Streams.of(config.seed, self.device)
         actor, buffers = self.agent.actor, (self.real_buffer, self.model_buffer)
@@ -149,6 +151,11 @@ class Learner:
         episode = {name: tensor.numpy() for name, tensor in saved["episode"].items()}
         self.explorer.held_action = episode.pop("held_action")
         self.collector.load_state_dict(episode)
+
+    @property
+    def rule_name(self) -> str:
+        """Return the name of the termination rule in use, ``learned`` where none is known."""
+        return rule_text(self.rule)
 
     def close(self) -> None:
         """Free the environments."""

@@ -55,6 +55,7 @@ def manifest(learner: Learner, config: Config, toml: str, threads: int) -> dict[
         "threads": threads,
         "device": str(learner.device),
         "op": {name: dataclasses.asdict(info) for name, info in learner.backends().items()},
+        "termination": None if config.algo == "sac" else learner.rule_name,  # it imagines nothing
         "git_commit": _git_commit(),
         "config_sha256": hashlib.sha256(toml.encode()).hexdigest(),
         "preset": config.preset,

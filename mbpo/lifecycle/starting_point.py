@@ -18,7 +18,7 @@ from mbpo.saving.store import Saved
 from mbpo.settings.config import LIVE_SETTINGS, Auto, Config
 
 CHECKS: Mapping[str, Check] = {name: setting.check for name, setting in LIVE_SETTINGS.items()}
-MOVES_RESULTS = ("versions", "machine", "threads", "device", "op")  # of the manifest
+MOVES_RESULTS = ("versions", "machine", "threads", "device", "op", "termination")  # of the manifest
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class StartingPoint:
         return leader
 
     def branched(self, saved: Saved) -> Saved:
-        """Return what a fork begins with: its files, its best return and its seed are its own."""
+        """Return what a fork begins with: its files, best return, seed and warnings are its own."""
         parts = {k: v for k, v in saved.parts.items() if k != "streams" or not self.new_seed}
         loop = {**saved.loop, "best_return": None}
         return dataclasses.replace(saved, parts=parts, loop=loop, segments={})
@@ -132,8 +132,8 @@ class StartingPoint:
 
     def changed(self, now: Mapping[str, Any]) -> list[str]:
         """Return what may make results differ from the first attempt's, in words."""
-        then = self.manifest
-        return sorted(_changes({k: then.get(k) for k in MOVES_RESULTS}, now))
+        then = self.manifest  # of an older version, perhaps: without a key there is nothing to compare
+        return sorted(_changes({k: then[k] for k in MOVES_RESULTS if k in then}, now))
 
     def _facts(self, now: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -187,6 +187,11 @@ def new_status(config: Config, begin: StartingPoint) -> RunStatus:
 def _load(learner: Learner, saved: Saved | None) -> None:
     if saved is None:
         return
+    if learner.termination is not None and "termination" not in saved.parts:
+        raise CheckpointError(
+            f"{saved.name} was saved with a termination rule, and none is found for its environment now: "
+            "enter it in RULES, see mbpo/envs/termination.py"
+        )
     try:
         learner.load_state_dict(saved.parts)
     except (RuntimeError, KeyError, ShapeError) as error:

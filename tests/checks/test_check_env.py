@@ -147,7 +147,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
     assert levels.pop("scale") == "note"
     assert set(levels.values()) == {"ok"}
     assert "--normalize-targets true" in outcome.out
-    assert "The rule of Pendulum agrees on 5,000 of 5,000 random steps" in outcome.out
+    assert "The rule of Pendulum-v1, never, agrees on 5,000 of 5,000 random steps" in outcome.out
     assert outcome.out.splitlines()[-1] == ("no problems, 1 note. To train: python -m mbpo.train --preset pendulum")
     assert max(map(len, outcome.out.splitlines())) <= 100
 
@@ -173,7 +173,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
         ("Quirk-v0", "time limit", "ok", "the time is not in obs. truncated never cuts"),
         ("Curfew-v0", "time limit", "note", "before the time limit of 100 steps, the first"),
         ("Timeless-v0", "time limit", "note", "one endless episode"),
-        ("Mortal-v0", "termination", "note", 'RULES["Mortal"] = lambda obs, action, next_obs'),
+        ("Mortal-v0", "termination", "note", 'RULES["Mortal-v0"] = lambda obs, action, next_obs'),
         ("InvertedPendulum-v5", "termination", "ok", "agrees on 1,000 of 1,000 random steps, 1"),
         ("Quirk-v0", "determinism", "ok", "The first 500 random steps came out the same"),
         ("Moody-v0", "determinism", "note", "step 1 differs"),
@@ -194,12 +194,12 @@ def test_the_ants_forces_are_seen_and_the_paper_leaves_them_out() -> None:
 
 
 def test_a_rule_that_disagrees_is_a_problem_with_three_examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RULES, "Mortal", lambda obs, action, next_obs: next_obs[:, 0] > 0.9)
+    monkeypatch.setitem(RULES, "Mortal-v0", lambda obs, action, next_obs: next_obs[:, 0] > 0.9)
     finding = found("Mortal-v0", "termination", 3000)
     assert finding.level == "problem"
     assert len(finding.numbers["disagreements"]) == 3
     assert "ends, the rule says it goes on: next_obs = [-1." in finding.text
-    monkeypatch.setitem(RULES, "Mortal", lambda obs, action, next_obs: next_obs[:, 0].abs() > 1)
+    monkeypatch.setitem(RULES, "Mortal-v0", lambda obs, action, next_obs: next_obs[:, 0].abs() > 1)
     assert found("Mortal-v0", "termination", 3000).level == "ok"
     assert "half of the rule" in found("Mortal-v0", "termination", 1).text
 
@@ -208,12 +208,12 @@ def test_a_rule_that_disagrees_is_a_problem_with_three_examples(monkeypatch: pyt
     ("rule", "said"),
     [
         (lambda obs, action, next_obs: next_obs[:, 9] > 0, "IndexError"),
-        (lambda obs, action, next_obs: next_obs[:, :1] > 0, "expected bool [100], got"),
-        (lambda obs, action, next_obs: torch.zeros(len(obs)), "torch.float32 [100]"),
+        (lambda obs, action, next_obs: next_obs[:, :1] > 0, "must return bool [100] on cpu, got bool [100, 1]"),
+        (lambda obs, action, next_obs: torch.zeros(len(obs)), "got float32 [100]"),
     ],
 )
 def test_a_rule_that_cannot_be_used_stops_mbpo(rule: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RULES, "Mortal", rule)
+    monkeypatch.setitem(RULES, "Mortal-v0", rule)
     finding = found("Mortal-v0", "termination", 100)
     assert finding.fatal
     assert said in finding.text

@@ -14,7 +14,7 @@ import toy_envs
 from mbpo.envs.collector import Collector
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
-from mbpo.envs.termination import inverted_pendulum, never, rule_for
+from mbpo.envs.rules import inverted_pendulum, never
 from mbpo.errors import ConfigError, DivergedError, EnvironmentFault
 
 
@@ -148,24 +148,6 @@ def test_pendulum_never_ends() -> None:
     obs = torch.full((3, 3), 1e6)
     assert never(obs, obs[:, :1], obs).tolist() == [False] * 3
     assert never(obs, obs[:, :1], obs).dtype == torch.bool
-
-
-@pytest.mark.parametrize(
-    ("env_id", "rule"),
-    [
-        ("Pendulum-v1", never),
-        ("Pendulum-v0", never),
-        ("HalfCheetah-v5", never),
-        ("gymnasium:Pendulum-v1", never),
-        ("ALE/Pendulum-v1", never),
-        ("InvertedPendulum-v5", inverted_pendulum),
-        ("InvertedPendulum-v4", inverted_pendulum),
-        ("Toy-v0", None),
-        ("PendulumUpright-v1", None),
-    ],
-)
-def test_a_rule_is_found_by_name_without_namespace_and_version(env_id: str, rule: object) -> None:
-    assert rule_for(env_id) is rule
 
 
 def test_evaluation_does_not_disturb_training() -> None:

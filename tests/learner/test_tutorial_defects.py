@@ -21,7 +21,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.trainer import EnsembleTrainer
-from mbpo.envs.termination import inverted_pendulum, never
+from mbpo.envs.rules import inverted_pendulum, never
 from mbpo.learner.learner import Learner
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.settings.config import resolve

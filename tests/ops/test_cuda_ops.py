@@ -16,7 +16,7 @@ from torch import Tensor
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.train_step import TrainStep
-from mbpo.envs.termination import never
+from mbpo.envs.rules import never
 from mbpo.ops import compiled, cuda, native
 from mbpo.ops.fakes import PRECISIONS
 

@@ -74,6 +74,7 @@ def test_the_manifest_says_on_what_the_run_ran(finished_run: RunPaths) -> None:
         "threads",
         "device",
         "op",
+        "termination",
         "git_commit",
         "config_sha256",
         "preset",
@@ -85,6 +86,7 @@ def test_the_manifest_says_on_what_the_run_ran(finished_run: RunPaths) -> None:
     assert manifest["versions"]["torch"] == torch.__version__
     assert {"python", "numpy", "gymnasium", "mujoco"} < set(manifest["versions"])
     assert {"platform", "cpu", "cores", "gpus"} == set(manifest["machine"])
+    assert manifest["termination"] == "never"
     assert manifest["op"]["ensemble_mlp"]["backend"] in ("cpp", "torch")
     config = finished_run.config.read_bytes()
     assert manifest["config_sha256"] == hashlib.sha256(config).hexdigest()

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.phrases import named
 from mbpo.checks.environment.play import Played
-from mbpo.envs.termination import RULES, rule_name
 
 UNEQUAL = 10.0  # times the smallest standard deviation, from where targets are better normalised
 FIRST_SMALLEST_STD = float(np.exp(-5.0))  # of the model's Gaussians: its first min_logvar is −10
 CLIPPED_SHARE = 0.005  # of the values of a dim, exactly at its extreme
 LARGE = 1e6
 LOST_SHARE = 0.01  # of the std of Δobs, by rounding to float32
+WITHOUT_FORCES = {"Ant-v5": "mbpo/AntTruncated-v5", "Humanoid-v5": "mbpo/HumanoidTruncated-v5"}
 STEADY_SHARE = 1e-3  # of its mean, below which the std of Δobs is rounding
 
 
@@ -71,9 +71,8 @@ def _clipped(played: Played) -> Diagnostic:
         "beyond a limit is hidden, so what looks like the same (obs, action) leads to different "
         "next_obs, and the model can only answer with noise."
     )
-    shorter = f"{rule_name(played.env_id)}Truncated"
-    if shorter in RULES:
-        text += f" mbpo/{shorter}-v5 leaves forces out, as the papers do."
+    if shorter := WITHOUT_FORCES.get(played.env_id):
+        text += f" {shorter} leaves forces out, as the papers do."
     return Diagnostic("note", "clipping", text, numbers)
 
 

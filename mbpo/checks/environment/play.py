@@ -18,6 +18,7 @@ class Played:
     """Hold N real transitions in their order, and what stopped the play."""
 
     env_id: str
+    registered_id: str  # without the module that registers it
     time_limit: int | None  # env steps
     action_low: Array  # [A]
     action_high: Array  # [A]
@@ -58,6 +59,7 @@ def _stacked(env: BoxEnv, steps: list[Step], fault: str) -> Played:
     began = np.maximum.accumulate(np.where(np.roll(ends, 1), order, 1)) if count else order
     return Played(
         env_id=env.env_id,
+        registered_id=env.registered_id,
         time_limit=env.time_limit,
         action_low=env.action_low,
         action_high=env.action_high,

@@ -7,29 +7,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.columns import columns
 from mbpo.checks.environment.phrases import random_steps
 from mbpo.checks.environment.play import Played
-from mbpo.envs.termination import Rule, never, rule_for, rule_name
-from mbpo.errors import ShapeError
+from mbpo.envs.rules import Rule, never
+from mbpo.envs.termination import judged, rule_text
+from mbpo.errors import EnvironmentFault
 
 MISTAKEN_SHARE = 1e-3  # of the steps, up to which a rule may differ at its threshold
 MOST_SHOWN = 3
 WIDE = 1e3
 
 
-def findings(played: Played, again: Played) -> Iterator[Diagnostic]:
-    """Judge the transitions, and the first of them ``again``, from the same seed and actions."""
+def findings(played: Played, again: Played, rule: Rule | None) -> Iterator[Diagnostic]:
+    """Judge the transitions, the first of them ``again`` from the same seed and actions, and the rule in use."""
     yield _steps(played)
     yield _actions(played)
     if not len(played):
         return
     yield from columns(played)
     yield _time_limit(played)
-    yield _termination(played, rule_for(played.env_id))
+    yield _termination(played, rule)
     yield _repeats(played, again)
 
 
@@ -97,8 +97,8 @@ def _clock(played: Played) -> int | None:
 
 
 def _termination(played: Played, rule: Rule | None) -> Diagnostic:
-    name, terminal = rule_name(played.env_id), int(played.terminated.sum())
-    numbers: dict[str, Any] = {"terminal": terminal, "rule": rule is not None}
+    name, terminal = played.registered_id, int(played.terminated.sum())
+    numbers: dict[str, Any] = {"terminal": terminal, "rule": rule_text(rule)}
     if rule is None:
         text = (
             f"No rule is known for {name}: a learned termination head takes over, from the ends it "
@@ -108,14 +108,14 @@ def _termination(played: Played, rule: Rule | None) -> Diagnostic:
         )
         return Diagnostic("note", "termination", text, numbers)
     try:
-        judged = _judged(played, rule)
-    except Exception as error:
-        text = f"The rule of {name} raised {type(error).__name__}, as it would in training: {error}"
+        says = judged(rule, *map(torch.from_numpy, (played.obs, played.action, played.next_obs))).numpy()
+    except EnvironmentFault as error:
+        text = f"Training would stop: {error}."
         return Diagnostic("problem", "termination", text, numbers, fatal=True)
-    wrong = np.flatnonzero(judged != played.terminated)
+    wrong = np.flatnonzero(says != played.terminated)
     numbers["disagreements"] = [_disagreement(played, int(i)) for i in wrong[:MOST_SHOWN]]
     numbers["agreements"] = len(played) - len(wrong)
-    text = f"The rule of {name} agrees on {len(played) - len(wrong):,} of "
+    text = f"The rule of {name}, {rule_text(rule)}, agrees on {len(played) - len(wrong):,} of "
     text += f"{random_steps(len(played))}, {terminal:,} of them ends."
     if not len(wrong):
         if not terminal and rule is not never:
@@ -126,14 +126,6 @@ def _termination(played: Played, rule: Rule | None) -> Diagnostic:
         return Diagnostic("note", "termination", text + " So few are rounding at an edge.", numbers)
     text += " Imagined episodes would end at other states than real ones: mend the rule."
     return Diagnostic("problem", "termination", text, numbers)
-
-
-def _judged(played: Played, rule: Rule) -> NDArray[np.bool_]:  # [N]
-    parts = [torch.from_numpy(part) for part in (played.obs, played.action, played.next_obs)]
-    judged = rule(*parts)
-    if judged.dtype != torch.bool or judged.shape != (len(played),):
-        raise ShapeError(f"expected bool [{len(played)}], got {judged.dtype} {list(judged.shape)}")
-    return judged.numpy()
 
 
 def _disagreement(played: Played, index: int) -> dict[str, Any]:
