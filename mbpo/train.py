@@ -55,6 +55,7 @@ def refit_and_imagine(training: Training, env_steps: int, settings: Mapping[str,
         return
     training.say("refit")
     with training.clock("model"):
+        training.watch_rule(env_steps)
         fresh = measure_new_data(training)  # before it is trained on
         learner.real_buffer.mark_holdout(config.holdout_ratio, config.holdout_max, learner.streams.holdout)
         metrics = learner.fit()  # line 5

@@ -14,6 +14,7 @@ from mbpo.dynamics.rollout import RolloutReport
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.rule_watch import RuleWatch
 from mbpo.envs.termination import check_rule, find_rule, rule_text
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
@@ -51,6 +52,7 @@ class Learner:
         self.collector = Collector(env, config.seed)
         if self.rule is not None:
             check_rule(self.rule, self.collector.obs, env.action_dim, self.device)
+        self.rule_watch = RuleWatch(self.rule)
         self.evaluator = Evaluator(config.env_id, config.eval_episodes, EVALUATION_SEED)
         self.streams = streams = Streams.of(config.seed, self.device)
         actor, buffers = self.agent.actor, (self.real_buffer, self.model_buffer)

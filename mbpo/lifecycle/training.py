@@ -139,6 +139,7 @@ class Training:
             "watch": self.watch.state_dict(),
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
+            **({"rule_watch": counted} if (counted := self.learner.rule_watch.state_dict()) else {}),
             **({"rollout_length": remembered} if (remembered := self.rollout_length.state_dict()) else {}),
             **{saved: getattr(self, name) for saved, name in COUNTERS.items()},
             **self.reports.writer.position,
@@ -158,6 +159,7 @@ class Training:
         self.env_steps = loop["env_steps"]
         self.interval.load_state_dict(loop["sac"])
         self.watch.load_state_dict(loop["watch"])
+        self.learner.rule_watch.load_state_dict(loop.get("rule_watch", {}))  # absent where no rule is known
         self.rollout_length.load_state_dict(loop.get("rollout_length", {}))
         for name, mine in COUNTERS.items():
             setattr(self, mine, loop[name])
@@ -168,6 +170,11 @@ class Training:
             self.learner.model_buffer.resize(loop["imagined_capacity"])
             length = self.rollout_length.in_force(self.env_steps - 1, loop["settings"])
             self.learner.imagine(length, self.config.rollout_batch)
+
+    def watch_rule(self, env_steps: int) -> None:
+        """Warn where real rows that no refit has seen yet contradict the termination rule."""
+        for wrong in self.learner.rule_watch.contradictions(self.learner.real_buffer.unseen()):
+            self.reports.writer.warn(env_steps, f"{wrong} (python -m mbpo.check_env {self.config.env_id})")
 
     def _watch_loss(self, env_steps: int, loss: float | None) -> None:
         """Warn where the critics begin to diverge, and keep a checkpoint from before."""

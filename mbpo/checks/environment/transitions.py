@@ -12,11 +12,11 @@ from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.environment.columns import columns
 from mbpo.checks.environment.phrases import random_steps
 from mbpo.checks.environment.play import Played
+from mbpo.envs.rule_watch import MISTAKEN_SHARE
 from mbpo.envs.rules import Rule, never
 from mbpo.envs.termination import judged, rule_text
 from mbpo.errors import EnvironmentFault
 
-MISTAKEN_SHARE = 1e-3  # of the steps, up to which a rule may differ at its threshold
 MOST_SHOWN = 3
 WIDE = 1e3
 
