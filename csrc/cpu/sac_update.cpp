@@ -45,14 +45,16 @@ class Update {
     std::fill_n(sums_, count() * kSums, 0.0);
   }
 
-  // Where a loss or gradient is not finite the loss is reported as NaN, if not infinite; what it
-  // would have moved stays as it is.
   SacValues run() {
     const bool critics = update_critics(), actor = critics && update_actor();
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    return {total(kCriticLoss) / rows() + (critics ? 0 : nan),
-            total(kActorLoss) / rows() + (actor ? 0 : nan), static_cast<double>(alpha_),
-            -total(kLogProb) / rows(), total(kValue) / (kCritics * rows())};
+    const bool alpha = actor && update_temperature(), targets = alpha && move_targets();
+    const auto unless_left_out = [](bool moved, double value) {
+      return moved ? value : std::numeric_limits<double>::quiet_NaN();
+    };
+    return {unless_left_out(critics, total(kCriticLoss) / rows()),
+            unless_left_out(actor, total(kActorLoss) / rows()),
+            unless_left_out(alpha, static_cast<double>(alpha_)), -total(kLogProb) / rows(),
+            unless_left_out(targets, total(kValue) / (kCritics * rows()))};
   }
 
  private:
@@ -93,18 +95,21 @@ class Update {
     const double work = kCritics * flops(critic, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
     if (!finite(kCriticLoss)) return false;
-    std::atomic<bool> moved = true;
     const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz, {0, count(), all}};
+    return step(pass, work, job_.critic_state, job_.critic_adam);
+  }
+
+  bool step(const WeightPass<T>& pass, double work, const AdamState<T>& state,
+            const AdamSettings& settings) {
+    const AdamStep<T> step(kernels_, state, settings, workspace<T>(Slot::before, 3 * state.size));
+    std::atomic<bool> stays = true;
     parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
-        if (!all_finite(gradient, n)) return moved.store(false);
-        AdamRange<T> range = job_.critic_state.range(offset, n, gradient, 0.0, job_.critic_adam);
-        range.target = job_.target_parameters + offset;
-        range.tau = static_cast<T>(job_.tau);
-        kernels_.adam(range);
+        if (!step.take(offset, n, gradient, 0.0)) stays = false;
       });
     });
-    return moved;
+    step.end(stays);
+    return stays;
   }
 
   void differentiate_critics(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
@@ -170,16 +175,8 @@ class Update {
     const double work = flops(actor, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_actor(t, memory, dz); });
     if (!finite(kActorLoss)) return false;
-    std::atomic<bool> moved = true;
     const WeightPass<T> pass{kernels_, actor, actor_kept_, memory, dz, {0, count()}};
-    parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
-      pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
-        if (!all_finite(gradient, n)) return moved.store(false);
-        kernels_.adam(job_.actor_state.range(offset, n, gradient, 0.0, job_.actor_adam));
-      });
-    });
-    if (moved) update_temperature(total(kLogProb) / rows());
-    return moved;
+    return step(pass, work, job_.actor_state, job_.actor_adam);
   }
 
   void differentiate_actor(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
@@ -236,9 +233,31 @@ class Update {
   }
 
   // J = -log alpha (mean log pi + target entropy).
-  void update_temperature(double log_prob) {
-    const T gradient = static_cast<T>(-(log_prob + job_.target_entropy));
-    kernels_.adam(job_.log_alpha.range(0, 1, &gradient, 0.0, job_.alpha_adam));
+  bool update_temperature() {
+    const T gradient = static_cast<T>(-(total(kLogProb) / rows() + job_.target_entropy));
+    if (!std::isfinite(*job_.log_alpha.parameter * gradient)) return false;
+    T before[3];
+    const AdamStep<T> step(kernels_, job_.log_alpha, job_.alpha_adam, before);
+    const bool stays = step.take(0, 1, &gradient, 0.0);
+    step.end(stays);
+    return stays;
+  }
+
+  bool move_targets() {
+    constexpr int64_t kPiece = 1 << 14;
+    const int64_t size = job_.critic_state.size;
+    T* before = workspace<T>(Slot::before, size);
+    std::atomic<bool> stays = true;
+    const auto move = [&](int64_t number) {
+      const int64_t at = number * kPiece;
+      const TargetRange<T> range{std::min(kPiece, size - at), job_.critic_state.parameter + at,
+                                 job_.target_parameters + at, before + at,
+                                 static_cast<T>(job_.tau)};
+      if (!kernels_.follow(range)) stays = false;
+    };
+    parallel_.over((size + kPiece - 1) / kPiece, 3.0 * static_cast<double>(size), move);
+    if (!stays) std::copy_n(before, size, job_.target_parameters);
+    return stays;
   }
 
   // NaN where either is.

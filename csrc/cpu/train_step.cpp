@@ -48,18 +48,19 @@ void differentiate_tile(const TrainStep<T>& job, const Kernels<T>& kernels, cons
 }
 
 template <typename T>
-void update_bounds(const TrainStep<T>& job, const Kernels<T>& kernels, const TileSums& sums,
-                   int64_t tiles) {
+bool step_bounds(const AdamStep<T> (&bounds)[2], double penalty, const TileSums& sums,
+                 int64_t tiles) {
+  bool finite = true;
+  T* gradient = workspace<T>(Slot::scratch, sums.outputs);
   for (int64_t which = 0; which < 2; ++which) {
-    T* gradient = workspace<T>(Slot::scratch, sums.outputs);
     for (int64_t j = 0; j < sums.outputs; ++j) {
-      double sum = which == 0 ? -job.penalty : job.penalty;
+      double sum = which == 0 ? -penalty : penalty;
       for (int64_t t = 0; t < tiles; ++t) sum += sums.bounds(t)[which * sums.outputs + j];
       gradient[j] = static_cast<T>(sum);
     }
-    const AdamState<T>& bound = which == 0 ? job.minimum : job.maximum;
-    kernels.adam(bound.range(0, sums.outputs, gradient, 0.0, job.adam));
+    finite &= bounds[which].take(0, sums.outputs, gradient, 0.0);
   }
+  return finite;
 }
 
 }  // namespace
@@ -85,19 +86,22 @@ void train_step(const TrainStep<T>& job, const Kernels<T>& kernels, const Parall
   for (int64_t t = 0; t < count; ++t) losses[tiles[t].member] += *sums.loss(t);
   const auto finite = [](double loss) { return std::isfinite(static_cast<T>(loss)); };
   if (!std::all_of(losses, losses + network.members, finite)) return;  // nothing moves
-  update_bounds(job, kernels, sums, count);
 
+  T* before = workspace<T>(Slot::before, 3 * (job.parameters.size + 2 * outputs));
+  const AdamStep<T> step(kernels, job.parameters, job.adam, before);
+  T* rest = before + 3 * job.parameters.size;
+  const AdamStep<T> bounds[] = {{kernels, job.minimum, job.adam, rest},
+                                {kernels, job.maximum, job.adam, rest + 3 * outputs}};
+  std::atomic<bool> stays = step_bounds(bounds, job.penalty, sums, count);
   const WeightPass<T> pass{kernels, network, record,
                            memory,  rows,    tile_offsets(tiles, network.members)};
-  std::atomic<bool> moved = true;
   parallel.over(pass.count(), work, [&](int64_t number) {
     pass.run(number, [&](int64_t layer, int64_t offset, int64_t n, const T* gradient, bool bias) {
-      if (!all_finite(gradient, n)) return moved.store(false);
-      const double decay = bias ? 0.0 : job.decay[layer];
-      kernels.adam(job.parameters.range(offset, n, gradient, decay, job.adam));
+      if (!step.take(offset, n, gradient, bias ? 0.0 : job.decay[layer])) stays = false;
     });
   });
-  if (!moved) losses[0] = std::numeric_limits<double>::quiet_NaN();
+  for (const AdamStep<T>* each : {&step, &bounds[0], &bounds[1]}) each->end(stays);
+  if (!stays) losses[0] = std::numeric_limits<double>::quiet_NaN();
 }
 
 template void train_step(const TrainStep<float>&, const Kernels<float>&, const Parallel&, double*);

@@ -1,6 +1,6 @@
-// One update of soft actor-critic in five launches: critic_rows, weight_gradient with Adam and the
-// targets' move, actor_rows, weight_gradient with Adam, finish_sac. mbpo/sac/losses.py and
-// mbpo/sac/agent.py define the arithmetic.
+// One update of soft actor-critic in six launches: critic_rows, weight_gradient, step_critics,
+// actor_rows, weight_gradient, finish_sac. mbpo/sac/losses.py and mbpo/sac/agent.py define the
+// arithmetic.
 #pragma once
 
 #include "adam.cuh"
@@ -12,6 +12,9 @@ namespace mbpo::cuda {
 
 constexpr int kCritics = 2;
 
+// What moves, in this order.
+enum SacPart { kOfCritics, kOfActor, kOfAlpha, kOfTargets, kSacParts };
+
 // What each block adds up over its rows.
 enum SacSum { kCriticLoss, kValue, kActorLoss, kLogProb, kSacSums };
 
@@ -22,14 +25,44 @@ struct SacJob {
   int rows, obs;                    // B, O
   const float* batch;               // [B, 2 O + A + 2]: obs, action, reward, next_obs, terminated
   const float *next_noise, *noise;  // [B, A], standard normal
-  float gamma, target_entropy;
+  float gamma, tau, target_entropy;
   AdamClock actor_clock, critic_clock, alpha_clock;
-  AdamState log_alpha;
-  float* sums;    // [4][critic_rows' blocks]
+  AdamState actor_state, critic_state, log_alpha;
+  int64_t actor_size, critic_size;
+  float *actor_gradient, *critic_gradient, *targets;  // as the parameters
+  Gate gate;
+  int blocks;     // of critic_rows, twice those of actor_rows
+  float* sums;    // [4][blocks]
   float* report;  // [5]: critic loss, actor loss, alpha, entropy, mean Q
 
   __device__ __host__ int tiles(int tile_rows) const { return (rows + tile_rows - 1) / tile_rows; }
   __device__ __host__ int width() const { return 2 * obs + policy.actions + 2; }
+
+  __device__ __forceinline__ double mean(SacSum which) const {
+    const int summed = which == kCriticLoss || which == kValue ? blocks : blocks / kCritics;
+    double sum = 0.0;
+    for (int b = 0; b < summed; ++b) sum += sums[which * blocks + b];
+    return sum / rows;
+  }
+  // J = -log alpha (mean log pi + target entropy)
+  __device__ __forceinline__ float alpha_gradient() const {
+    return static_cast<float>(-(mean(kLogProb) + target_entropy));
+  }
+  __device__ __forceinline__ float moved_target(int64_t at) const {
+    return targets[at] + tau * (critic_state.parameter[at] - targets[at]);
+  }
+
+  // By one block, while weight_gradient looks at the rest of the part.
+  __device__ __forceinline__ void look(int part) const {
+    if (threadIdx.x > 0) return;
+    const SacSum loss = part == kOfCritics ? kCriticLoss : kActorLoss;
+    if (!finite(static_cast<float>(mean(loss)))) gate.close(part);
+    if (part == kOfCritics) return;
+    const float gradient = alpha_gradient();
+    const bool alpha = finite(*log_alpha.parameter * gradient) &&
+                       stepped(log_alpha, alpha_clock, 0, gradient).finite();
+    if (!alpha) gate.close(kOfAlpha);
+  }
 };
 
 // What a block keeps beside the tile, in shared memory: [rows][A] and [rows] numbers.
@@ -142,8 +175,13 @@ __device__ __forceinline__ void soft_target(const SacJob& job, const Tile& rows,
 // A block for each critic and tile of rows; both find the target.
 template <typename S, Precision P>
 __global__ void __launch_bounds__(kThreads, 1) critic_rows(const __grid_constant__ SacJob job) {
-  if (blockIdx.x == 0 && threadIdx.x == 0) job.critic_clock.advance();
-  const int block = static_cast<int>(blockIdx.x), blocks = kCritics * job.tiles(S::kRows);
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    job.gate.reset(kSacParts);
+    job.critic_clock.prepare();
+    job.actor_clock.prepare();
+    job.alpha_clock.prepare();
+  }
+  const int block = static_cast<int>(blockIdx.x), blocks = job.blocks;
   const Tile tile = find_tile({kCritics, job.rows, nullptr, nullptr}, S::kRows, block);
   const Tile rows = {0, tile.first - int64_t(tile.member) * job.rows, tile.count};
   const SacScratch scratch = make_sac_scratch<S>(job);
@@ -170,11 +208,7 @@ __global__ void __launch_bounds__(kThreads, 1) critic_rows(const __grid_constant
 // A block for each tile of rows.
 template <typename S, Precision P>
 __global__ void __launch_bounds__(kThreads, 1) actor_rows(const __grid_constant__ SacJob job) {
-  if (blockIdx.x == 0 && threadIdx.x == 0) {
-    job.actor_clock.advance();
-    job.alpha_clock.advance();
-  }
-  const int block = static_cast<int>(blockIdx.x), blocks = kCritics * job.tiles(S::kRows);
+  const int block = static_cast<int>(blockIdx.x), blocks = job.blocks;
   const int actions = job.policy.actions, obs = job.obs;
   const Tile tile = find_tile({1, job.rows, nullptr, nullptr}, S::kRows, block);
   const SacScratch scratch = make_sac_scratch<S>(job);
@@ -237,24 +271,36 @@ __global__ void __launch_bounds__(kThreads, 1) actor_rows(const __grid_constant_
   backward<S, P>(job.actor, tile, scratch.net, job.actor_record, true, false);
 }
 
-// One block, of which one thread works: the temperature's step and the report.
-//   J = -log alpha (mean log pi + target entropy)
-template <typename S>
-__global__ void __launch_bounds__(kThreads, 1) finish_sac(const __grid_constant__ SacJob job) {
-  if (threadIdx.x > 0) return;
-  const int blocks = kCritics * job.tiles(S::kRows);
-  const auto mean = [&](SacSum which, int summed) {
-    double sum = 0.0;
-    for (int b = 0; b < summed; ++b) sum += job.sums[which * blocks + b];
-    return sum / job.rows;
-  };
-  const double log_prob = mean(kLogProb, job.tiles(S::kRows));
-  job.report[0] = static_cast<float>(mean(kCriticLoss, blocks));
-  job.report[1] = static_cast<float>(mean(kActorLoss, job.tiles(S::kRows)));
-  job.report[2] = expf(*job.log_alpha.parameter);
-  job.report[3] = static_cast<float>(-log_prob);
-  job.report[4] = static_cast<float>(mean(kValue, blocks) / kCritics);
-  adam(job.log_alpha, job.alpha_clock, 0, static_cast<float>(-(log_prob + job.target_entropy)), 0);
+// A thread for each number of the critics: their step, and a look at their targets'.
+[[maybe_unused]] static __global__ void __launch_bounds__(kThreads, 1)
+    step_critics(const __grid_constant__ SacJob job) {
+  const int64_t at = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  if (at >= job.critic_size || !job.gate.open(kOfCritics)) return;
+  adam(job.critic_state, job.critic_clock, at, job.critic_gradient[at]);
+  if (!finite(job.moved_target(at))) job.gate.close(kOfTargets);
+  if (at == 0) job.critic_clock.count();
+}
+
+// A thread for each number of the actor or the critics, whichever are more: the actor's step, the
+// targets' move, and by the first one the temperature's step and the report.
+[[maybe_unused]] static __global__ void __launch_bounds__(kThreads, 1)
+    finish_sac(const __grid_constant__ SacJob job) {
+  const Gate& gate = job.gate;
+  const int64_t at = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  if (at < job.actor_size && gate.open(kOfActor)) {
+    adam(job.actor_state, job.actor_clock, at, job.actor_gradient[at]);
+  }
+  if (at < job.critic_size && gate.open(kOfTargets)) job.targets[at] = job.moved_target(at);
+  if (at > 0) return;
+  job.report[0] = gate.unless_left_out(kOfCritics, job.mean(kCriticLoss));
+  job.report[1] = gate.unless_left_out(kOfActor, job.mean(kActorLoss));
+  job.report[2] = gate.unless_left_out(kOfAlpha, expf(*job.log_alpha.parameter));
+  job.report[3] = static_cast<float>(-job.mean(kLogProb));
+  job.report[4] = gate.unless_left_out(kOfTargets, job.mean(kValue) / kCritics);
+  if (gate.open(kOfActor)) job.actor_clock.count();
+  if (!gate.open(kOfAlpha)) return;
+  adam(job.log_alpha, job.alpha_clock, 0, job.alpha_gradient());
+  job.alpha_clock.count();
 }
 
 }  // namespace mbpo::cuda

@@ -42,11 +42,15 @@ class States {
   Tensor corrections_;
 };
 
-void launch_weights(const Device& device, const WeightJob<AdamUpdate>& job, bool tf32) {
-  device.launch(tf32 ? weight_gradient<Precision::tf32, AdamUpdate>
-                     : weight_gradient<Precision::fp32, AdamUpdate>,
+template <typename Job>
+void launch_weights(const Device& device, const WeightJob<AdamUpdate<Job>>& job, bool tf32) {
+  device.launch(tf32 ? weight_gradient<Precision::tf32, AdamUpdate<Job>>
+                     : weight_gradient<Precision::fp32, AdamUpdate<Job>>,
                 count_squares(job.network), kSquareBytes, job);
 }
+
+// Blocks with a thread for each of so many numbers.
+int64_t blocks_for(int64_t numbers) { return (numbers + kThreads - 1) / kThreads; }
 
 // Memory for a record of R rows, from place `at` of one tensor on.
 Record record_in(const RecordPlan& plan, const Tensor& memory, int64_t at) {
@@ -88,9 +92,14 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
   const RecordPlan plan(job.network, members * batch, false);
   const Tensor memory = empty(inputs, {plan.kept_size() + plan.added_size()});
   job.record = record_in(plan, memory, 0);
-  const int64_t blocks = members * job.tiles(S::kRows);
-  const Tensor sums = empty(inputs, {blocks * kBlockSums * outputs});
+  job.blocks = static_cast<int>(members) * job.tiles(S::kRows);
+  job.all = states.state(0);
+  job.size = parameters[0].numel();
+  const Tensor sums = empty(inputs, {job.blocks * kBlockSums * outputs}),
+               gradient = empty(inputs, {job.size}), closed = empty(inputs, {1});
   job.block_sums = floats(sums);
+  job.gradient = floats(gradient);
+  job.gate = {floats(closed)};
   job.clock = states.clock(0, adam, 0);
   job.minimum = states.state(1);
   job.maximum = states.state(2);
@@ -98,15 +107,13 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
   job.bound_steps[1] = floats(steps[2]);
   job.penalty = static_cast<float>(penalty);
   job.losses = floats(losses);
-  WeightJob<AdamUpdate> weights{job.network, job.routing(), job.record, {}};
-  weights.update.state = states.state(0);
-  weights.update.clock = job.clock;
-  std::copy(decay.begin(), decay.end(), weights.update.decay);
+  AdamUpdate<TrainJob> update{job.all, job.clock, {}, job.gradient, 0, job};
+  std::copy(decay.begin(), decay.end(), update.decay);
 
-  device.launch(tf32 ? train_rows<S, Precision::tf32> : train_rows<S, Precision::fp32>, blocks,
+  device.launch(tf32 ? train_rows<S, Precision::tf32> : train_rows<S, Precision::fp32>, job.blocks,
                 shared_bytes<S>(job.network.widest(), true), job);
-  launch_weights(device, weights, tf32);
-  device.launch(finish_training<S>, 1, 0, job);
+  launch_weights<TrainJob>(device, {job.network, job.routing(), job.record, update}, tf32);
+  device.launch(finish_training, blocks_for(job.size), 0, job);
   return losses;
 }
 
@@ -155,30 +162,43 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   job.next_noise = floats(dense_noise);
   job.noise = job.next_noise + rows * actions;
   job.gamma = static_cast<float>(numbers[0]);
+  job.tau = static_cast<float>(numbers[1]);
   job.target_entropy = static_cast<float>(numbers[2]);
   job.actor_clock = states.clock(0, adam, 0);
   job.critic_clock = states.clock(1, adam, 4);
   job.alpha_clock = states.clock(2, adam, 8);
+  job.actor_state = states.state(0);
+  job.critic_state = states.state(1);
   job.log_alpha = states.state(2);
-  const int64_t tiles = job.tiles(S::kRows);
-  const Tensor sums = empty(batch, {kSacSums * kCritics * tiles});
+  job.actor_size = parameters[0].numel();
+  job.critic_size = critic_size;
+  job.blocks = kCritics * job.tiles(S::kRows);
+  const Tensor sums = empty(batch, {kSacSums * job.blocks}), closed = empty(batch, {kSacParts}),
+               actor_gradient = empty(batch, {job.actor_size}),
+               critic_gradient = empty(batch, {critic_size});
+  job.actor_gradient = floats(actor_gradient);
+  job.critic_gradient = floats(critic_gradient);
+  job.targets = floats(target);
+  job.gate = {floats(closed)};
   job.sums = floats(sums);
   job.report = floats(report);
 
   const size_t bytes = sac_shared_bytes<S>(job);
-  const auto learn = [&](const Network& network, const Record& record, size_t which,
-                         const AdamClock& clock, float* move) {
+  const auto look = [&](const Network& network, const Record& record,
+                        const AdamUpdate<SacJob>& update) {
     const Routing routing{network.members, job.rows, nullptr, nullptr};
-    const AdamUpdate update{states.state(which), clock, {}, move, static_cast<float>(numbers[1])};
-    launch_weights(device, {network, routing, record, update}, tf32);
+    launch_weights<SacJob>(device, {network, routing, record, update}, tf32);
   };
   device.launch(tf32 ? critic_rows<S, Precision::tf32> : critic_rows<S, Precision::fp32>,
-                kCritics * tiles, bytes, job);
-  learn(job.critic, job.critic_record, 1, job.critic_clock, floats(target));
-  device.launch(tf32 ? actor_rows<S, Precision::tf32> : actor_rows<S, Precision::fp32>, tiles,
-                bytes, job);
-  learn(job.actor, job.actor_record, 0, job.actor_clock, nullptr);
-  device.launch(finish_sac<S>, 1, 0, job);
+                job.blocks, bytes, job);
+  look(job.critic, job.critic_record,
+       {job.critic_state, job.critic_clock, {}, job.critic_gradient, kOfCritics, job});
+  device.launch(step_critics, blocks_for(critic_size), 0, job);
+  device.launch(tf32 ? actor_rows<S, Precision::tf32> : actor_rows<S, Precision::fp32>,
+                job.blocks / kCritics, bytes, job);
+  look(job.actor, job.actor_record,
+       {job.actor_state, job.actor_clock, {}, job.actor_gradient, kOfActor, job});
+  device.launch(finish_sac, blocks_for(std::max(job.actor_size, critic_size)), 0, job);
   return report;
 }
 

@@ -2,8 +2,7 @@
 //
 //   dW [I, J] = inputsᵀ dz,  db [J] = Σ dz,  over all rows of the member
 //
-// Each finished number goes to `update` at once: to memory, or to Adam. The gradient as a whole
-// need not exist.
+// Each finished number goes to `update` at once, which keeps it and may look at what comes of it.
 #pragma once
 
 #include "rows.cuh"
@@ -20,6 +19,7 @@ struct StoreGradient {
   float* weights[kMostLayers];  // [E, I, J]
   float* biases[kMostLayers];   // [E, J]
 
+  __device__ __forceinline__ void begin() const {}
   __device__ __forceinline__ void weight(const Network& network, int layer, int member, int i,
                                          int j, float gradient) const {
     const int64_t width = network.widths[layer + 1];
@@ -68,6 +68,7 @@ template <Precision P, typename Update>
 __global__ void __launch_bounds__(kThreads, 1)
     weight_gradient(const __grid_constant__ WeightJob<Update> job) {
   constexpr int kWarpsM = 4, kNBlocks = 4;
+  if (blockIdx.x == 0) job.update.begin();
   const Square square = find_square(job.network, blockIdx.x);
   const int inputs = job.network.widths[square.layer], width = job.network.widths[square.layer + 1];
   const int64_t begin = job.routing.begin(square.member);

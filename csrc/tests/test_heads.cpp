@@ -186,8 +186,14 @@ void test_sample_backward(const Kernels<T>& kernels, int64_t actions) {
 }
 
 template <typename T>
-void test_adam(const Kernels<T>& kernels, int64_t n, bool with_target) {
+std::vector<T> copy_of(Buffer<T>& buffer) {
+  return {buffer.data(), buffer.data() + buffer.size()};
+}
+
+template <typename T>
+void test_adam(const Kernels<T>& kernels, int64_t n) {
   Buffer<T> parameter(n, 1), gradient(n, 2), moment(n, 3), second(n, 1), target(n, 1);
+  Buffer<T> before(3 * n + 2, 1), target_before(n, 3);
   parameter.waves(1);
   moment.waves(2, 0);
   second.waves(3, 0);
@@ -199,17 +205,25 @@ void test_adam(const Kernels<T>& kernels, int64_t n, bool with_target) {
     gradient.waves(10 + step, 0.1);
     gradient.data()[0] = 0;
     const double one = 1 - std::pow(beta1, step), two = 1 - std::pow(beta2, step);
-    kernels.adam({n, parameter.data(), gradient.data(), moment.data(), second.data(),
-                  static_cast<T>(decay), static_cast<T>(rate / one),
-                  static_cast<T>(1 / std::sqrt(two)), static_cast<T>(beta1), static_cast<T>(beta2),
-                  static_cast<T>(epsilon), with_target ? target.data() : nullptr,
-                  static_cast<T>(tau)});
+    const std::vector<T> old[] = {copy_of(parameter), copy_of(moment), copy_of(second)};
+    const std::vector<T> old_target = copy_of(target);
+    const bool finite = kernels.adam(
+        {n, parameter.data(), gradient.data(), moment.data(), second.data(), before.data(), n + 1,
+         static_cast<T>(decay), static_cast<T>(rate / one), static_cast<T>(1 / std::sqrt(two)),
+         static_cast<T>(beta1), static_cast<T>(beta2), static_cast<T>(epsilon)});
+    const bool follows = kernels.follow(
+        {n, parameter.data(), target.data(), target_before.data(), static_cast<T>(tau)});
+    expect(finite && follows, "a finite step is called so");
     for (int64_t i = 0; i < n; ++i) {
+      for (int which = 0; which < 3; ++which) {
+        expect(before[which * (n + 1) + i] == old[which][i], "kept from before the step");
+      }
+      expect(target_before[i] == old_target[i], "the target kept from before the step");
       const double g = gradient[i] + decay * p[i];
       m[i] = beta1 * m[i] + (1 - beta1) * g;
       v[i] = beta2 * v[i] + (1 - beta2) * g * g;
       p[i] -= rate * (m[i] / one) / (std::sqrt(v[i] / two) + epsilon);
-      if (with_target) mean_p[i] += tau * (p[i] - mean_p[i]);
+      mean_p[i] += tau * (p[i] - mean_p[i]);
     }
   }
   const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-14;
@@ -219,6 +233,40 @@ void test_adam(const Kernels<T>& kernels, int64_t n, bool with_target) {
     expect_near("second moment", second[i], v[i], tolerance);
     expect_near("target", target[i], mean_p[i], tolerance);
   }
+}
+
+// Put a number that is not finite, or whose square is not, in one place of each operand.
+template <typename T>
+void test_adam_that_is_not_finite(const Kernels<T>& kernels, int64_t n, int64_t place) {
+  const T largest = std::numeric_limits<T>::max(), infinity = static_cast<T>(kInfinity);
+  const T square = std::sqrt(largest) * 100, nan = static_cast<T>(kNaN);
+  const auto step = [&](int operand, T bad) {
+    Buffer<T> numbers[] = {Buffer<T>(n, 1), Buffer<T>(n, 2), Buffer<T>(n, 3), Buffer<T>(n, 1)};
+    Buffer<T> before(3 * n);
+    for (Buffer<T>& each : numbers) each.waves(1);
+    for (int64_t i = 0; i < n; ++i) numbers[3][i] = std::abs(numbers[3][i]);
+    numbers[operand][place] = bad;
+    return kernels.adam({n, numbers[0].data(), numbers[1].data(), numbers[2].data(),
+                         numbers[3].data(), before.data(), n, T(0), T(1e-3), T(1), T(0.9), T(0.999),
+                         T(1e-8)});
+  };
+  for (int operand = 0; operand < 4; ++operand) {
+    for (const T bad : {nan, infinity, -infinity}) {
+      expect(!step(operand, bad), "not finite, in operand " + std::to_string(operand));
+    }
+  }
+  expect(!step(1, square) && !step(1, -square), "a second moment that overflows");
+  expect(step(0, largest) && step(2, T(1e10)) && step(3, largest), "large and finite");
+
+  Buffer<T> parameter(n), target(n), before(n);
+  parameter.waves(1);
+  target.waves(2);
+  target[place] = -largest;
+  expect(kernels.follow({n, parameter.data(), target.data(), before.data(), T(0.5)}), "far apart");
+  target[place] = -largest;
+  parameter[place] = largest;
+  expect(!kernels.follow({n, parameter.data(), target.data(), before.data(), T(0.5)}),
+         "a target that overflows");
 }
 
 }  // namespace
@@ -232,8 +280,10 @@ int main() {
       test_sample_backward(kernels, features);
     }
     for (const int64_t n : {1, 7, 16, 33, 1000}) {
-      test_adam(kernels, n, false);
-      test_adam(kernels, n, true);
+      test_adam(kernels, n);
+      for (const int64_t place : {int64_t(0), n / 2, n - 1}) {
+        test_adam_that_is_not_finite(kernels, n, place);
+      }
     }
   });
   each_kernels_of<double>("double", test_head_differences);

@@ -11,13 +11,13 @@ template <typename T>
 Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& center,
                      const Tensor& scale, const std::vector<Tensor>& parameters,
                      const std::vector<Tensor>& moments, const std::vector<Tensor>& second_moments,
-                     const Tensor& target, const std::vector<int64_t>& actor_widths,
+                     const std::vector<Tensor>& steps, const Tensor& target,
+                     const std::vector<int64_t>& actor_widths,
                      const std::vector<int64_t>& critic_widths, Activation activation,
                      const std::vector<double>& numbers, const std::vector<AdamSettings>& adam) {
   const int64_t rows = batch.size(0), actions = actor_widths.back() / 2;
-  const auto state = [&](int64_t which) {
-    return AdamState<T>{data<T>(parameters[which]), data<T>(moments[which]),
-                        data<T>(second_moments[which])};
+  const auto state = [&](size_t which) {
+    return adam_state<T>(which, parameters, moments, second_moments, steps);
   };
   const auto critic = [&](const Tensor& flat) {
     return network_in<T>(data<const T>(flat), critic_widths, kCritics, activation);
@@ -64,10 +64,9 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
 
 Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
-                  std::vector<Tensor> second_moments, Tensor target,
+                  std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
-                  int64_t step) {
+                  int64_t activation, std::vector<double> numbers, std::vector<double> adam) {
   check_float(batch, "batch");
   check_widths(actor_widths, activation);
   check_widths(critic_widths, activation);
@@ -87,13 +86,14 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
               {flat_size(actor_widths, 1), critic_size, 1});
   check_state(batch, {target, center, scale}, {}, {}, {critic_size, actions, actions});
   STD_TORCH_CHECK(numbers.size() == 5 && adam.size() == 12, "5 numbers and 12 of adam expected");
+  check_steps(steps, parameters.size());
   std::vector<AdamSettings> settings;
   for (int64_t i = 0; i < 12; i += 4) {
-    settings.push_back(adam_settings({adam[i], adam[i + 1], adam[i + 2], adam[i + 3]}, step));
+    settings.push_back(adam_settings({adam[i], adam[i + 1], adam[i + 2], adam[i + 3]}));
   }
   const auto run = is_double(batch) ? sac_update_as<double> : sac_update_as<float>;
-  return run(batch, noise, center, scale, parameters, moments, second_moments, target, actor_widths,
-             critic_widths, static_cast<Activation>(activation), numbers, settings);
+  return run(batch, noise, center, scale, parameters, moments, second_moments, steps, target,
+             actor_widths, critic_widths, static_cast<Activation>(activation), numbers, settings);
 }
 
 }  // namespace mbpo

@@ -5,15 +5,14 @@
 
 namespace mbpo {
 
-// Updates parameters, moments and second_moments, each (actor, critic, log_alpha), and target in
-// place; returns [5]: critic loss, actor loss, alpha, entropy, mean value. noise is [2, B, A], for
-// next_obs and obs. numbers: gamma, tau, target_entropy, log_std_min, log_std_max. adam holds
-// (learning rate, beta1, beta2, epsilon) of actor, critic and log_alpha, one after the other.
+// Updates parameters, moments, second_moments and steps, each (actor, critic, log_alpha), and
+// target in place; returns [5]: critic loss, actor loss, alpha, entropy, mean value. noise is [2,
+// B, A], for next_obs and obs. numbers: gamma, tau, target_entropy, log_std_min, log_std_max. adam
+// holds (learning rate, beta1, beta2, epsilon) of actor, critic and log_alpha, one after the other.
 Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
-                  std::vector<Tensor> second_moments, Tensor target,
+                  std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
-                  int64_t step);
+                  int64_t activation, std::vector<double> numbers, std::vector<double> adam);
 
 }  // namespace mbpo

@@ -74,16 +74,24 @@ void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
   }
 }
 
+void check_steps(const std::vector<Tensor>& steps, size_t parameters) {
+  STD_TORCH_CHECK(steps.size() == parameters, "every parameter needs its count of steps");
+  for (const Tensor& step : steps) {
+    STD_TORCH_CHECK(
+        step.is_cpu() && dtype_of(step) == aoti_torch_dtype_float32() && step.numel() == 1,
+        "a count of steps must be one float32 on the CPU");
+  }
+}
+
 int64_t flat_size(const std::vector<int64_t>& widths, int64_t members) {
   int64_t size = 0;
   for (size_t l = 0; l + 1 < widths.size(); ++l) size += members * (widths[l] + 1) * widths[l + 1];
   return size;
 }
 
-AdamSettings adam_settings(const std::vector<double>& numbers, int64_t step) {
-  STD_TORCH_CHECK(numbers.size() == 4 && step > 0,
-                  "adam must be (learning rate, beta1, beta2, epsilon), and step at least 1");
-  return {numbers[0], numbers[1], numbers[2], numbers[3], step};
+AdamSettings adam_settings(const std::vector<double>& numbers) {
+  STD_TORCH_CHECK(numbers.size() == 4, "adam must be (learning rate, beta1, beta2, epsilon)");
+  return {numbers[0], numbers[1], numbers[2], numbers[3]};
 }
 
 Parallel torch_parallel() {

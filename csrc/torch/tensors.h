@@ -52,10 +52,22 @@ void check_matrix(const Tensor& like, const Tensor& matrix, const char* name, in
 void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
                  const std::vector<Tensor>& moments, const std::vector<Tensor>& second_moments,
                  const std::vector<int64_t>& lengths);
+// Counts of steps, one for each of so many parameters.
+void check_steps(const std::vector<Tensor>& steps, size_t parameters);
 // Numbers in the flat parameter of a network.
 int64_t flat_size(const std::vector<int64_t>& widths, int64_t members);
 // From (learning rate, beta1, beta2, epsilon).
-AdamSettings adam_settings(const std::vector<double>& numbers, int64_t step);
+AdamSettings adam_settings(const std::vector<double>& numbers);
+
+// One parameter's part of what an optimiser holds.
+template <typename T>
+AdamState<T> adam_state(size_t which, const std::vector<Tensor>& parameters,
+                        const std::vector<Tensor>& moments,
+                        const std::vector<Tensor>& second_moments,
+                        const std::vector<Tensor>& steps) {
+  return {data<T>(parameters[which]), data<T>(moments[which]), data<T>(second_moments[which]),
+          data<float>(steps[which]), parameters[which].numel()};
+}
 
 // torch's own threads.
 Parallel torch_parallel();

@@ -8,13 +8,12 @@ namespace {
 template <typename T>
 Tensor train_step_as(const Tensor& inputs, const Tensor& targets, const Tensor& index,
                      const std::vector<Tensor>& parameters, const std::vector<Tensor>& moments,
-                     const std::vector<Tensor>& second_moments, std::vector<int64_t> widths,
-                     int64_t activation, std::vector<double> decay, double penalty,
-                     const AdamSettings& adam) {
+                     const std::vector<Tensor>& second_moments, const std::vector<Tensor>& steps,
+                     std::vector<int64_t> widths, int64_t activation, std::vector<double> decay,
+                     double penalty, const AdamSettings& adam) {
   const int64_t members = index.size(0);
-  const auto state = [&](int64_t which) {
-    return AdamState<T>{data<T>(parameters[which]), data<T>(moments[which]),
-                        data<T>(second_moments[which])};
+  const auto state = [&](size_t which) {
+    return adam_state<T>(which, parameters, moments, second_moments, steps);
   };
   TrainStep<T> job{network_in<T>(data<const T>(parameters[0]), std::move(widths), members,
                                  static_cast<Activation>(activation)),
@@ -50,9 +49,9 @@ void check_index(const Tensor& index, int64_t rows) {
 
 Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
                            std::vector<Tensor> parameters, std::vector<Tensor> moments,
-                           std::vector<Tensor> second_moments, std::vector<int64_t> widths,
-                           int64_t activation, std::vector<double> decay, double penalty,
-                           std::vector<double> adam, int64_t step) {
+                           std::vector<Tensor> second_moments, std::vector<Tensor> steps,
+                           std::vector<int64_t> widths, int64_t activation,
+                           std::vector<double> decay, double penalty, std::vector<double> adam) {
   check_float(inputs, "inputs");
   check_widths(widths, activation);
   STD_TORCH_CHECK(widths.back() % 2 == 0, "the last width must be 2 * O, got ", widths.back());
@@ -63,9 +62,10 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
   const int64_t outputs = widths.back() / 2;
   check_state(inputs, parameters, moments, second_moments,
               {flat_size(widths, index.size(0)), outputs, outputs});
+  check_steps(steps, parameters.size());
   const auto run = is_double(inputs) ? train_step_as<double> : train_step_as<float>;
-  return run(inputs, targets, index, parameters, moments, second_moments, std::move(widths),
-             activation, std::move(decay), penalty, adam_settings(adam, step));
+  return run(inputs, targets, index, parameters, moments, second_moments, steps, std::move(widths),
+             activation, std::move(decay), penalty, adam_settings(adam));
 }
 
 }  // namespace mbpo

@@ -63,12 +63,6 @@ class AdamState:
         for name, tensor in self.state_dict().items():
             tensor.copy_(saved[name])
 
-    def next_step(self) -> int:
-        """Count one step more and return its number, 1 for the first."""
-        for step in self.steps:
-            step += 1
-        return int(self.steps[0])
-
 
 def numbers(group: dict[str, object]) -> list[float]:
     """Return (learning rate, β₁, β₂, ε) of one of an optimiser's groups."""

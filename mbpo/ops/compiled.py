@@ -60,12 +60,12 @@ def ensemble_mlp(
 
 def train_step(inputs: Tensor, labels: Tensor, index: Tensor, state: AdamState, *rest: Any) -> Tensor:  # [E]
     """Step an ensemble and its bounds; :class:`mbpo.dynamics.train_step.TrainStep` says how."""
-    held = (state.parameters, state.moments, state.second_moments)
+    held = (state.parameters, state.moments, state.second_moments, state.steps)
     losses: Tensor
     if inputs.is_cuda:
-        losses = torch.ops.mbpo.cuda_train_step.default(inputs, labels, index, *held, state.steps, *rest, cuda.tf32())
+        losses = torch.ops.mbpo.cuda_train_step.default(inputs, labels, index, *held, *rest, cuda.tf32())
     else:
-        losses = _train_step_cpu(inputs, labels, index, *held, *rest, state.next_step())
+        losses = _train_step_cpu(inputs, labels, index, *held, *rest)
     return losses
 
 
@@ -89,14 +89,12 @@ def sac_update(
     batch: Tensor, noise: Tensor, center: Tensor, scale: Tensor, state: AdamState, *rest: Any
 ) -> Tensor:  # [5]
     """Update actor, critics and log α; :class:`mbpo.sac.agent.SACAgent` says how."""
-    held = (state.parameters, state.moments, state.second_moments)
+    held = (state.parameters, state.moments, state.second_moments, state.steps)
     values: Tensor
     if batch.is_cuda:
-        values = torch.ops.mbpo.cuda_sac_update.default(
-            batch, noise, center, scale, *held, state.steps, *rest, cuda.tf32()
-        )
+        values = torch.ops.mbpo.cuda_sac_update.default(batch, noise, center, scale, *held, *rest, cuda.tf32())
     else:
-        values = _sac_update_cpu(batch, noise, center, scale, *held, *rest, state.next_step())
+        values = _sac_update_cpu(batch, noise, center, scale, *held, *rest)
     return values
 
 

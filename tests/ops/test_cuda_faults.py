@@ -38,6 +38,13 @@ FAULTS = {
         "backward.cuh", "const bool there = row < tile.count;", "const bool there = true;", "gradients"
     ),
     "edge of the weights": Fault("weights.cuh", "if (i >= inputs || j >= width) continue;", "", "gradients"),
+    "order of the parts": Fault("gate.cuh", "if (closed[before] != 0.0f) return false;", "", "sac"),
+    "look at the weights": Fault("adam.cuh", "finite()) job.gate.close(part);", "finite()) return;", "sac"),
+    "look at the targets": Fault(
+        "sac.cuh", "if (!finite(job.moved_target(at))) job.gate.close(kOfTargets);", "", "sac"
+    ),
+    "look at alpha": Fault("sac.cuh", "if (!alpha) gate.close(kOfAlpha);", "", "sac"),
+    "look at the bounds": Fault("train.cuh", "finite()) gate.close(part);", "finite()) continue;", "training"),
     "rows of the target": Fault("sac.cuh", "if (row >= rows.count) return;", "", "sac"),
 }
 

@@ -116,22 +116,66 @@ void sample_backward(const PolicySample<T>& job, const T* daction, T dlog_prob, 
   }
 }
 
+// The bits of a number without its sign, which order sizes as the numbers do; NaN and infinity have
+// all bits of the exponent set. Of integers, so that the compiler can take a maximum over lanes.
 template <typename T>
-void adam(const AdamRange<T>& job) {
-  T* __restrict__ p = job.parameter;
-  T* __restrict__ m = job.moment;
-  T* __restrict__ v = job.second_moment;
-  const T* __restrict__ gradient = job.gradient;
-  T* __restrict__ target = job.target;
+using Size = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+template <typename T>
+constexpr Size<T> kSizeOfInfinity = sizeof(T) == 4 ? 0x7f800000u : 0x7ff0000000000000u;
+
+template <typename T>
+MBPO_INLINE Size<T> size_of(T x) {
+  Size<T> bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits & static_cast<Size<T>>(-1) >> 1;
+}
+
+// std::max returns a reference, with which loops do not vectorise.
+template <typename B>
+MBPO_INLINE B larger(B a, B b) {
+  return a > b ? a : b;
+}
+
+// Places that do not overlap: only of parameters does the compiler believe it.
+template <typename T>
+MBPO_INLINE Size<T> adam_on(const AdamRange<T>& job, const T* __restrict__ gradient,
+                            T* __restrict__ p, T* __restrict__ m, T* __restrict__ v,
+                            T* __restrict__ old_p, T* __restrict__ old_m, T* __restrict__ old_v) {
   const AdamRange<T> k = job;
+  Size<T> largest = 0;
   for (int64_t i = 0; i < k.n; ++i) {
+    old_p[i] = p[i];
+    old_m[i] = m[i];
+    old_v[i] = v[i];
     const T g = gradient[i] + k.decay * p[i];
     m[i] = k.beta1 * m[i] + (1 - k.beta1) * g;
     v[i] = k.beta2 * v[i] + (1 - k.beta2) * g * g;
     p[i] -= k.step_size * m[i] / (std::sqrt(v[i]) * k.root_correction + k.epsilon);
+    // A gradient or moment that is not finite shows in one of these.
+    largest = larger(largest, larger(size_of(p[i]), size_of(v[i])));
   }
-  if (!target) return;
-  for (int64_t i = 0; i < k.n; ++i) target[i] += k.tau * (p[i] - target[i]);
+  return largest;
+}
+
+template <typename T>
+bool adam(const AdamRange<T>& job) {
+  T* before = job.before;
+  return adam_on(job, job.gradient, job.parameter, job.moment, job.second_moment, before,
+                 before + job.apart, before + 2 * job.apart) < kSizeOfInfinity<T>;
+}
+
+template <typename T>
+bool follow(const TargetRange<T>& job) {
+  T* __restrict__ target = job.target;
+  T* __restrict__ before = job.before;
+  const T* __restrict__ p = job.parameter;
+  Size<T> largest = 0;
+  for (int64_t i = 0; i < job.n; ++i) {
+    before[i] = target[i];
+    target[i] += job.tau * (p[i] - target[i]);
+    largest = larger(largest, size_of(target[i]));
+  }
+  return largest < kSizeOfInfinity<T>;
 }
 
 }  // namespace mbpo::MBPO_ISA

@@ -16,9 +16,9 @@ namespace mbpo::MBPO_ISA {
 
 template <typename T>
 constexpr Kernels<T> kTable{
-    MBPO_TEXT(MBPO_ISA), gather<T>, scatter<T>, transpose<T>,     forward<T>, backward<T>,
-    weight_gradient<T>,  adam<T>,   head<T>,    head_backward<T>, nll<T>,     sample<T>,
-    sample_backward<T>};
+    MBPO_TEXT(MBPO_ISA), gather<T>,         scatter<T>, transpose<T>, forward<T>,       backward<T>,
+    weight_gradient<T>,  adam<T>,           follow<T>,  head<T>,      head_backward<T>, nll<T>,
+    sample<T>,           sample_backward<T>};
 
 extern const Kernels<float> kFloat = kTable<float>;
 extern const Kernels<double> kDouble = kTable<double>;

@@ -1,4 +1,4 @@
-// What the tests of whole updates share: parameters with their moments, for both sides.
+// What the tests of whole updates share: parameters with their moments and steps, for both sides.
 #pragma once
 
 #include "../../cuda/adam.cuh"
@@ -13,31 +13,42 @@ constexpr double kAdam[] = {1e-3, 0.9, 0.999, 1e-8};  // learning rate, betas, e
 const Parallel kOneThread{
     [](int64_t tasks, Parallel::Body body, void* context) { body(context, 0, tasks); }};
 
-// A parameter with its moments.
+// A parameter with its moments, and the number of steps it took.
 template <typename T>
 struct State {
   std::vector<T> parameter, moment, second_moment;
+  float step = 0, correction[2] = {static_cast<float>(kNaN), static_cast<float>(kNaN)};
 
   explicit State(const std::vector<float>& first)
       : parameter(first.begin(), first.end()), moment(first.size()), second_moment(first.size()) {}
 
   auto adam() {
     if constexpr (sizeof(T) == 8) {
-      return mbpo::AdamState<T>{parameter.data(), moment.data(), second_moment.data()};
+      return mbpo::AdamState<T>{parameter.data(), moment.data(), second_moment.data(), &step,
+                                static_cast<int64_t>(parameter.size())};
     } else {
       return cuda::AdamState{parameter.data(), moment.data(), second_moment.data()};
     }
   }
-};
 
-// A clock with what it counts.
-struct Clock {
-  float step = 0, correction[2] = {static_cast<float>(kNaN), static_cast<float>(kNaN)};
-
-  cuda::AdamClock get() {
+  cuda::AdamClock clock() {
     return {float(kAdam[0]), float(kAdam[1]), float(kAdam[2]), float(kAdam[3]), &step, correction};
   }
+
+  // All that a step may change.
+  std::vector<double> numbers() const {
+    std::vector<double> result{step};
+    for (const std::vector<T>* each : {&parameter, &moment, &second_moment}) {
+      result.insert(result.end(), each->begin(), each->end());
+    }
+    return result;
+  }
 };
+
+// Blocks with a thread for each of so many numbers.
+inline int64_t blocks_for(size_t numbers) {
+  return static_cast<int64_t>((numbers + cuda::kThreads - 1) / cuda::kThreads);
+}
 
 // A problem's parameters in the order of a flat parameter.
 inline std::vector<float> flat(const Problem& problem) {
@@ -76,6 +87,7 @@ void compare(Got&& got, const Want& want, double limit, const char* what) {
 // The moments show the gradient.
 inline void compare_states(const State<float>& got, const State<double>& want, double limit,
                            const std::string& what) {
+  expect(got.step == want.step, what + ", steps", got.step, want.step);
   compare(got.moment, want.moment, 2 * limit, (what + ", moments").c_str());
   compare(got.second_moment, want.second_moment, 4 * limit, (what + ", second moments").c_str());
   compare(got.parameter, want.parameter, limit, what.c_str());

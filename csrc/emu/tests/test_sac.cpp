@@ -1,4 +1,4 @@
-// An update of soft actor-critic, five kernels, against the CPU's update in double, over three
+// An update of soft actor-critic, six kernels, against the CPU's update in double, over three
 // updates.
 #include "../../cuda/sac.cuh"
 #include "mbpo/sac_update.h"
@@ -57,9 +57,27 @@ struct Learner {
   Learner(const Sizes& s, const Data& d) : sizes(s), data(d) {
     for (T& number : target) number *= T(0.9);
   }
+
+  // All that an update may change, by part in their order.
+  std::vector<std::vector<double>> parts() const {
+    return {critic.numbers(), actor.numbers(), log_alpha.numbers(), {target.begin(), target.end()}};
+  }
+
+  // Make one part's step not finite, and none's before it.
+  void spoil(int part) {
+    const T infinity = std::numeric_limits<T>::infinity(), largest = std::numeric_limits<T>::max();
+    if (part == cuda::kOfCritics) critic.second_moment.back() = infinity;
+    if (part == cuda::kOfActor) actor.moment.front() = -infinity;
+    if (part == cuda::kOfAlpha) log_alpha.second_moment.back() = infinity;
+    if (part != cuda::kOfTargets) return;
+    // The bias of a hidden unit: tanh hides its size, and it has no gradient.
+    const size_t bias = critic_problem.weights[0].size();
+    critic.parameter[bias] = largest;
+    target[bias] = -largest;
+  }
 };
 
-SacValues step_on_cpu(Learner<double>& learner, int64_t number) {
+SacValues step_on_cpu(Learner<double>& learner) {
   const Sizes& sizes = learner.sizes;
   const auto doubles = [](const std::vector<float>& floats) {
     return std::vector<double>(floats.begin(), floats.end());
@@ -69,7 +87,7 @@ SacValues step_on_cpu(Learner<double>& learner, int64_t number) {
                             noise = doubles(learner.data.noise),
                             center = doubles(learner.data.center),
                             scale = doubles(learner.data.scale);
-  const AdamSettings adam{kAdam[0], kAdam[1], kAdam[2], kAdam[3], number};
+  const AdamSettings adam{kAdam[0], kAdam[1], kAdam[2], kAdam[3]};
   const int64_t actions = sizes.actions;
   return sac_update<double>({network_in(learner.actor_problem, learner.actor.parameter),
                              network_in(learner.critic_problem, learner.critic.parameter),
@@ -100,11 +118,13 @@ SacValues step_on_cpu(Learner<double>& learner, int64_t number) {
 template <typename S, Precision P>
 struct OnGpu : Learner<float> {
   using Learner<float>::Learner;
-  Clock actor_clock{}, critic_clock{}, alpha_clock{};
   Kept actor_kept{actor_problem}, critic_kept{critic_problem};
 
   std::vector<float> step(Order order) {
-    std::vector<float> report(5, static_cast<float>(kNaN)), sums;
+    const float nan = static_cast<float>(kNaN);
+    std::vector<float> report(5, nan), closed(cuda::kSacParts, nan), sums;
+    std::vector<float> actor_gradient(actor.parameter.size(), nan),
+        critic_gradient(critic.parameter.size(), nan);
     cuda::SacJob job{};
     job.actor = network_in(actor_problem, actor.parameter);
     job.critic = network_in(critic_problem, critic.parameter);
@@ -120,30 +140,44 @@ struct OnGpu : Learner<float> {
     job.noise = data.noise.data();
     job.gamma = static_cast<float>(kGamma);
     job.target_entropy = static_cast<float>(kEntropy);
-    job.actor_clock = actor_clock.get();
-    job.critic_clock = critic_clock.get();
-    job.alpha_clock = alpha_clock.get();
+    job.tau = static_cast<float>(kTau);
+    job.actor_clock = actor.clock();
+    job.critic_clock = critic.clock();
+    job.alpha_clock = log_alpha.clock();
+    job.actor_state = actor.adam();
+    job.critic_state = critic.adam();
     job.log_alpha = log_alpha.adam();
-    const int tiles = job.tiles(S::kRows);
-    sums.resize(cuda::kSacSums * cuda::kCritics * tiles, static_cast<float>(kNaN));
+    job.actor_size = static_cast<int64_t>(actor_gradient.size());
+    job.critic_size = static_cast<int64_t>(critic_gradient.size());
+    job.actor_gradient = actor_gradient.data();
+    job.critic_gradient = critic_gradient.data();
+    job.targets = target.data();
+    job.gate = {closed.data()};
+    job.blocks = cuda::kCritics * job.tiles(S::kRows);
+    sums.resize(cuda::kSacSums * job.blocks, nan);
     job.sums = sums.data();
     job.report = report.data();
     const size_t bytes = cuda::sac_shared_bytes<S>(job);
 
-    emu::run(launch(cuda::kCritics * tiles, bytes, order), [&] { cuda::critic_rows<S, P>(job); });
-    weights(job.critic, job.critic_record, critic.adam(), job.critic_clock, target.data(), order);
-    emu::run(launch(tiles, bytes, order), [&] { cuda::actor_rows<S, P>(job); });
-    weights(job.actor, job.actor_record, actor.adam(), job.actor_clock, nullptr, order);
-    emu::run(launch(1, 0, order), [&] { cuda::finish_sac<S>(job); });
+    const int64_t all = blocks_for(std::max(actor_gradient.size(), critic_gradient.size()));
+    emu::run(launch(job.blocks, bytes, order), [&] { cuda::critic_rows<S, P>(job); });
+    look({job.critic_state, job.critic_clock, {}, job.critic_gradient, cuda::kOfCritics, job},
+         job.critic, job.critic_record, order);
+    emu::run(launch(blocks_for(critic_gradient.size()), 0, order),
+             [&] { cuda::step_critics(job); });
+    emu::run(launch(job.blocks / cuda::kCritics, bytes, order),
+             [&] { cuda::actor_rows<S, P>(job); });
+    look({job.actor_state, job.actor_clock, {}, job.actor_gradient, cuda::kOfActor, job}, job.actor,
+         job.actor_record, order);
+    emu::run(launch(all, 0, order), [&] { cuda::finish_sac(job); });
     return report;
   }
 
  private:
-  void weights(const cuda::Network& network, const cuda::Record& record, cuda::AdamState state,
-               const cuda::AdamClock& clock, float* targets, Order order) {
+  void look(const cuda::AdamUpdate<cuda::SacJob>& update, const cuda::Network& network,
+            const cuda::Record& record, Order order) {
     const cuda::Routing routing{network.members, sizes.rows, nullptr, nullptr};
-    const cuda::WeightJob<cuda::AdamUpdate> job{
-        network, routing, record, {state, clock, {}, targets, static_cast<float>(kTau)}};
+    const cuda::WeightJob<cuda::AdamUpdate<cuda::SacJob>> job{network, routing, record, update};
     emu::run(launch(cuda::count_squares(network), cuda::kSquareBytes, order),
              [&] { cuda::weight_gradient<P>(job); });
   }
@@ -157,7 +191,7 @@ void test_updates(const Sizes& sizes, Order order, int64_t updates) {
   // The least of two critics and ReLU's slope jump: a rounded number may fall on the other side.
   const double limit = P == Precision::fp32 ? 5e-5 : 2e-2;
   for (int64_t step = 1; step <= updates; ++step) {
-    const SacValues v = step_on_cpu(want, step);
+    const SacValues v = step_on_cpu(want);
     const std::vector<double> values{v.critic_loss, v.actor_loss, v.alpha, v.entropy, v.q_mean};
     compare(got.step(order), values, limit, "report");
     compare_states(got.actor, want.actor, limit, "actor");
@@ -172,10 +206,42 @@ void test(const Sizes& sizes, Order order) {
   test_updates<Precision::tf32>(sizes, order, 2);
 }
 
+// A part that is not finite stays as it was with all after it, on both sides; those before it move.
+void test_left_out(const Sizes& sizes, Order order) {
+  const Data data(sizes);
+  for (int spoilt = 0; spoilt <= cuda::kSacParts; ++spoilt) {
+    Learner<double> cpu(sizes, data);
+    OnGpu<cuda::Small, Precision::fp32> gpu(sizes, data);
+    cpu.spoil(spoilt);
+    gpu.spoil(spoilt);
+    const auto cpu_before = cpu.parts(), gpu_before = gpu.parts();
+    const SacValues v = step_on_cpu(cpu);
+    const std::vector<float> report = gpu.step(order);
+    const double said[][2] = {{v.critic_loss, report[0]},
+                              {v.actor_loss, report[1]},
+                              {v.alpha, report[2]},
+                              {v.q_mean, report[4]}};
+    for (int part = 0; part < cuda::kSacParts; ++part) {
+      const bool moves = part < spoilt;
+      expect((cpu.parts()[part] != cpu_before[part]) == moves, "what moves on the CPU", part,
+             spoilt);
+      expect((gpu.parts()[part] != gpu_before[part]) == moves, "what moves on the GPU", part,
+             spoilt);
+      for (const double value : said[part]) {
+        expect(std::isnan(value) == !moves, "what is said to move", part, spoilt);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
   running = "sac";
+  for (const Order order : kOrders) {
+    test_left_out({33, 3, 2, {20, 9}, Activation::tanh}, order);
+    test_left_out({5, 2, 1, {70}, Activation::tanh}, order);
+  }
   test({40, 11, 3, {64, 64}, Activation::tanh}, Order::ascending);
   test({33, 3, 1, {20, 9}, Activation::tanh}, Order::descending);
   test({1, 1, 2, {8}, Activation::silu}, Order::shuffled);

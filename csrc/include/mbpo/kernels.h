@@ -69,18 +69,27 @@ struct WeightGradient {
   int64_t first, last;
 };
 
-// One step of Adam on n numbers, torch.optim.Adam's arithmetic with coupled decay; where target is
-// given, target += tau (parameter - target) after it.
+// One step of Adam on n numbers, torch.optim.Adam's arithmetic with coupled decay.
 template <typename T>
 struct AdamRange {
   int64_t n;
   T* parameter;
   const T* gradient;
-  T* moment;                            // running mean of the gradient
-  T* second_moment;                     // running mean of its square
+  T* moment;         // running mean of the gradient
+  T* second_moment;  // running mean of its square
+  T* before;         // takes the three as they were, each `apart` from the last
+  int64_t apart;
   T decay, step_size, root_correction;  // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
   T beta1, beta2, epsilon;
+};
+
+// target += tau (parameter - target) on n numbers.
+template <typename T>
+struct TargetRange {
+  int64_t n;
+  const T* parameter;
   T* target;
+  T* before;  // [n], takes the target as it was
   T tau;
 };
 
@@ -115,7 +124,9 @@ struct Kernels {
   void (*forward)(const ForwardLayer<T>&);
   void (*backward)(const BackwardLayer<T>&);
   void (*weight_gradient)(const WeightGradient<T>&);
-  void (*adam)(const AdamRange<T>&);
+  // Both return whether all that they wrote is finite.
+  bool (*adam)(const AdamRange<T>&);
+  bool (*follow)(const TargetRange<T>&);
   void (*head)(const GaussianHead<T>&, T* z);
   // dz [2 O] from z, dmean and dlogvar (each [O] tiles in grad [2 O]); adds to dbounds [2 O].
   void (*head_backward)(const GaussianHead<T>&, const T* z, const T* grad, T* dz, double* dbounds);

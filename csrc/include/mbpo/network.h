@@ -83,7 +83,16 @@ struct Parallel {
 
 // Memory that each thread keeps from call to call: fresh pages cost more than the work on them.
 // A slot's contents last until the same thread asks for the slot again.
-enum class Slot { shared, shared_rows, shared_sums, scratch, scratch_dz, scratch_out, count };
+enum class Slot {
+  shared,
+  shared_rows,
+  shared_sums,
+  before,
+  scratch,
+  scratch_dz,
+  scratch_out,
+  count
+};
 template <typename T>
 T* workspace(Slot slot, int64_t count);
 

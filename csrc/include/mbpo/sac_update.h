@@ -22,6 +22,9 @@ struct SacUpdate {
   AdamSettings actor_adam, critic_adam, alpha_adam;
 };
 
+// A part (critics, actor, alpha, targets, in this order) with a loss, gradient, new moment or new
+// weight that is not finite does not move, nor does any after it: critic_loss, actor_loss, alpha or
+// q_mean is NaN for each that does not.
 struct SacValues {
   double critic_loss, actor_loss, alpha, entropy, q_mean;
 };

@@ -24,7 +24,8 @@ struct TrainStep {
   AdamSettings adam;
 };
 
-// Write each member's loss, without the penalty, to losses [E].
+// Write each member's loss, without the penalty, to losses [E]. Where a loss, a gradient, a new
+// moment or a new weight is not finite nothing moves and a loss is not finite.
 template <typename T>
 void train_step(const TrainStep<T>& job, const Kernels<T>& kernels, const Parallel& parallel,
                 double* losses);
