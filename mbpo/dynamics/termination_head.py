@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.normalizer import Normalizer
+from mbpo.errors import DivergedError
 from mbpo.ops import EnsembleMLP
-from mbpo.ops.adam import AdamState
+from mbpo.ops.adam import AdamState, StepIfFinite, unless_left_out
 
 HIDDEN, LAYERS = 64, 2
 LEARNING_RATE = 1e-3
@@ -87,6 +89,7 @@ class TerminationTrainer:
         self.generator = generator
         self._steps = steps
         self._adam = torch.optim.Adam(head.parameters(), lr=LEARNING_RATE, fused=True)
+        self._step_if_finite = StepIfFinite(self._adam)
 
     @property
     def adam_state(self) -> AdamState:
@@ -98,6 +101,10 @@ class TerminationTrainer:
 
         Each batch holds as many rows of either class, drawn with replacement. Without a terminal
         row there is nothing to learn. Without holdout rows the training rows stand in.
+
+        Raises:
+            DivergedError: a loss, a gradient, a new moment or a new weight is not finite; the step
+                that it came up in moved nothing.
         """
         ended = training.terminated > 0
         classes = [rows for rows in (ended.nonzero()[:, 0], (~ended).nonzero()[:, 0]) if len(rows)]
@@ -106,21 +113,25 @@ class TerminationTrainer:
             self.head.inputs.fit(_inputs(training))
             self.head.seen.fill_(True)
             x = self.head.inputs.normalize(_inputs(training))
+            total = torch.zeros((), device=x.device)
             for _ in range(self._steps):
                 index = torch.cat([self._draw(rows, BATCH // len(classes)) for rows in classes])
-                self._step(x[index], training.terminated[index])
+                total += self._step(x[index], training.terminated[index])
+            _check(float(total))
         return self._report(holdout if len(holdout) else training, terminal_rows)
 
     def _draw(self, rows: Tensor, count: int) -> Tensor:  # [count] int64
         device = rows.device
         return rows[torch.randint(len(rows), (count,), generator=self.generator, device=device)]
 
-    def _step(self, x: Tensor, ended: Tensor) -> None:
+    def _step(self, x: Tensor, ended: Tensor) -> Tensor:  # [], the loss, or NaN where nothing moved
         loss = F.binary_cross_entropy_with_logits(self.head.logit(x), ended)
         by_input = torch.linalg.vector_norm(self.head.net.weights[0], dim=2)  # [1, 2O + A]
         self._adam.zero_grad()
-        (loss + SPARSITY * by_input.sum()).backward()
-        self._adam.step()
+        loss = loss + SPARSITY * by_input.sum()
+        loss.backward()
+        (moved,) = self._step_if_finite([(self.adam_state, loss)])
+        return unless_left_out(moved, loss)
 
     @torch.no_grad()
     def _report(self, rows: Transitions, terminal_rows: int) -> TerminationReport:
@@ -131,6 +142,13 @@ class TerminationTrainer:
         false_alarms = (misjudged - missed) / max(1, others)
         shares = [missed / max(1, ends)] * (ends > 0) + [false_alarms] * (others > 0)
         return TerminationReport(sum(shares) / len(shares), false_alarms, terminal_rows)
+
+
+def _check(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the termination head's loss is {loss}; look at the environment's observations with mbpo.check_env"
+        )
 
 
 def _inputs(rows: Transitions) -> Tensor:  # [N, 2O + A]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, numbers, step_if_finite
+from mbpo.ops.adam import AdamState, StepIfFinite, numbers, unless_left_out
 from mbpo.ops.native import BuildInfo
 
 if native.AVAILABLE:
@@ -59,6 +59,7 @@ class TrainStep:
         self._parameters = [*first, *(p for p in ensemble.parameters() if all(p is not known for known in first))]
         # capturable: torch's own Adam has to be told that a CUDA graph may hold it
         self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
+        self._step = StepIfFinite(self.adam)
         self.backend = self._choose(backend)
         self._fused = self.backend.backend == "cpp"
 
@@ -76,7 +77,11 @@ class TrainStep:
         labels: Tensor,  # [N, D], normalised
         index: Tensor,  # [E, B] int64, rows of both, per member
     ) -> Tensor:  # [E], detached
-        """Update the ensemble and return each member's loss ℓ_e before the step."""
+        """Update the ensemble and return each member's loss ℓ_e before the step.
+
+        Where a loss, a gradient, a new moment or a new weight is not finite nothing moves, and a
+        loss returned is not finite.
+        """
         return (self._compiled if self._fused else self._autograd)(inputs, labels, index)
 
     @property
@@ -106,10 +111,9 @@ class TrainStep:
         penalty = LOGVAR_BOUND_PENALTY * (model.max_logvar.sum() - model.min_logvar.sum())
         half = sum_of_squares(model.net.weights, self.decay)
         self.adam.zero_grad()
-        loss = nll.sum() + penalty + half
-        loss.backward()  # type: ignore[no-untyped-call]
-        step_if_finite(self.adam, loss)
-        return nll.detach()
+        (nll.sum() + penalty + half).backward()  # type: ignore[no-untyped-call]
+        (moved,) = self._step([(self.adam_state, nll)])
+        return unless_left_out(moved, nll)
 
 
 def sum_of_squares(weights: Sequence[Tensor], decay: Sequence[float]) -> Tensor:  # []

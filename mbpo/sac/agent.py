@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.data.transitions import Transitions
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, numbers, step_if_finite
+from mbpo.ops.adam import AdamState, StepIfFinite, numbers, unless_left_out
 from mbpo.ops.native import BuildInfo
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
 from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic
@@ -21,7 +21,12 @@ if native.AVAILABLE:
 
 @dataclass(frozen=True)
 class SACReport:
-    """Hold means over one update, detached and still on their device."""
+    """Hold means over one update, detached and still on their device.
+
+    Critics, actor, α and targets move in this order. One whose loss, gradient, new moment or new
+    weight is not finite does not, nor does any after it: critic_loss, actor_loss, alpha and q_mean
+    are NaN for those that did not move.
+    """
 
     values: Tensor  # [5], in the order of KEYS
 
@@ -69,6 +74,7 @@ class SACAgent:
             fused=True,
             capturable=in_graph,
         )
+        self._critic_step, self._actor_step = StepIfFinite(self._critic_adam), StepIfFinite(self._actor_adam)
         self.backend = self._choose(backend)
         self._fused = self.backend.backend == "cpp"
 
@@ -126,22 +132,14 @@ class SACAgent:
 
     def _autograd(self, batch: Transitions, noise: Tensor) -> Tensor:
         alpha = self.log_alpha.detach().exp()
-        values, loss_q = self._update_critic(batch, alpha, noise[0])
-        log_prob, loss_pi = self._update_actor(batch, alpha, noise[1])
-        self._move_target()
-        parts = (loss_q, loss_pi, alpha, -log_prob.mean(), values.mean())
-        return torch.stack([part.detach() for part in parts])
+        critics, loss_q, q_mean = self._update_critic(batch, alpha, noise[0])
+        (actor, temperature), loss_pi, log_prob = self._update_actor(batch, alpha, noise[1], critics)
+        targets = self._move_targets(temperature)
+        moved = ((critics, loss_q), (actor, loss_pi), (temperature, alpha), (targets, q_mean))
+        values = [unless_left_out(*part) for part in moved]
+        return torch.stack([*values[:3], -log_prob.detach().mean(), values[3]])
 
-    @torch.no_grad()
-    def _move_target(self) -> None:
-        """Move every weight of the target critics by τ; what is counted, not learned, is copied."""
-        target, critic = self.critic_target, self.critic
-        for moving, parameter in zip(target.parameters(), critic.parameters(), strict=True):
-            moving.lerp_(parameter, self._tau)
-        for held, buffer in zip(target.buffers(), critic.buffers(), strict=True):
-            held.copy_(buffer)
-
-    def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.no_grad():
             chosen = self.actor.sample_at(batch.next_obs, noise)
             next_values = self.critic_target(torch.cat((batch.next_obs, chosen.action), dim=1))
@@ -150,15 +148,32 @@ class SACAgent:
         loss = critic_loss(values, target)
         self._critic_adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        step_if_finite(self._critic_adam, loss)
-        return values, loss
+        (moved,) = self._critic_step([(self.adam_states()["critic"], loss)])
+        return moved, loss, values.mean()
 
-    def _update_actor(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _update_actor(
+        self, batch: Transitions, alpha: Tensor, noise: Tensor, allowed: Tensor
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
         chosen = self.actor.sample_at(batch.obs, noise)
         values = self.critic(torch.cat((batch.obs, chosen.action), dim=1), frozen=True)
         loss = actor_loss(chosen.log_prob, values, alpha)
         temperature = alpha_loss(self.log_alpha, chosen.log_prob.detach(), self.target_entropy)
         self._actor_adam.zero_grad()
         (loss + temperature).backward()  # type: ignore[no-untyped-call]
-        step_if_finite(self._actor_adam, loss + temperature)
-        return chosen.log_prob, loss
+        groups = zip(self._actor_adam.param_groups, (loss, temperature), strict=True)
+        parts = [(AdamState.of(self._actor_adam, group["params"]), part) for group, part in groups]
+        return self._actor_step(parts, allowed), loss, chosen.log_prob
+
+    @torch.no_grad()
+    def _move_targets(self, allowed: Tensor) -> Tensor:  # [] bool
+        """Move every weight of the target critics by τ; what is counted, not learned, is copied.
+
+        Return whether they moved: they do where it is ``allowed`` and all is finite.
+        """
+        target, critic = self.critic_target, self.critic
+        pairs = zip(target.parameters(), critic.parameters(), strict=True)
+        moved = [*(held.lerp(parameter, self._tau) for held, parameter in pairs), *critic.buffers()]
+        allowed = torch.stack([allowed, *(tensor.isfinite().all() for tensor in moved)]).all()
+        for held, tensor in zip((*target.parameters(), *target.buffers()), moved, strict=True):
+            torch.where(allowed, tensor, held, out=held)
+        return allowed
