@@ -17,13 +17,13 @@ from test_resume import compared, events
 
 from mbpo import train
 from mbpo.learner.learner import Learner
+from mbpo.ops.adam import AdamState
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
 from mbpo.saving.store import CheckpointStore
 
 FLAGS = ("--total-steps", "300", "--checkpoint-every", "30", "--log-every", "10", "--seed", "7")
 NETWORKS = ("actor", "critic", "critic_target", "ensemble", "temperature")
-TRIES = figure(fast=7, full=70)
 
 
 def _fill(weights: torch.Tensor, bad: float) -> None:
@@ -58,6 +58,21 @@ def _all_rewards(learner: Learner, rng: random.Random, bad: float) -> None:
     learner.real_buffer.transitions.reward.fill_(huge)
 
 
+def _huge_observations(learner: Learner, rng: random.Random, bad: float) -> None:
+    """Make the square of the critics' gradient overflow, and nothing else."""
+    learner.real_buffer.transitions.obs.fill_(1e16)
+
+
+def _moment(which: Callable[[Learner], AdamState]) -> Callable[[Learner, random.Random, float], None]:
+    """Have a second moment that overflowed: no loss, weight or checkpoint shows it."""
+
+    def poison(learner: Learner, rng: random.Random, bad: float) -> None:
+        moment = rng.choice(which(learner).second_moments)
+        moment.view(-1)[rng.randrange(moment.numel())] = math.inf
+
+    return poison
+
+
 # What goes bad, in which method, just before it is called.
 POISONS: dict[str, tuple[str, Callable[[Learner, random.Random, float], None]]] = {
     "observation": ("log_interval", _observe),
@@ -66,8 +81,13 @@ POISONS: dict[str, tuple[str, Callable[[Learner, random.Random, float], None]]] 
     "critic's gradient": ("update_policy", _all_rewards),
     "critic's loss": ("update_policy", lambda of, rng, bad: _fill(of.agent.critic.net.flat, bad)),
     "target": ("update_policy", lambda of, rng, bad: _fill(of.agent.critic_target.net.flat, bad)),
+    "critic's second moment": ("update_policy", _huge_observations),
+    "critic's old moment": ("update_policy", _moment(lambda of: of.agent.adam_states()["critic"])),
+    "actor's or alpha's old moment": ("update_policy", _moment(lambda of: of.agent.adam_states()["actor"])),
+    "model's old moment": ("refit_and_imagine", _moment(lambda of: of.trainer.step.adam_state)),
     "model's loss": ("refit_and_imagine", lambda of, rng, bad: _fill(of.ensemble.net.flat, bad)),
 }
+TRIES = figure(fast=len(POISONS), full=70)
 
 
 @pytest.fixture(scope="module")
