@@ -63,6 +63,17 @@ def test_every_weight_learns_and_every_target_follows(learner: Learner) -> None:
         torch.testing.assert_close(target, wanted)
 
 
+def test_one_moment_that_is_not_finite_holds_every_weight_and_target(learner: Learner) -> None:
+    agent = learner.agent
+    learner.update_policy(1.0, 1)
+    agent.adam_states()["critic"].second_moments[-1].view(-1)[0] = torch.inf
+    held = [dict(part.named_parameters()) for part in (agent.critic, agent.critic_target, agent.actor)]
+    before = [copied(weights) for weights in held]
+    assert learner.update_policy(1.0, 1)[0].isnan().any()
+    for then, now in zip(before, held, strict=True):
+        assert not any(changed(then, now).values())
+
+
 def test_adam_is_saved_for_every_weight(learner: Learner) -> None:
     learner.update_policy(1.0, 2)
     saved = learner.whole_state()
