@@ -20,20 +20,20 @@ from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Value
-from workbench.focus import load_focus, save_focus
+from workbench.fork_tree import in_tree
 from workbench.format import safe_text
+from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher
-from workbench.lineage import in_tree
-from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, SnapshotReady
+from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
+from workbench.promises import Promise
 from workbench.screens.bench import Bench
-from workbench.steering import Promise
 from workbench.terminal import end_with_terminal
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
-    from workbench.screens.fork import Branch
-    from workbench.screens.launch import Order
-    from workbench.screens.log import LogScreen
+    from workbench.screens.fork_form import Branch
+    from workbench.screens.launch_form import Order
+    from workbench.screens.log_screen import LogScreen
 
 NIGHT = Theme(
     name="night",
@@ -83,7 +83,7 @@ class Workbench(App[None]):
         self._watch = watch
         self._found: tuple[RunRow, ...] = ()
         self._chosen = False  # whether the focus was chosen, not fallen upon
-        self._bench = Bench()
+        self._bench = Bench(self)
         self._log_screen: LogScreen | None = None
         self._watcher = Watcher(self.runs_root, self.post_message)
 
@@ -93,7 +93,7 @@ class Workbench(App[None]):
 
     def on_mount(self) -> None:
         """Show the workbench and begin to watch."""
-        self.selected = load_focus(self.runs_root)
+        self.selected = load_selected(self.runs_root)
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
         self.set_interval(REAP_S, self._reap)
@@ -121,19 +121,19 @@ class Workbench(App[None]):
         ]
         return in_tree(fresh + found)
 
-    def on_snapshot_ready(self, message: SnapshotReady) -> None:
-        """Hand a snapshot to the screen, with a run in focus wherever there is one."""
-        self._found = message.snapshot.rows
+    def on_runs_read(self, message: RunsRead) -> None:
+        """Hand a reading to the screen, with a run in focus wherever there is one."""
+        self._found = message.reading.rows
         rows = self.rows
         paths = {row.path for row in rows}
         if self.selected not in paths and not (self._chosen and not paths):
             self._chosen = False
             if rows or self.selected is not None:
                 self.select(rows[0].path if rows else None)
-        snapshot = replace(message.snapshot, rows=rows)
-        self._bench.take(snapshot)
-        if self._log_screen is not None and self._log_screen.is_current and snapshot.detail is not None:
-            self._log_screen.show(snapshot.detail.log)
+        reading = replace(message.reading, rows=rows)
+        self._bench.take(reading)
+        if self._log_screen is not None and self._log_screen.is_current and reading.detail is not None:
+            self._log_screen.show(reading.detail.log)
 
     def on_reader_fault(self, message: ReaderFault) -> None:
         """Say that reading failed, and that it does not matter to the runs."""
@@ -149,13 +149,18 @@ class Workbench(App[None]):
         self.selected = path
         self._watcher.select(path)
         if path is not None:
-            save_focus(self.runs_root, path)
-        self._bench.render_snapshot()
+            save_selected(self.runs_root, path)
+        self._bench.redraw()
 
     def compare(self, paths: Iterable[Path]) -> None:
-        """Have the curves of the runs at ``paths`` read too."""
+        """Have the curves of the runs at ``paths`` read too, and shown."""
         self.compared = tuple(paths)
         self._watcher.compare(self.compared)
+        self._bench.redraw()
+
+    def redraw(self) -> None:
+        """Show what is known now."""
+        self._bench.redraw()
 
     def send(self, path: Path, promise: Promise) -> None:
         """Write a command into the run's inbox, off the event loop."""
@@ -176,12 +181,10 @@ class Workbench(App[None]):
 
     def on_command_sent(self, message: CommandSent) -> None:
         """Keep the id to look for in the run's answers."""
-        steering = self._bench.steering.get(message.path)
-        if steering is not None:
-            steering.sent(message.token, message.command_id, message.fault)
+        self._bench.steering.sent(message.path, message.token, message.command_id, message.fault)
         if message.fault:
             self.say(f"Not sent: {message.fault}", "error")
-        self._bench.render_snapshot()
+        self._bench.redraw()
 
     def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
         """Start a learner and put it in focus."""
@@ -212,12 +215,12 @@ class Workbench(App[None]):
                 words = ended.last_words or f"exit code {ended.exit_code}"
                 self.say(f"{ended.run_id} did not start: {words}", "error")
 
-    def open_launch_form(self) -> None:
+    def action_new_run(self) -> None:
         """Show the launch form."""
         if self.readonly:
             self.say("Read-only: this workbench was started to watch.", "warning")
             return
-        from workbench.screens.launch import LaunchForm  # its widgets cost 60 ms at the start
+        from workbench.screens.launch_form import LaunchForm  # its widgets cost 60 ms at the start
 
         self.push_screen(LaunchForm(), self._ordered)
 
@@ -227,29 +230,29 @@ class Workbench(App[None]):
 
     def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""
-        from workbench.screens.fork import ForkForm
-        from workbench.trunk import Trunk
+        from workbench.fork_points import ForkPoints
+        from workbench.screens.fork_form import ForkForm
 
         try:
-            form = ForkForm(detail.path, detail.config, Trunk.of(row, detail))
+            form = ForkForm(detail.path, detail.config, ForkPoints.of(row, detail))
         except MBPOError as error:
             self.say(f"Cannot fork {detail.path.name}: {error}", "error")
             return
         self.push_screen(form, partial(self._fork, detail.path))
 
-    def open_log(self) -> None:
+    def action_log(self) -> None:
         """Show the log of the run in focus."""
-        from workbench.screens.log import LogScreen
+        from workbench.screens.log_screen import LogScreen
 
-        detail = self._bench.detail
+        detail = self._bench.selection.detail
         screen = LogScreen(self.selected.name if self.selected else "no run")
         screen.show(detail.log if detail is not None else ())
         self._log_screen = screen
         self.push_screen(screen)
 
-    def open_help(self) -> None:
+    def action_help(self) -> None:
         """Show help made from the bindings in force."""
-        from workbench.screens.help import HelpScreen
+        from workbench.screens.help_screen import HelpScreen
 
         active = [item.binding for item in self.screen.active_bindings.values()]
         self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))

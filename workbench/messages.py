@@ -1,4 +1,4 @@
-"""Define what passes from the reader thread to the screens: frozen snapshots in messages."""
+"""Define what passes from the reader thread to the screens: frozen readings, in messages."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RunDetail:
     checkpoints: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """The live settings in force at each env step that has a checkpoint, in order."""
     bad_lines: int = 0
-    reading: bool = False  # whether more of the file is still to come
+    unread: bool = False  # whether more of the file is still to come
 
     def last(self, key: str) -> float:
         """Return the newest value of a metric, NaN when it has none."""
@@ -95,7 +95,7 @@ class RunDetail:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Reading:
     """Hold the runs under the root, the selected one in full, and the curves of those compared."""
 
     rows: tuple[RunRow, ...] = ()
@@ -103,16 +103,16 @@ class Snapshot:
     compared: Mapping[Path, RunDetail] = field(default_factory=dict)
 
 
-class SnapshotReady(Message):
-    """Bring a snapshot; one that waits is replaced by the next."""
+class RunsRead(Message):
+    """Bring a reading; one that waits is replaced by the next."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, reading: Reading) -> None:
         super().__init__()
-        self.snapshot = snapshot
+        self.reading = reading
 
     def can_replace(self, message: Message) -> bool:
-        """Let a newer snapshot take this one's place in the queue."""
-        return isinstance(message, SnapshotReady)
+        """Let a newer reading take this one's place in the queue."""
+        return isinstance(message, RunsRead)
 
 
 class ReaderFault(Message):

@@ -1,4 +1,4 @@
-"""Read run directories in a thread of its own and hand frozen snapshots to the app."""
+"""Read run directories in a thread of its own and hand frozen readings to the app."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from textual.message import Message
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import ENDED, RunStatus, read_status
-from workbench.comparison import KEYS
-from workbench.following import CurveFollower, RunFollower
-from workbench.messages import ReaderFault, RunDetail, RunRow, Snapshot, SnapshotReady
+from workbench.charts.table import metrics_compared
+from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
+from workbench.run_follower import CurveFollower, RunFollower
 
 PERIOD_S = 0.22
 BACKLOG_PERIOD_S = 0.02
@@ -78,7 +78,7 @@ def _row(path: Path, status: RunStatus | None) -> RunRow:
 
 
 class Watcher:
-    """Post a snapshot of the runs several times a second, from a thread that owns the files."""
+    """Post a reading of the runs several times a second, from a thread that owns the files."""
 
     def __init__(self, root: Path, post: Callable[[Message], object]) -> None:
         self.root = root
@@ -116,8 +116,8 @@ class Watcher:
         self._compared = tuple(paths)
         self._wake.set()
 
-    def look(self) -> Snapshot:
-        """Take one snapshot now."""
+    def look(self) -> Reading:
+        """Take one reading now."""
         if self._turn % (4 if len(self._rows) > MANY_RUNS else 1) == 0:
             self._rows = self._index.rows()
         self._turn += 1
@@ -127,13 +127,13 @@ class Watcher:
         elif self._follower is None or self._follower.path != selected:
             self._follower = RunFollower(selected)
         detail = self._follower.poll() if self._follower else None
-        return Snapshot(self._rows, detail, self._poll_compared())
+        return Reading(self._rows, detail, self._poll_compared())
 
     def _poll_compared(self) -> Mapping[Path, RunDetail]:
         """Read on in the runs compared, in turn, until one of them had a backlog."""
         wanted = self._compared
         known = {path: at for path, at in self._others.items() if path in wanted}
-        self._others = known | {p: CurveFollower(p, KEYS) for p in wanted if p not in known}
+        self._others = known | {p: CurveFollower(p, metrics_compared()) for p in wanted if p not in known}
         self._curves = {path: at for path, at in self._curves.items() if path in wanted}
         for path in list(self._others):
             follower = self._others[path] = self._others.pop(path)  # the last in turn now
@@ -146,7 +146,7 @@ class Watcher:
         while not self._stopping:
             period = PERIOD_S
             try:
-                self._post(SnapshotReady(self.look()))
+                self._post(RunsRead(self.look()))
                 followers = [self._follower, *self._others.values()]
                 if any(follower.has_backlog for follower in followers if follower):
                     period = BACKLOG_PERIOD_S

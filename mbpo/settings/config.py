@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from mbpo.errors import ConfigError
 from mbpo.settings.presets import PRESETS
-from mbpo.settings.setting import Setting, Value, nearest, shown
+from mbpo.settings.setting import Dial, Setting, Value, nearest, shown
 from mbpo.settings.variants import CRITICS, K_POLICIES, described
 
 Auto = Literal["auto"]
@@ -83,6 +83,7 @@ class Config:
         low=0,
         high=1000,
         live=True,
+        dial=Dial(symbol="k", key="k", down="k one shorter", up="k one longer", metric="rollout/length"),
     )
     k_policy: str = _setting(
         "schedule", f"Rule for k where rollout_length is auto. {described(K_POLICIES)}.", "trust", choices=K_POLICIES
@@ -97,7 +98,21 @@ class Config:
         live=True,
         also=_wrong_schedule,
     )
-    real_ratio: float = _setting(0.05, "Share of real rows in each SAC batch.", "trust", low=0, high=1, live=True)
+    real_ratio: float = _setting(
+        0.05,
+        "Share of real rows in each SAC batch.",
+        "trust",
+        low=0,
+        high=1,
+        live=True,
+        dial=Dial(
+            key="r",
+            down="less real data in each batch",
+            up="more real data in each batch",
+            stops=(0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+            metric="mix/real_ratio",
+        ),
+    )
     rollout_batch: int = _setting(
         100_000, "Real states from which each refit branches rollouts.", "trust", unit="rows", low=1, high=10**7
     )

@@ -14,6 +14,18 @@ Value = bool | int | float | str | tuple[float, ...]
 
 
 @dataclass(frozen=True)
+class Dial:
+    """Say how a person turns a live setting. What is left empty follows from its name, kind and range."""
+
+    symbol: str = ""  # what the paper calls it
+    key: str = ""  # a letter that turns it down; its capital turns it up
+    down: str = ""  # what turning it down does, in words
+    up: str = ""
+    stops: tuple[float, ...] = ()  # the values that a turn goes to, rising
+    metric: str = ""  # logs the value in force; what sampling did is this key with _measured
+
+
+@dataclass(frozen=True)
 class Setting:
     """Describe one setting of a run, as its field in :class:`Config` declares it."""
 
@@ -28,6 +40,7 @@ class Setting:
     open_low: bool = False  # whether ``low`` itself is outside the range
     auto: bool = False  # whether the word "auto" is a value
     live: bool = False  # whether a running learner accepts a change
+    dial: Dial = Dial()  # of a live setting
     choices: Collection[str] = ()
     length: int = 0  # how many numbers a tuple has
     also: Callable[[Any], str] | None = None  # says what else is wrong with a value, or ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from workbench.app import Workbench
-from workbench.messages import SnapshotReady
+from workbench.messages import RunsRead
 from workbench.watcher import Watcher
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -31,7 +31,7 @@ class Bench:
         for _ in range(times):
             self.watcher.select(self.app.selected)
             self.watcher.compare(self.app.compared)
-            self.app.post_message(SnapshotReady(self.watcher.look()))
+            self.app.post_message(RunsRead(self.watcher.look()))
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:

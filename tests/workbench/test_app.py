@@ -13,10 +13,10 @@ from textual.widgets import Input, Static
 
 from mbpo.errors import StorageError
 from mbpo.settings.presets import PRESETS
-from workbench import steering
+from workbench import promises
 from workbench.app import Workbench, main
 from workbench.launcher import Launcher
-from workbench.screens.launch import LaunchForm
+from workbench.screens.launch_form import LaunchForm
 
 EVIL = ["[@click=app.quit]x[/]", "[/x]", "\x1b]52;c;aGk=\x07", "a\u202eb\u200b", "\x9b2J", "z" * 10_000]
 
@@ -38,7 +38,7 @@ async def sent(bench: Bench, path: Path, count: int = 1) -> list[dict[str, Any]]
 async def test_k_pressed_thrice_is_one_command_pending_then_applied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steering, "DEBOUNCE_S", 2.0)  # a busy machine presses slowly
+    monkeypatch.setattr(promises, "DEBOUNCE_S", 2.0)  # a busy machine presses slowly
     path = make_run(tmp_path, "pendulum-3", status_of(), rows=20)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -92,7 +92,7 @@ async def test_a_rejection_shows_its_reason(tmp_path: Path) -> None:
 
 async def test_pending_on_a_run_that_is_lost_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("workbench.screens.bench.monotonic", lambda: now)
+    monkeypatch.setattr("workbench.screens.steering.monotonic", lambda: now)
     path = make_run(tmp_path, "a", status_of())
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
@@ -317,23 +317,14 @@ def test_bad_arguments_end_with_exit_code_2() -> None:
 
 
 def test_every_binding_can_be_given_another_key() -> None:
-    from workbench.screens.bench import Bench as BenchScreen
     from workbench.screens.dialogs import ConfirmStop, EditValues
     from workbench.screens.differences import Differences
-    from workbench.screens.fork import ForkForm
-    from workbench.screens.help import HelpScreen
-    from workbench.screens.log import LogScreen
+    from workbench.screens.fork_form import ForkForm
+    from workbench.screens.help_screen import HelpScreen
+    from workbench.screens.keys import bench_keys
+    from workbench.screens.log_screen import LogScreen
 
-    for owner in (
-        Workbench,
-        BenchScreen,
-        ConfirmStop,
-        Differences,
-        EditValues,
-        ForkForm,
-        HelpScreen,
-        LogScreen,
-        LaunchForm,
-    ):
-        bindings = owner.BINDINGS
-        assert all(getattr(binding, "id", None) for binding in bindings), owner
+    for owner in (Workbench, ConfirmStop, Differences, EditValues, ForkForm, HelpScreen, LogScreen, LaunchForm):
+        assert all(getattr(binding, "id", None) for binding in owner.BINDINGS), owner
+    ids = [binding.id for binding in bench_keys()]
+    assert all(ids) and len(ids) == len(set(ids))

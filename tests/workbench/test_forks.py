@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from workbench.app import Workbench
 from workbench.launcher import Launcher
-from workbench.screens.fork import ForkForm
+from workbench.screens.fork_form import ForkForm
 
 LEARNER = """\
 import pathlib, sys, time

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.charts.picture import Line, Picture
 from workbench.widgets.painter import paint
-from workbench.widgets.picture import Line, Picture
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from fake_run import lost_status, make_run, put_status, status_of
 from textual.message import Message
 
-from workbench.messages import ReaderFault, SnapshotReady
+from workbench.messages import ReaderFault, RunsRead
 from workbench.watcher import RunIndex, Watcher
 
 
@@ -95,9 +95,9 @@ def test_a_run_that_vanishes_while_watched_leaves_its_curves(tmp_path: Path) -> 
     watcher.select(path)
     watcher.look()
     shutil.rmtree(path)
-    snapshot = watcher.look()
-    assert snapshot.rows == ()
-    assert snapshot.detail is not None and len(snapshot.detail.series["episode/return"].x) == 20
+    reading = watcher.look()
+    assert reading.rows == ()
+    assert reading.detail is not None and len(reading.detail.series["episode/return"].x) == 20
 
 
 def test_500_runs_are_listed_in_a_moment(tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_an_error_in_the_thread_becomes_a_message_and_reading_goes_on(tmp_path: 
         time.sleep(0.01)
     watcher.stop()
     assert isinstance(posted[0], ReaderFault) and posted[0].reason == "OSError: disk on fire"
-    assert isinstance(posted[1], SnapshotReady)
+    assert isinstance(posted[1], RunsRead)
 
 
-def test_a_newer_snapshot_takes_the_place_of_one_that_waits(tmp_path: Path) -> None:
-    snapshot = Watcher(tmp_path, lambda message: None).look()
-    assert SnapshotReady(snapshot).can_replace(SnapshotReady(snapshot))
+def test_a_newer_reading_takes_the_place_of_one_that_waits(tmp_path: Path) -> None:
+    reading = Watcher(tmp_path, lambda message: None).look()
+    assert RunsRead(reading).can_replace(RunsRead(reading))

@@ -114,7 +114,7 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
             value = list(value) if isinstance(value, tuple) else value
             if value != self._row.controls.get(name):
                 values[name] = value
-        self.dismiss({**values, "revision": self._row.revision} if values else None)
+        self.dismiss(values or None)
 
     def action_cancel(self) -> None:
         """Change nothing."""

@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from workbench.comparison import Comparison
-from workbench.widgets.comparing import in_full
+from workbench.side_by_side import Comparison
+from workbench.widgets.comparison_table import in_full
 
 
 class Differences(ModalScreen[None]):

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from collections.abc import Iterator
 
-BENCH_KEYS: list[BindingType] = [
-    Binding("n", "new_run", "new", id="run.new", tooltip="start a new run"),
-    Binding("k,minus", "nudge('rollout_length', -1)", "k", id="k.down", key_display="k/K", tooltip="k one shorter"),
-    Binding("K,plus,equals_sign", "nudge('rollout_length', 1)", "k one longer", id="k.up", show=False),
-    Binding("a", "auto", "k by its schedule", id="k.auto", show=False),
-    Binding(
-        "r",
-        "nudge('real_ratio', -1)",
-        "ratio",
-        id="ratio.down",
-        key_display="r/R",
-        tooltip="less real data in each batch",
-    ),
-    Binding("R", "nudge('real_ratio', 1)", "more real data in each batch", id="ratio.up", show=False),
-    Binding("e", "edit", "edit", id="run.edit", show=False, tooltip="exact values of all that can change live"),
-    Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
-    Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
-    Binding("f", "fork", "fork", id="run.fork", tooltip="fork the run: a new one from its checkpoint"),
-    Binding("c", "compare", "compare", id="compare.run", tooltip="mark the run for comparison, or take its mark off"),
-    Binding(
-        "C",
-        "compare_family",
-        "mark the run's whole family of forks; where all are marked, take off every mark",
-        id="compare.family",
-        show=False,
-    ),
-    Binding(
-        "d", "differences", "what differs between the runs compared, in full", id="compare.differences", show=False
-    ),
-    Binding(
-        "g", "resume", "go on", id="run.resume", show=False, tooltip="go on with a run that was lost, stopped or failed"
-    ),
-    Binding("1", "chart(1)", "chart", id="chart.return", show=False, tooltip="chart of returns alone; again for all"),
-    Binding("2", "chart(2)", "chart of the bound", id="chart.bound", show=False),
-    Binding("3", "chart(3)", "chart of the model's error", id="chart.error", show=False),
-    Binding("4", "chart(4)", "chart of k and real_ratio", id="chart.mix", show=False),
-    Binding("v", "squared", "model error as MSE, or total variation", id="chart.view", show=False),
-    Binding("m", "smooth", "smoothing on or off", id="chart.smooth", show=False),
-    Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
-    Binding("l", "log", "log", id="run.log", show=False, tooltip="the learner's log in full"),
-    Binding("question_mark", "help", "help", id="app.help", key_display="?"),
-    Binding("q", "app.quit", "quit; runs go on", id="app.quit", show=False),
-]
+from textual.binding import Binding
+
+from workbench.charts.table import CHARTS, toggles
+from workbench.dials import keyed, short, turns
+
+TURN_FIRST = (",minus", ",plus,equals_sign")  # turn the first dial too
+
+
+def bench_keys() -> list[Binding]:
+    """Return the keys in the order of the help; those of dials and charts come from their declarations."""
+    return [
+        Binding("n", "app.new_run", "new", id="run.new", tooltip="start a new run"),
+        *_dial_keys(),
+        Binding("e", "edit", "edit", id="run.edit", show=False, tooltip="exact values of all that can change live"),
+        Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
+        Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
+        Binding("f", "fork", "fork", id="run.fork", tooltip="fork the run: a new one from its checkpoint"),
+        *_comparison_keys(),
+        Binding(
+            "g",
+            "go_on",
+            "go on",
+            id="run.resume",
+            show=False,
+            tooltip="go on with a run that was lost, stopped or failed",
+        ),
+        *_chart_keys(),
+        Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
+        Binding("l", "app.log", "log", id="run.log", show=False, tooltip="the learner's log in full"),
+        Binding("question_mark", "app.help", "help", id="app.help", key_display="?"),
+        Binding("q", "app.quit", "quit; runs go on", id="app.quit", show=False),
+    ]
+
+
+def _dial_keys() -> Iterator[Binding]:
+    for index, setting in enumerate(keyed()):
+        name, key = short(setting), setting.dial.key
+        down, up = turns(setting)
+        more_down, more_up = TURN_FIRST if index == 0 else ("", "")
+        yield Binding(
+            key + more_down,
+            f"turn('{setting.name}', -1)",
+            name,
+            id=f"{name}.down",
+            key_display=f"{key}/{key.upper()}",
+            tooltip=down,
+        )
+        yield Binding(key.upper() + more_up, f"turn('{setting.name}', 1)", up, id=f"{name}.up", show=False)
+        if setting.name == "rollout_length":
+            yield Binding("a", "auto", "k by its schedule", id="k.auto", show=False)
+
+
+def _comparison_keys() -> Iterator[Binding]:
+    what = "mark the run's whole family of forks; where all are marked, take off every mark"
+    yield Binding("c", "mark", "compare", id="compare.run", tooltip="mark the run for comparison, or take its mark off")
+    yield Binding("C", "mark_family", what, id="compare.family", show=False)
+    what = "what differs between the runs compared, in full"
+    yield Binding("d", "differences", what, id="compare.differences", show=False)
+
+
+def _chart_keys() -> Iterator[Binding]:
+    for number, chart in enumerate(list(CHARTS.values())[:9], 1):
+        yield Binding(str(number), f"chart('{chart.name}')", chart.help, id=f"chart.{chart.name}", show=False)
+    for toggle in reversed([*toggles()]):
+        yield Binding(toggle.key, f"view('{toggle.name}')", toggle.help, id=f"chart.{toggle.name}", show=False)

@@ -6,23 +6,31 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from mbpo.errors import ConfigError
-from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.presets import PRESETS
+from workbench.charts.table import CHARTS
+from workbench.dials import label, named, turnable, turns
 from workbench.format import fitted, setting_value
-from workbench.messages import RESUMABLE
+from workbench.messages import RESUMABLE, RunRow
+from workbench.screens.selection import Selection
+from workbench.screens.services import Services
+from workbench.screens.steering import Steering
 
-if TYPE_CHECKING:
-    from workbench.screens.bench import Bench
-
-ASSIGNMENT = re.compile(r"(?:set\s+)?(k|rollout_length|real_ratio|ratio|rr)\s*(?:=|\s|to)\s*(\S+)$")
-SETTING_OF = {"k": "rollout_length", "ratio": "real_ratio", "rr": "real_ratio"}
+ASSIGNMENT = re.compile(r"(?:set\s+)?([a-z_]+)\s*(?:=|\s|to)\s*(\S.*)")
 Command = tuple[str, Callable[[], object], str]
+
+
+class Steered(Protocol):
+    """Be what the palette needs of the screen below it."""
+
+    selection: Selection
+    steering: Steering
+    services: Services
 
 
 class RunCommands(Provider):
@@ -40,71 +48,85 @@ class RunCommands(Provider):
             text, act, help_text = assignment
             yield Hit(1.0, Content(text), act, text=text, help=help_text)
         matcher = self.matcher(query)
-        for text, act, help_text in self._commands():
+        for text, act, help_text in [*self._commands(), *self._turns()]:
             score = matcher.match(text)
             if score > 0:
                 yield Hit(score, Content(text), act, text=text, help=help_text)
 
     @property
-    def _bench(self) -> Bench:
-        return cast("Bench", self.screen)
+    def _bench(self) -> Steered:
+        return cast("Steered", self.screen)
+
+    def _do(self, action: str) -> Callable[[], object]:
+        return partial(self.screen.run_action, action)
 
     def _assignment(self, query: str) -> Command | None:
-        found = ASSIGNMENT.match(query.strip().lower())
-        row = self._bench.row
-        if found is None or row is None:
+        found = ASSIGNMENT.fullmatch(query.strip().lower())
+        row = self._bench.selection.row
+        setting = named(found[1]) if found is not None else None
+        if found is None or row is None or setting is None:
             return None
-        setting = SETTING_OF.get(found[1], found[1])
         try:
-            value = LIVE_SETTINGS[setting].parse(found[2])
+            value = setting.parse(found[2])
         except ConfigError:
             return None
-        label = "k" if setting == "rollout_length" else setting
-        text = f"set {label} = {setting_value(value)} on {fitted(row.run_id, 40)}"
-        return text, partial(self._bench.ask, setting, value), "Takes hold at the next env step"
+        text = f"set {label(setting.name)} = {setting_value(value)} on {fitted(row.run_id, 40)}"
+        return text, partial(self._bench.steering.ask, setting.name, value), "Takes hold at the next env step"
 
     def _commands(self) -> Iterator[Command]:
-        bench, host = self._bench, self._bench.host
-        row = bench.row
-        if row is not None and row.answers and not host.readonly:
-            name = fitted(row.run_id, 40)
-            verb = "resume" if row.state == "paused" else "pause"
-            yield f"{verb} {name}", bench.action_pause, "Training waits; the app may go"
-            yield f"stop {name}", bench.action_stop, "Ends the run after a checkpoint"
-            yield f"checkpoint {name}", partial(bench.act, "checkpoint"), "Writes one now"
-            yield f"set k and real_ratio of {name}", bench.action_edit, "Exact values in a form"
-            yield f"k auto on {name}", bench.action_auto, "Gives k back to its schedule"
-            yield f"log of {name}", bench.action_log, "Follows what the learner prints"
-        if row is not None and not host.readonly:
-            name = fitted(row.run_id, 40)
-            if row.state in RESUMABLE:
-                yield f"resume {name}", bench.action_resume, "Goes on from its newest checkpoint"
-            yield f"fork {name}", bench.action_fork, "A new run that branches off it at an env step"
+        services, row = self._bench.services, self._bench.selection.row
+        if row is not None and not services.readonly:
+            yield from self._steering(row)
         yield from self._comparing()
-        if not host.readonly:
-            yield "new run", host.open_launch_form, "Opens the launch form"
+        if not services.readonly:
+            yield "new run", self._do("app.new_run"), "Opens the launch form"
             for preset in PRESETS.values():
-                yield f"start {preset.name}", partial(host.launch, preset.name, {}), preset.doc
-        for other in host.rows[:50]:
+                yield f"start {preset.name}", partial(services.launch, preset.name, {}), preset.doc
+        for other in services.rows[:50]:
             if row is None or other.path != row.path:
                 text = f"open {fitted(other.run_id, 40)}"
-                yield text, partial(host.select, Path(other.path)), f"Run is {other.state}"
-        yield "help", host.open_help, "Keys, the theory, and what is measured"
-        yield "change theme", bench.app.action_change_theme, "Colours of the app"
-        yield "quit", bench.app.exit, "Ends this app; runs go on"
+                yield text, partial(services.select, Path(other.path)), f"Run is {other.state}"
+        for chart in CHARTS.values():
+            yield f"chart {chart.title}", self._do(f"chart('{chart.name}')"), "Shows it alone; again: all"
+        yield "help", self._do("app.help"), "Keys, the theory, and what is measured"
+        yield "change theme", self._do("app.change_theme"), "Colours of the app"
+        yield "quit", self._do("app.quit"), "Ends this app; runs go on"
+
+    def _steering(self, row: RunRow) -> Iterator[Command]:
+        name = fitted(row.run_id, 40)
+        if row.answers:
+            verb = "resume" if row.state == "paused" else "pause"
+            yield f"{verb} {name}", self._do("pause"), "Training waits; the app may go"
+            yield f"stop {name}", self._do("stop"), "Ends the run after a checkpoint"
+            yield f"checkpoint {name}", partial(self._bench.steering.act, "checkpoint"), "Writes one now"
+            yield f"set values of {name}", self._do("edit"), "Exact values of all that can change live"
+            yield f"k auto on {name}", self._do("auto"), "Gives k back to its schedule"
+            yield f"log of {name}", self._do("app.log"), "Follows what the learner prints"
+        if row.state in RESUMABLE:
+            yield f"resume {name}", self._do("go_on"), "Goes on from its newest checkpoint"
+        yield f"fork {name}", self._do("fork"), "A new run that branches off it at an env step"
+
+    def _turns(self) -> Iterator[Command]:
+        """Return a turn down and one up of each live setting; too many to be offered unasked."""
+        row = self._bench.selection.row
+        if row is None or not row.answers or self._bench.services.readonly:
+            return
+        for setting in turnable():
+            for words, by in zip(turns(setting), (-1, 1), strict=True):
+                yield words, self._do(f"turn('{setting.name}', {by})"), setting.doc
 
     def _comparing(self) -> Iterator[Command]:
-        bench, row = self._bench, self._bench.row
-        letters = bench.marks.letters
+        selection = self._bench.selection
+        letters, row = selection.marks.letters, selection.row
         if row is not None:
             name = fitted(row.run_id, 40)
             if row.path in letters:
-                yield f"stop comparing {name}", bench.action_compare, "Takes its mark off"
+                yield f"stop comparing {name}", self._do("mark"), "Takes its mark off"
             else:
-                yield f"compare {name}", bench.action_compare, "Marks it for the charts"
-            if any(path not in letters for path in bench.kin()):
+                yield f"compare {name}", self._do("mark"), "Marks it for the charts"
+            if any(path not in letters for path in selection.kin):
                 text = f"compare the family of {name}"
-                yield text, bench.action_compare_family, "Marks its whole tree of forks"
+                yield text, self._do("mark_family"), "Marks its whole tree of forks"
         if letters:
-            yield "what differs", bench.action_differences, "Settings and evaluations, in full"
-            yield "compare nothing", bench.action_compare_none, "Takes off every mark"
+            yield "what differs", self._do("differences"), "Settings and evaluations, in full"
+            yield "compare nothing", selection.clear_marks, "Takes off every mark"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.charts.picture import GREY
 from workbench.raster import DOTS_X, DOTS_Y, scale
 from workbench.series import Floats
-from workbench.widgets.picture import GREY
 
 
 @dataclass

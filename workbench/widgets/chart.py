@@ -6,8 +6,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from workbench.charts.picture import Picture
 from workbench.widgets.painter import paint
-from workbench.widgets.picture import Picture
 
 
 class Chart(Widget):

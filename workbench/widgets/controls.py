@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Button, Static
 
+from mbpo.settings.setting import Setting
+from workbench.changes import Change
+from workbench.dials import label, turnable
 from workbench.format import MUTED, fitted, number, setting_value
 from workbench.messages import RESUMABLE, RunDetail, RunRow
-from workbench.steering import Change, Steering
+from workbench.promises import Promises
 
 PROBLEM, GOOD, WAITING = "$error", "$success", "$warning"
 
 
 @dataclass(frozen=True)
-class Dial:
+class DialState:
     """Hold what is shown of one live setting."""
 
     configured: str
@@ -27,17 +31,17 @@ class Dial:
     asked: str = ""
 
 
-def dial(row: RunRow, detail: RunDetail | None, steering: Steering, setting: str) -> Dial:
+def dial_state(row: RunRow, detail: RunDetail | None, promises: Promises, setting: Setting) -> DialState:
     """Collect one live setting from status, metrics and what is on its way."""
-    key = "rollout/length" if setting == "rollout_length" else "mix/real_ratio"
-    configured = row.controls.get(setting)
+    name, metric = setting.name, setting.dial.metric
+    configured = row.controls.get(name)
     if configured is None and detail is not None:
-        configured = detail.config.get(setting)
-    asked = steering.asked(setting)
-    return Dial(
+        configured = detail.config.get(name)
+    asked = promises.asked(name)
+    return DialState(
         configured=setting_value(configured) if configured is not None else "–",
-        in_force=detail.last(key) if detail else math.nan,
-        measured=detail.last(f"{key}_measured") if detail else math.nan,
+        in_force=detail.last(metric) if detail else math.nan,
+        measured=detail.last(f"{metric}_measured") if detail else math.nan,
         asked=setting_value(asked) if asked is not None else "",
     )
 
@@ -45,31 +49,44 @@ def dial(row: RunRow, detail: RunDetail | None, steering: Steering, setting: str
 class DialRow(Horizontal):
     """Show one live setting between two buttons."""
 
-    def __init__(self, setting: str, label: str) -> None:
-        super().__init__(id=f"dial-{setting}", classes="dial")
+    class Turned(Message):
+        """Tell that a button was pressed."""
+
+        def __init__(self, setting: str, turns: int) -> None:
+            super().__init__()
+            self.setting = setting
+            self.turns = turns
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(id=f"dial-{setting.name}", classes="dial" if setting.dial.key else "dial -keyless")
         self.setting = setting
-        self.label = label
 
     def compose(self) -> ComposeResult:
         """Lay out name, buttons, value and measured value."""
-        yield Static(self.label, classes="dial-name")
-        yield Button("◂", id=f"{self.setting}-down", compact=True)
+        yield Static(label(self.setting.name), classes="dial-name")
+        yield Button("◂", id=f"{self.setting.name}-down", compact=True)
         yield Static("–", classes="dial-value")
-        yield Button("▸", id=f"{self.setting}-up", compact=True)
+        yield Button("▸", id=f"{self.setting.name}-up", compact=True)
         yield Static("", classes="dial-measured")
 
-    def show(self, content: Dial) -> None:
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Turn the dial with the mouse."""
+        event.stop()
+        up = (event.button.id or "").endswith("-up")
+        self.post_message(self.Turned(self.setting.name, 1 if up else -1))
+
+    def show(self, state: DialState) -> None:
         """Show the measured value first in weight, the configured beside it."""
-        value = Content.styled(content.configured, "bold")
-        if content.asked:
-            value = Content.styled(f"{content.asked}…", f"bold {WAITING}")
-        elif content.configured == "auto" and math.isfinite(content.in_force):
-            value = Content.styled(f"auto {number(content.in_force)}", "bold")
+        value = Content.styled(state.configured, "bold")
+        if state.asked:
+            value = Content.styled(f"{state.asked}…", f"bold {WAITING}")
+        elif state.configured == "auto" and math.isfinite(state.in_force):
+            value = Content.styled(f"auto {number(state.in_force)}", "bold")
         self.query_one(".dial-value", Static).update(value, layout=False)
-        measured = number(content.measured) if math.isfinite(content.measured) else "–"
-        cell = self.query_one(".dial-measured", Static)
-        label = "measured " if cell.size.width >= 14 else "m "
-        cell.update(Content.assemble((label, MUTED), (measured, "bold")), layout=False)
+        if self.setting.dial.metric:
+            cell = self.query_one(".dial-measured", Static)
+            name = "measured " if cell.size.width >= 14 else "m "
+            cell.update(Content.assemble((name, MUTED), (number(state.measured), "bold")), layout=False)
 
 
 class Controls(Vertical):
@@ -80,9 +97,9 @@ class Controls(Vertical):
         self.border_title = "controls"
 
     def compose(self) -> ComposeResult:
-        """Lay out two dials, a row of buttons and the latest changes."""
-        yield DialRow("rollout_length", "k")
-        yield DialRow("real_ratio", "real_ratio")
+        """Lay out the dials, a row of buttons and the latest changes."""
+        for setting in turnable():
+            yield DialRow(setting)
         with Horizontal(id="control-buttons"):
             yield Button("pause", id="pause", compact=True)
             yield Button("stop", id="stop", compact=True)
@@ -91,7 +108,7 @@ class Controls(Vertical):
         yield Static("", id="fates")
 
     def show(
-        self, row: RunRow | None, detail: RunDetail | None, steering: Steering, changes: list[Change], readonly: bool
+        self, row: RunRow | None, detail: RunDetail | None, promises: Promises, changes: list[Change], readonly: bool
     ) -> None:
         """Show the selected run's settings; without one, what they would be for."""
         self.border_subtitle = "read-only" if readonly else ""
@@ -100,21 +117,20 @@ class Controls(Vertical):
             button.disabled = closed
         self.query_one("#pause", Button).label = "resume" if row is not None and row.state == "paused" else "pause"
         if row is not None:
-            for setting in ("rollout_length", "real_ratio"):
-                shown = dial(row, detail, steering, setting)
-                self.query_one(f"#dial-{setting}", DialRow).show(shown)
-        fates, told = self._fates(row, steering, changes), self.query_one("#fates", Static)
+            for dial in self.query(DialRow):
+                dial.show(dial_state(row, detail, promises, dial.setting))
+        fates, told = self._fates(row, promises, changes), self.query_one("#fates", Static)
         if told.content != fates:  # its height is that of its words: all is laid out again
             told.update(fates)
 
-    def _fates(self, row: RunRow | None, steering: Steering, changes: list[Change]) -> Content:
+    def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:
         if row is None:
             return Content.styled("Select a run to steer it.", MUTED)
         width = max(self.content_size.width, 20)
         lines = [
-            Content.styled(fitted(f"{what} pending…", 2 * width), WAITING) for what in steering.pending(row.controls)
+            Content.styled(fitted(f"{what} pending…", 2 * width), WAITING) for what in promises.pending(row.controls)
         ]
-        lines += [fate(change, 2 * width) for change in latest(steering, changes)]
+        lines += [fate(change, 2 * width) for change in latest(promises, changes)]
         if not lines and row.answers:
             lines = [Content.styled("No change by hand yet: k/K turns k.", MUTED)]
         elif not lines:
@@ -123,11 +139,11 @@ class Controls(Vertical):
         return Content("\n").join(lines)
 
 
-def latest(steering: Steering, changes: list[Change]) -> list[Change]:
+def latest(promises: Promises, changes: list[Change]) -> list[Change]:
     """Return the newest fates first: those of our own commands, else anyone's."""
-    answered = {change.command_id: change for change in steering.answered}
+    answered = {change.command_id: change for change in promises.answered}
     known = [answered.get(change.command_id, change) for change in changes]
-    return [*reversed(steering.failures[-2:]), *reversed(known[-4:])]
+    return [*reversed(promises.failures[-2:]), *reversed(known[-4:])]
 
 
 def fate(change: Change, width: int) -> Content:

@@ -9,9 +9,9 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
+from workbench.changes import change_of
 from workbench.format import MUTED, fitted, number, safe_text, whole
 from workbench.messages import RunDetail
-from workbench.steering import change_of
 
 MARKS = {
     "evaluation": ("E", "#E69F00"),

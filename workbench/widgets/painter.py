@@ -12,11 +12,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from workbench.charts.picture import GREY, Line, Picture
 from workbench.format import number
 from workbench.raster import BRAILLE, DOTS_X, padded, polyline, ticks
 from workbench.series import Floats, thin
 from workbench.widgets.canvas import Canvas, Frame
-from workbench.widgets.picture import GREY, Line, Picture
 
 
 def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:

@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.message import Message
 from textual.widgets import DataTable
 
+from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
+from workbench.fork_tree import origin
 from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
-from workbench.lineage import origin
 from workbench.messages import RunRow
-from workbench.widgets.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
 
 COLORS = {
     "launching": SKY,
@@ -100,7 +100,7 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
 
 
 class RunsTable(DataTable[Text]):
-    """Show the rows of a snapshot."""
+    """Show the rows of a reading."""
 
     class Picked(Message):
         """Tell that a person moved to another run."""

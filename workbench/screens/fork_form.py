@@ -17,11 +17,11 @@ from textual.widgets import Button, Input, Static
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve
 from mbpo.settings.setting import Value
+from workbench.fork_points import ForkPoints
 from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, spelled, typed
-from workbench.screens.form import StartForm
-from workbench.screens.launch import accepted
-from workbench.trunk import Trunk
+from workbench.screens.launch_form import accepted
+from workbench.screens.start_form import StartForm
 
 ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
 
@@ -47,7 +47,7 @@ class ForkForm(StartForm[Branch]):
         self,
         parent: Path,
         config: Mapping[str, Any],  # the parent's, as in its config.toml
-        trunk: Trunk,
+        trunk: ForkPoints,
     ) -> None:
         """Begin with the newest checkpoint that is not the run's end.
 

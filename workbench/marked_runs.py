@@ -8,7 +8,7 @@ from pathlib import Path
 LETTERS = "ABCDEFGH"
 
 
-class Marks:
+class MarkedRuns:
     """Hold the marked runs. A letter stays with its run until the mark is taken off."""
 
     def __init__(self) -> None:

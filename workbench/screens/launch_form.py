@@ -19,7 +19,7 @@ from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command, spelled
-from workbench.screens.form import StartForm
+from workbench.screens.start_form import StartForm
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 GROUPS = {

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from workbench.comparison import Compared, Comparison
+from workbench.charts.overlay import color_of, mark_of
 from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
-from workbench.widgets.overlays import color_of, mark_of
+from workbench.side_by_side import Compared, Comparison
 
 LEAST_NAME, MOST_NAME = 9, 32
 MOST_VALUE = 16  # characters of a setting
@@ -140,7 +140,7 @@ def in_full(comparison: Comparison) -> Content:
     return Content("\n\n").join(parts)
 
 
-class Comparing(Static):
+class ComparisonTable(Static):
     """Show a line for each run compared."""
 
     def __init__(self, *, id: str | None = None) -> None:

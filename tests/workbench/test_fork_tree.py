@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.fork_tree import in_tree, origin
 from workbench.format import safe_text
-from workbench.lineage import in_tree, origin
 from workbench.messages import RunRow
 from workbench.widgets.runs_table import label
 

@@ -12,7 +12,7 @@ from fake_run import make_run, status_of
 from family import a_family
 
 from workbench.app import Workbench
-from workbench.screens.charts import Charts
+from workbench.screens.chart_panels import ChartPanels
 from workbench.widgets.chart import Chart
 
 
@@ -49,7 +49,7 @@ async def test_marks_are_set_kept_and_lost(tmp_path: Path) -> None:
 
 
 def picture(app: Workbench, name: str) -> Any:
-    return app.screen.query_one(Charts).query_one(f"#chart-{name}", Chart).picture
+    return app.screen.query_one(ChartPanels).query_one(f"#chart-{name}", Chart).picture
 
 
 async def test_a_ninth_run_gets_a_line_and_no_mark(tmp_path: Path) -> None:

@@ -14,24 +14,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from mbpo.runs.metrics import METRICS
+from workbench.charts.table import CHARTS
 from workbench.format import GLYPHS
 from workbench.messages import DEAF
 from workbench.widgets.runs_table import COLORS
 
-BOUND = """\
-C(k) is the most return that k-step imagined rollouts can overestimate, by Theorem 4.3 of MBPO:
-
-    C(k) = 2 r_max [γ^(k+1) ε_π/(1−γ)² + γ^k ε_π/(1−γ) + k ε_m′/(1−γ)]
-    C(k)/C(0) = γ^k + k (1−γ) ρ        with ρ = ε_m′/ε_π
-    k* = ⌈ln ρ / ln γ⌉, and 0 when ρ ≥ 1
-
-Read its shape, not its height. The values are vacuous, no smaller than the largest gap two returns
-can have, as soon as ε_π ≥ 1 − γ, which is most of the time. k* depends on ρ and γ only, and the
-curve is flat near it: a k beside k* costs little. A larger ε_π asks for a longer k, because data of
-an old policy mislead more than the model does. ε_m is a stand-in, measured at resolution σ₀.
-real_ratio is not in the bound at all."""
-
-DIALS = """\
+STEERED = """\
 k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. auto
 follows rollout_schedule. real_ratio is the share of real rows in each batch of SAC. A change holds
 from the env step shown as "applied @"; "measured" is what sampling really did."""
@@ -46,19 +34,6 @@ closer than their ± say little, and two runs of one seed each say less than fiv
 LIFE = """\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run."""
-
-GLOSSARY = (
-    "bound/eps_m",
-    "bound/eps_m_new",
-    "bound/eps_pi",
-    "bound/rho",
-    "bound/c_over_gap",
-    "model/holdout_mse",
-    "model/new_data_mse",
-    "eval/return_mean",
-    "rollout/length_measured",
-    "mix/real_ratio_measured",
-)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -76,9 +51,10 @@ class HelpScreen(ModalScreen[None]):
             page.border_title = "help"
             page.border_subtitle = "esc closes"
             yield Static(_titled("Keys", self._keys()))
-            yield Static(_titled("What you steer", Content(DIALS)))
+            yield Static(_titled("What you steer", Content(STEERED)))
             yield Static(_titled("How runs compare", Content(COMPARING)))
-            yield Static(_titled("What the bound says, and what not", Content(BOUND)))
+            for title, text in (chart.essay for chart in CHARTS.values() if chart.essay[0]):
+                yield Static(_titled(title, Content(text)))
             yield Static(_titled("What is measured", _glossary()))
             yield Static(_titled("States", _states()))
             yield Static(_titled("What happens when you quit", Content(LIFE)))
@@ -110,7 +86,7 @@ def _titled(title: str, body: Content) -> Content:
 
 def _glossary() -> Content:
     lines = []
-    for key in GLOSSARY:
+    for key in dict.fromkeys(key for chart in CHARTS.values() for key in chart.explained):
         metric = METRICS[key]
         unit = f" ({metric.unit})" if metric.unit else ""
         lines.append(Content.assemble((f"{key:<26}", "bold"), f"{metric.meaning}{unit}"))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.lineage import origin
+from workbench.fork_tree import origin
 from workbench.messages import RunDetail, RunRow
 
 
 @dataclass(frozen=True)
-class Trunk:
+class ForkPoints:
     """Hold what is known of a run that is to be forked.
 
     ``checkpoints`` has the live settings in force at each; ``changes`` those made later.
@@ -23,7 +23,7 @@ class Trunk:
     changes: tuple[tuple[int, Mapping[str, Any]], ...] = ()
 
     @classmethod
-    def of(cls, row: RunRow, detail: RunDetail) -> Trunk:
+    def of(cls, row: RunRow, detail: RunDetail) -> ForkPoints:
         """Return where the run that is shown can be branched off."""
         _, low = origin(row.parent)
         high = max([row.env_steps, low, *detail.checkpoints])

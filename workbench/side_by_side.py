@@ -12,26 +12,13 @@ import numpy as np
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS
+from workbench.dials import label
+from workbench.fork_tree import descent, shared
 from workbench.format import setting_value
-from workbench.lineage import descent, shared
 from workbench.messages import Points, RunDetail, RunRow
 from workbench.series import Floats
-from workbench.steering import NAMES
 
-KEYS = frozenset(
-    {
-        "episode/return",
-        "eval/return_mean",
-        "eval/return_std",
-        "bound/rho",
-        "bound/k_star",
-        "bound/eps_m_new",
-        "model/new_data_mse",
-        "rollout/length",
-        "rollout/length_measured",
-        "mix/real_ratio_measured",
-    }
-)
+EVALUATION = ("eval/return_mean", "eval/return_std")  # the metrics that a comparison needs, drawn or not
 MOST_TELLING = ("rollout_length", "real_ratio", "seed", "env_id", "algo")
 LEAST_TELLING = ("run", "evaluation")  # groups of settings
 NO_POINTS = Points(np.zeros(0), np.zeros(0))
@@ -63,13 +50,13 @@ class Compared:
 
     def evaluation_at(self, step: float) -> tuple[float, float]:
         """Return mean and standard deviation of the last evaluation at an env step, else NaN."""
-        mean, std = self.points("eval/return_mean"), self.points("eval/return_std")
+        mean, std = map(self.points, EVALUATION)
         return _at(mean, step), _at(std, step)
 
     @property
     def evaluated(self) -> Floats:
         """Return the env steps that have an evaluation."""
-        points = self.points("eval/return_mean")
+        points = self.points(EVALUATION[0])
         return points.x[np.isfinite(points.y)]
 
 
@@ -102,7 +89,7 @@ class Comparison:
         for name in dict.fromkeys((*MOST_TELLING, *rest)):
             values = tuple(run.setting(name) for run in self.by_letter)
             if len(set(values) - {""}) > 1:
-                found[NAMES.get(name, name)] = tuple(value or "–" for value in values)
+                found[label(name)] = tuple(value or "–" for value in values)
         return found
 
     def first_own(self, run: Compared, key: str) -> int:

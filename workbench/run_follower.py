@@ -58,7 +58,7 @@ class CurveFollower:
             series=dict(self._points),
             config=self._config,
             bad_lines=self._reader.bad_lines,
-            reading=grew,
+            unread=grew,
         )
 
     def _note(self, changed: bool) -> None:
@@ -112,7 +112,7 @@ class RunFollower(CurveFollower):
             config=self._config,
             checkpoints=self._checkpoints,
             bad_lines=self._reader.bad_lines,
-            reading=grew,
+            unread=grew,
         )
 
     def _poll_log(self) -> bool:

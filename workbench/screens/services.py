@@ -9,10 +9,10 @@ from typing import Protocol
 from mbpo.settings.setting import Value
 from workbench.launcher import Launcher
 from workbench.messages import RunDetail, RunRow
-from workbench.steering import Promise
+from workbench.promises import Promise
 
 
-class Host(Protocol):
+class Services(Protocol):
     """Be what the app offers to its screens."""
 
     readonly: bool
@@ -30,7 +30,10 @@ class Host(Protocol):
         """Put a run in focus."""
 
     def compare(self, paths: Iterable[Path]) -> None:
-        """Read the curves of the runs at ``paths`` too."""
+        """Read the curves of the runs at ``paths`` too, and show them."""
+
+    def redraw(self) -> None:
+        """Show what is known now."""
 
     def send(self, path: Path, promise: Promise) -> None:
         """Send a command to a run."""
@@ -38,17 +41,8 @@ class Host(Protocol):
     def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
         """Start a learner."""
 
-    def open_launch_form(self) -> None:
-        """Show the launch form."""
-
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
 
     def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""
-
-    def open_log(self) -> None:
-        """Show the log of the run in focus."""
-
-    def open_help(self) -> None:
-        """Show help."""

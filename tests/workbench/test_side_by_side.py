@@ -9,16 +9,18 @@ from pathlib import Path
 from fake_run import make_run, metric_rows, status_of
 from family import a_family, put_config, put_rows
 
-from workbench.comparison import Comparison, compare
-from workbench.lineage import descent, family, in_tree, shared
-from workbench.marks import Marks
+from workbench.charts.overlay import Overlay
+from workbench.charts.picture import Line
+from workbench.charts.returns import returns_together
+from workbench.charts.scene import Scene
+from workbench.charts.table import CHARTS
+from workbench.fork_tree import descent, family, in_tree, shared
+from workbench.marked_runs import MarkedRuns
 from workbench.messages import RunDetail, RunRow
+from workbench.side_by_side import Comparison, compare
 from workbench.watcher import Watcher
-from workbench.widgets.comparing import in_full, table
-from workbench.widgets.overlays import Overlay
+from workbench.widgets.comparison_table import in_full, table
 from workbench.widgets.painter import paint
-from workbench.widgets.picture import Line
-from workbench.widgets.views import Scene
 
 EVIL = "[/x]\x1b]52;c;aGk=\x07\u202e"
 
@@ -29,9 +31,9 @@ def read(root: Path, *names: str, focus: str = "") -> Comparison:
     paths = [root / name for name in names]
     watcher.select(root / focus if focus else None)
     watcher.compare(paths)
-    snapshot = watcher.look()
+    reading = watcher.look()
     letters = dict(zip(paths, "ABCDEFGH", strict=False))
-    return compare(in_tree(snapshot.rows), letters, snapshot.compared, watcher._selected, snapshot.detail)
+    return compare(in_tree(reading.rows), letters, reading.compared, watcher._selected, reading.detail)
 
 
 def overlay(comparison: Comparison) -> Overlay:
@@ -41,12 +43,12 @@ def overlay(comparison: Comparison) -> Overlay:
 
 
 def line(comparison: Comparison, letter: str) -> Line:
-    lines = overlay(comparison).returns(smooth=False).lines
+    lines = returns_together(overlay(comparison), False).lines
     return next(line for line in lines if line.letter == letter)
 
 
 def test_a_letter_stays_with_its_run_and_is_given_anew_when_free() -> None:
-    marks, paths = Marks(), [Path(f"run-{n}") for n in range(10)]
+    marks, paths = MarkedRuns(), [Path(f"run-{n}") for n in range(10)]
     assert marks.add(paths) == 2
     assert "".join(marks.letters.values()) == "ABCDEFGH"
     marks.remove(paths[1])
@@ -64,7 +66,7 @@ def test_shared_history_is_drawn_once_and_the_branch_joins_it(tmp_path: Path) ->
     assert base.x[0] < 100 and len(base.x) == 62
     assert (fork.x[0], fork.x[1]) == (600, 620) and fork.y[0] == base.y[base.x == 600]
     assert (deeper.x[0], deeper.x[1]) == (900, 920)
-    drawn = overlay(shown).returns(smooth=True)
+    drawn = returns_together(overlay(shown), True)
     evaluations = [part for part in drawn.lines if part.glyph]
     assert [part.x[0] for part in evaluations] == [100, 700, 1000]
 
@@ -148,9 +150,8 @@ def test_nothing_that_a_run_holds_can_break_the_comparison(tmp_path: Path) -> No
         shown = read(tmp_path, *some, focus=some[-1])
         for squared in (False, True):
             drawn = overlay(shown)
-            pictures = (drawn.returns(squared), drawn.bound(), drawn.error(squared), drawn.length(), drawn.ratio())
-            for picture in pictures:
-                assert len(paint(picture, 40, 10, "#000000")) == 10
+            for plot in [plot for chart in CHARTS.values() for plot in chart.plots]:
+                assert len(paint(plot.together(drawn, squared), 40, 10, "#000000")) == 10
         for width, height in ((30, 3), (76, 5), (120, 9)):
             assert len(table(shown, width, height).plain.splitlines()) <= height
         assert not {"\x1b", "\x07", "\u202e"} & set(table(shown, 99, 9).plain + in_full(shown).plain)

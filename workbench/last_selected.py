@@ -16,7 +16,7 @@ def _file(runs_root: Path) -> Path:
     return Path(home) / "mbpo-workbench" / f"focus-{key}"
 
 
-def save_focus(runs_root: Path, path: Path) -> None:
+def save_selected(runs_root: Path, path: Path) -> None:
     """Remember the run at ``path``; where nothing can be kept, nothing is."""
     with contextlib.suppress(OSError, RuntimeError):
         target = _file(runs_root)
@@ -24,7 +24,7 @@ def save_focus(runs_root: Path, path: Path) -> None:
         write_atomic(target, path.name.encode("utf-8", "surrogateescape"), sync=False)
 
 
-def load_focus(runs_root: Path) -> Path | None:
+def load_selected(runs_root: Path) -> Path | None:
     """Return the run last in focus under this root, if it is still there."""
     try:
         name = _file(runs_root).read_bytes().decode("utf-8", "surrogateescape")

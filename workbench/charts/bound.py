@@ -1,0 +1,151 @@
+"""Chart the bound C(k)/C(0) over k, and say what it promises."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from mbpo.trust.bound import gap_ratio
+from workbench.charts.overlay import Overlay, color_of, mark_of
+from workbench.charts.picture import GREEN, SKY, YELLOW, Line, Marker, Picture
+from workbench.charts.scene import Scene, k_in_force
+from workbench.charts.spec import ChartSpec, Plot
+from workbench.format import number
+from workbench.messages import RunDetail
+from workbench.series import Floats
+from workbench.side_by_side import Compared
+
+ESSAY = """\
+C(k) is the most return that k-step imagined rollouts can overestimate, by Theorem 4.3 of MBPO:
+
+    C(k) = 2 r_max [γ^(k+1) ε_π/(1−γ)² + γ^k ε_π/(1−γ) + k ε_m′/(1−γ)]
+    C(k)/C(0) = γ^k + k (1−γ) ρ        with ρ = ε_m′/ε_π
+    k* = ⌈ln ρ / ln γ⌉, and 0 when ρ ≥ 1
+
+Read its shape, not its height. The values are vacuous, no smaller than the largest gap two returns
+can have, as soon as ε_π ≥ 1 − γ, which is most of the time. k* depends on ρ and γ only, and the
+curve is flat near it: a k beside k* costs little. A larger ε_π asks for a longer k, because data of
+an old policy mislead more than the model does. ε_m is a stand-in, measured at resolution σ₀.
+real_ratio is not in the bound at all."""
+MAX_K = 200
+DEFAULT_GAMMA = 0.99
+
+
+def _gamma_of(detail: RunDetail) -> float:
+    """Return the discount of the run's configuration."""
+    gamma = detail.config.get("gamma", DEFAULT_GAMMA)
+    valid = isinstance(gamma, (int, float)) and 0 <= gamma < 1
+    return float(gamma) if valid else DEFAULT_GAMMA
+
+
+def bound_picture(scene: Scene, on: bool) -> Picture:
+    """Show C(k)/C(0) over k with the k in force and the best k."""
+    detail, k = scene.detail, scene.k_shown
+    rho, gamma = detail.last("bound/rho"), _gamma_of(detail)
+    if not math.isfinite(rho) or rho < 0:
+        waiting = "first refit" if "bound/eps_m" not in detail.series else "new on-policy data"
+        return Picture("C(k)/C(0)", x_label="k (steps)", empty=f"waiting for the {waiting}")
+    k_star = detail.last("bound/k_star")
+    most = _reach(k, k_star)
+    lengths, curve = _curve_to(most, gamma, rho)
+    markers = [Marker(k, f"k={number(k)}", YELLOW, "│")]
+    if math.isfinite(k_star) and k_star <= most:
+        markers.append(Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
+    now = gap_ratio(k, gamma, rho)
+    here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]))
+    facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
+    line = Line("C", "over k", facts, SKY, lengths, curve)
+    return Picture(
+        "C(k)/C(0)",
+        x_label="k (steps)",
+        lines=(line, here),
+        markers=tuple(markers),
+        x_range=(0.0, most),
+        y_range=_range(curve),
+        rule=1.0,
+    )
+
+
+def _reach(*interest: float) -> float:
+    """Return the longest rollout to show, beyond what is of interest."""
+    longest = max([length for length in interest if math.isfinite(length)], default=0.0)
+    return float(int(min(max(10.0, 1.6 * longest), MAX_K)))
+
+
+@functools.lru_cache(maxsize=64)
+def _curve_to(most: float, gamma: float, rho: float) -> tuple[Floats, Floats]:
+    """Return many k up to ``most`` and C(k)/C(0) at each."""
+    lengths = np.linspace(0.0, most, int(min(most * 4, 400)) + 1)
+    return lengths, np.array([gap_ratio(float(length), gamma, rho) for length in lengths])
+
+
+def _range(curve: Floats) -> tuple[float, float]:
+    """Return the range that shows a curve, and 1."""
+    low, high = min(float(curve.min()), 1.0), max(float(curve.max()), 1.0)
+    room = max((high - low) * 0.08, 0.01)
+    return low - room, high + room
+
+
+def bounds_together(overlay: Overlay, on: bool) -> Picture:
+    """Show every run's C(k)/C(0) over k, with its letter at the k in force."""
+    shown = [run for run in overlay.comparison.by_letter if run.detail.last("bound/rho") >= 0]
+    ks = {run: k_in_force(run.row, run.detail) for run in shown}
+    most = _reach(*ks.values(), overlay.scene.detail.last("bound/k_star"))
+    lines = [line for run in shown for line in _bound_lines(run, ks[run], most)]
+    curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
+    return Picture(
+        "C(k)/C(0)",
+        x_label="k (steps)",
+        lines=tuple(lines),
+        markers=_lengths(overlay.scene, most),
+        x_range=(0.0, most),
+        y_range=_range(curves[np.isfinite(curves)]),
+        rule=1.0,
+        empty="waiting for a bound",
+    )
+
+
+def _bound_lines(run: Compared, k: float, most: float) -> list[Line]:
+    rho, gamma = run.detail.last("bound/rho"), _gamma_of(run.detail)
+    mark, color = mark_of(run), color_of(run)
+    lengths, curve = _curve_to(most, gamma, rho)
+    lines = [Line(mark, "ρ", number(rho), color, lengths, curve, bold=run.focused)]
+    if math.isfinite(k):
+        here, now = np.array([k]), np.array([gap_ratio(k, gamma, rho)])
+        lines.append(Line("", "", "", color, here, now, glyph=mark, bold=run.focused))
+    return lines
+
+
+def _lengths(scene: Scene, most: float) -> tuple[Marker, ...]:
+    """Return the k in force and the best k of the run in focus."""
+    k, k_star = scene.k, scene.detail.last("bound/k_star")
+    markers = (Marker(k, f"k={number(k)}", YELLOW, "│"), Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
+    return tuple(marker for marker in markers if 0 <= marker.x <= most)
+
+
+def _words(scene: Scene, on: bool, several: bool) -> str:
+    """Say what the bound promises at the k in force."""
+    detail, k = scene.detail, scene.k_shown
+    rho, over = detail.last("bound/rho"), detail.last("bound/c_over_gap")
+    if not math.isfinite(rho):
+        return ""
+    words = [f"k* = {number(detail.last('bound/k_star'))}"]
+    if rho >= 0:
+        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, _gamma_of(detail), rho))}")
+    if math.isfinite(over):
+        words.append(f"{'vacuous: ' if over >= 1 else ''}{number(over, 2)}× the gap")
+    return " · ".join(words)
+
+
+BOUND = ChartSpec(
+    name="bound",
+    title="bound C(k)/C(0)",
+    help="chart of the bound",
+    plots=(Plot("bound", bound_picture, bounds_together),),
+    compared=("bound/rho", "bound/k_star", "rollout/length"),
+    explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", "bound/c_over_gap"),
+    essay=("What the bound says, and what not", ESSAY),
+    words=_words,
+)

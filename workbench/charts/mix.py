@@ -1,0 +1,85 @@
+"""Chart k and real_ratio: as configured, and as measured from what was sampled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from workbench.charts.overlay import Overlay
+from workbench.charts.picture import SKY, YELLOW, Line, Picture
+from workbench.charts.scene import Scene, from_zero
+from workbench.charts.spec import ChartSpec, Plot
+from workbench.format import number, whole
+from workbench.messages import Points
+from workbench.series import Floats
+
+EMPTY = "waiting for the first rollouts"
+
+
+def length_picture(scene: Scene, on: bool) -> Picture:
+    """Show k as configured and as measured."""
+    rows = scene.detail.last("rollout/rows")
+    note = f"{whole(rows)} rows a refit" if math.isfinite(rows) else ""
+    return replace(_mix(scene, "k (steps)", "rollout/length", "rollout_length"), note=note)
+
+
+def ratio_picture(scene: Scene, on: bool) -> Picture:
+    """Show real_ratio as configured and as measured from the batches."""
+    return _mix(scene, "real_ratio", "mix/real_ratio", "real_ratio")
+
+
+def _mix(scene: Scene, label: str, key: str, setting: str) -> Picture:
+    lines = []
+    if (points := scene.detail.series.get(key)) is not None:
+        x, y = _in_force(points, scene, setting)
+        lines.append(Line("c", "configured", number(float(y[-1])), SKY, x, y))
+    if (points := scene.detail.series.get(f"{key}_measured")) is not None:
+        last = number(points.last)
+        lines.append(Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False))
+    unlabelled = tuple(replace(m, label="") for m in scene.markers)
+    return Picture(
+        label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, y_range=from_zero(lines), empty=EMPTY
+    )
+
+
+def _in_force(points: Points, scene: Scene, setting: str) -> tuple[Floats, Floats]:
+    """Return the value in force as steps: logged values, and changes from the step they hold."""
+    changed = [
+        (change.at, float(value))
+        for change in scene.changes
+        if isinstance(value := change.new.get(setting), (int, float)) and change.status == "applied"
+    ]
+    x = np.concatenate([points.x, [at for at, _ in changed]])
+    y = np.concatenate([points.y, [value for _, value in changed]])
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    return np.append(np.repeat(x, 2)[1:], scene.span[1]), np.repeat(y, 2)
+
+
+def lengths_together(overlay: Overlay, on: bool) -> Picture:
+    """Show every run's measured k."""
+    return _measured(overlay, "k (steps)", "rollout/length_measured")
+
+
+def ratios_together(overlay: Overlay, on: bool) -> Picture:
+    """Show every run's measured real_ratio."""
+    return _measured(overlay, "real_ratio", "mix/real_ratio_measured")
+
+
+def _measured(overlay: Overlay, label: str, key: str) -> Picture:
+    picture = overlay.lines(label, key, EMPTY)
+    unlabelled = tuple(replace(marker, label="") for marker in picture.markers)
+    return replace(picture, markers=unlabelled, y_range=from_zero(list(picture.lines)))
+
+
+MIX = ChartSpec(
+    name="mix",
+    title="mix and rollouts",
+    help="chart of k and real_ratio",
+    plots=(Plot("length", length_picture, lengths_together), Plot("ratio", ratio_picture, ratios_together)),
+    compared=("rollout/length_measured", "mix/real_ratio_measured"),
+    explained=("rollout/length_measured", "mix/real_ratio_measured"),
+    words=lambda scene, on, several: "as measured" if several else "",
+)

@@ -1,0 +1,59 @@
+"""Chart the model's error: in total variation, as the bound takes it, or mean squared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.charts.overlay import Overlay
+from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, Line, Picture
+from workbench.charts.scene import Scene
+from workbench.charts.spec import ChartSpec, Plot, Toggle
+from workbench.format import number
+
+VARIATION = (
+    ("m", "ε_m", SKY, "bound/eps_m"),
+    ("n", "ε_m′ new", ORANGE, "bound/eps_m_new"),
+    ("p", "ε_π", GREEN, "bound/eps_pi"),
+)
+SQUARED = (("h", "holdout", SKY, "model/holdout_mse"), ("n", "new data", VERMILLION, "model/new_data_mse"))
+
+
+def error_picture(scene: Scene, squared: bool) -> Picture:
+    """Show the model's error: total variation, or mean squared on a log axis."""
+    known = [
+        Line(letter, name, number(points.last), color, points.x, points.y, glyph="•")
+        for letter, name, color, key in (SQUARED if squared else VARIATION)
+        if (points := scene.detail.series.get(key)) is not None
+    ]
+    return Picture(
+        "MSE (log)" if squared else "total variation",
+        lines=tuple(known),
+        markers=scene.markers,
+        x_range=scene.span,
+        log_y=squared,
+        empty="waiting for the first refit",
+    )
+
+
+def errors_together(overlay: Overlay, squared: bool) -> Picture:
+    """Show every run's model error on new data, the one that the bound asks for."""
+    key = "model/new_data_mse" if squared else "bound/eps_m_new"
+    picture = overlay.lines("MSE (log)" if squared else "ε_m′", key, "waiting for new data")
+    return replace(picture, log_y=squared)
+
+
+def _words(scene: Scene, squared: bool, several: bool) -> str:
+    unit = "v: total variation" if squared else "v: MSE"
+    return f"on new data · {unit}" if several else unit
+
+
+ERROR = ChartSpec(
+    name="error",
+    title="model error",
+    help="chart of the model's error",
+    plots=(Plot("error", error_picture, errors_together),),
+    compared=("bound/eps_m_new", "model/new_data_mse"),
+    explained=("model/holdout_mse", "model/new_data_mse"),
+    toggle=Toggle("view", "v", "model error as MSE, or total variation"),
+    words=_words,
+)

@@ -1,0 +1,65 @@
+"""Chart the returns of training episodes and of evaluations."""
+
+from __future__ import annotations
+
+from workbench.charts.overlay import Overlay, color_of, mark_of
+from workbench.charts.picture import ORANGE, SKY, Line, Picture
+from workbench.charts.scene import Scene, smoothed
+from workbench.charts.spec import ChartSpec, Plot, Toggle
+from workbench.format import number
+from workbench.messages import Points
+from workbench.series import Floats
+from workbench.side_by_side import Compared
+
+GAP = 4  # cells at least between two evaluations of one run
+EMPTY = "waiting for the first episode to end"
+
+
+def return_picture(scene: Scene, smooth: bool) -> Picture:
+    """Show returns of training episodes and of evaluations."""
+    lines = []
+    detail = scene.detail
+    episodes = detail.series.get("episode/return")
+    if episodes is not None:
+        lines.append(smoothed("e", "episodes", SKY, episodes, smooth))
+    mean, std = detail.series.get("eval/return_mean"), detail.series.get("eval/return_std")
+    if mean is not None:
+        low, high = _band(mean, std)
+        value = number(mean.last) + (f" ± {number(std.last, 2)}" if std is not None else "")
+        lines.append(Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●"))
+    return Picture("return", lines=tuple(lines), markers=scene.markers, x_range=scene.span, empty=EMPTY)
+
+
+def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | None]:
+    if std is None or len(std.y) != len(mean.y):
+        return None, None
+    return mean.y - std.y, mean.y + std.y
+
+
+def returns_together(overlay: Overlay, smooth: bool) -> Picture:
+    """Show every run's training returns, and its evaluations as letters."""
+    lines = []
+    for run in overlay.comparison.by_letter:
+        lines += [overlay.line(run, "episode/return", smooth), _evaluations(overlay, run)]
+    return overlay.picture("return", lines, EMPTY)
+
+
+def _evaluations(overlay: Overlay, run: Compared) -> Line:
+    key = "eval/return_mean"
+    points = run.points(key)
+    line = Line(
+        "", "", "", color_of(run), points.x, points.y, glyph=mark_of(run), gap=GAP, joined=False, bold=run.focused
+    )
+    return line.since(overlay.comparison.first_own(run, key))
+
+
+RETURN = ChartSpec(
+    name="return",
+    title="return",
+    help="chart of returns alone; again for all",
+    plots=(Plot("return", return_picture, returns_together),),
+    compared=("episode/return",),
+    explained=("eval/return_mean",),
+    toggle=Toggle("smooth", "m", "smoothing on or off", on=True),
+    words=lambda scene, smooth, several: "m: raw" if smooth else "m: smoothed",
+)

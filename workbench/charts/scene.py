@@ -1,0 +1,83 @@
+"""Hold what the charts of a run share: its numbers, its changes, the env steps they span. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workbench.changes import Change
+from workbench.charts.picture import GREY, Line, Marker
+from workbench.dials import shortened
+from workbench.format import number
+from workbench.messages import Points, RunDetail, RunRow
+from workbench.series import ema, smoothing_weight, spread
+
+MOST_STEPS = 1000  # that k can be
+MOST_LABEL = 24  # characters beside a line
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Hold what all charts of a run share."""
+
+    detail: RunDetail
+    changes: tuple[Change, ...] = ()
+    env_steps: int = 0  # as of now, beyond the newest row of metrics
+    k: float = math.nan  # in force
+    forked_at: float = math.nan  # env steps; what is before it is the parent's
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Return a vertical line for each applied change of a setting, and where a fork begins."""
+        if math.isnan(self.forked_at):
+            return markers_of(self.changes)
+        return Marker(self.forked_at, "⑂ fork", GREY), *markers_of(self.changes)
+
+    @property
+    def k_shown(self) -> float:
+        """Return the k in force, 0 before it is known."""
+        return self.k if math.isfinite(self.k) else 0.0
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return the env steps from 0 to now, the same on every chart."""
+        ends = [float(p.x[-1]) for p in self.detail.series.values() if len(p.x)]
+        return 0.0, max([*ends, *(m.x for m in self.markers), float(self.env_steps), 1.0])
+
+
+def k_in_force(row: RunRow | None, detail: RunDetail) -> float:
+    """Return k as configured by number, else as logged last; NaN where it is neither."""
+    configured = row.controls.get("rollout_length") if row is not None else None
+    k = configured if type(configured) is int else detail.last("rollout/length")
+    return float(k) if 0 <= k <= MOST_STEPS else math.nan
+
+
+def markers_of(changes: Iterable[Change]) -> tuple[Marker, ...]:
+    """Return a vertical line for each applied change of a setting."""
+    return tuple(
+        Marker(change.at, shortened(change.what).replace(" → ", "→")[:MOST_LABEL])
+        for change in changes
+        if change.status == "applied" and change.settings and math.isfinite(change.at)
+    )
+
+
+def smoothed(letter: str, label: str, color: str, points: Points, smooth: bool, band: bool = True) -> Line:
+    """Return the moving average with a band of one standard deviation, or the raw points."""
+    weight = smoothing_weight(len(points.y))
+    if not smooth or weight == 0:
+        return Line(letter, label, number(points.last), color, points.x, points.y)
+    mean = ema(points.y, weight)
+    line = Line(letter, label, number(float(mean[-1])), color, points.x, mean)
+    if not band:
+        return line
+    width = spread(points.y, weight)
+    return replace(line, low=mean - width, high=mean + width)
+
+
+def from_zero(lines: list[Line]) -> tuple[float, float] | None:
+    """Return a range from 0 that shows all lines, if there is anything above it."""
+    tops = [float(np.nanmax(line.y)) for line in lines if np.isfinite(line.y).any()]
+    return (0.0, max(tops) * 1.15) if tops and max(tops) > 0 else None

@@ -1,0 +1,44 @@
+"""Describe a chart: its name and words, what it draws of one run and of several, and what it needs for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workbench.charts.overlay import Overlay
+from workbench.charts.picture import Picture
+from workbench.charts.scene import Scene
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Draw one picture of a chart. The last argument says whether the chart's toggle is on."""
+
+    name: str
+    alone: Callable[[Scene, bool], Picture]
+    together: Callable[[Overlay, bool], Picture]
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """Turn a chart's view with a key."""
+
+    name: str
+    key: str
+    help: str
+    on: bool = False  # at first
+
+
+@dataclass(frozen=True)
+class ChartSpec:
+    """Describe a chart; everything that the screens know of it stands here."""
+
+    name: str
+    title: str
+    help: str  # what its key shows
+    plots: tuple[Plot, ...]  # from top to bottom
+    compared: tuple[str, ...]  # metrics that it needs of every run compared
+    explained: tuple[str, ...] = ()  # metrics that the help explains
+    essay: tuple[str, str] = ("", "")  # a section of the help: title and text
+    toggle: Toggle | None = None
+    words: Callable[[Scene, bool, bool], str] = lambda scene, on, several: ""  # below it, as of now

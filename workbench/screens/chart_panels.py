@@ -1,0 +1,118 @@
+"""Arrange the charts of the table: all at once, or one with tabs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from workbench.changes import Change
+from workbench.charts.overlay import Overlay
+from workbench.charts.picture import Picture
+from workbench.charts.scene import Scene, k_in_force
+from workbench.charts.spec import Plot
+from workbench.charts.table import CHARTS, toggles
+from workbench.fork_tree import origin
+from workbench.messages import RunDetail, RunRow
+from workbench.side_by_side import Comparison
+from workbench.widgets.chart import Chart
+
+
+class Tab(Static):
+    """Choose a chart with the mouse."""
+
+    class Chosen(Message):
+        """Tell which chart was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.chart = name
+
+    def __init__(self, chart: str, index: int) -> None:
+        super().__init__(Content(f" {index} {chart} "), id=f"tab-{chart}", classes="tab")
+        self.chart = chart
+
+    def on_click(self) -> None:
+        """Report the click."""
+        self.post_message(self.Chosen(self.chart))
+
+
+class ChartPanels(Vertical):
+    """Show a run's curves, a panel for each chart."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._charts = tuple(CHARTS.values())
+        self._on = {toggle.name: toggle.on for toggle in toggles()}
+        self._chosen = self._charts[0].name
+
+    def compose(self) -> ComposeResult:
+        """Lay out tabs and panels."""
+        with Horizontal(id="tabs"):
+            for index, chart in enumerate(self._charts, 1):
+                yield Tab(chart.name, index)
+        with Grid(id="chart-grid"):
+            for index, chart in enumerate(self._charts, 1):
+                with Vertical(id=f"panel-{chart.name}", classes="panel") as panel:
+                    panel.border_title = f"{index} {chart.title}"
+                    for plot in chart.plots:
+                        yield Chart(id=f"chart-{plot.name}")
+
+    def on_mount(self) -> None:
+        """Mark the first tab."""
+        self._mark()
+
+    def on_tab_chosen(self, event: Tab.Chosen) -> None:
+        """Show the chart that was clicked."""
+        event.stop()
+        self._chosen = event.chart
+        self._mark()
+
+    def choose(self, name: str) -> None:
+        """Show ``name`` alone; chosen twice where all fit, show all again."""
+        alone = self.has_class("-alone")
+        self.set_class(not (alone and self._chosen == name), "-alone")
+        self._chosen = name
+        self._mark()
+
+    def toggle(self, name: str) -> None:
+        """Turn a chart's view; it is to be shown anew."""
+        self._on[name] = not self._on[name]
+
+    def _mark(self) -> None:
+        for chart in self._charts:
+            self.query_one(f"#panel-{chart.name}").set_class(chart.name == self._chosen, "-chosen")
+            self.query_one(f"#tab-{chart.name}").set_class(chart.name == self._chosen, "-chosen")
+
+    def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
+        """Draw the run's curves, those compared with it too, or say what they wait for."""
+        scene = _scene(row, detail if detail is not None else RunDetail(Path(), 0), changes)
+        overlay = Overlay(scene, comparison) if len(comparison.runs) > 1 else None
+        for chart in self._charts:
+            on = chart.toggle is not None and self._on[chart.toggle.name]
+            for plot in chart.plots:
+                picture = _picture(plot, scene, overlay, on) if row is not None else NO_RUN
+                self.query_one(f"#chart-{plot.name}", Chart).show(picture)
+            self.query_one(f"#panel-{chart.name}").border_subtitle = chart.words(scene, on, overlay is not None)
+
+
+NO_RUN = Picture("", empty="curves of the run in focus appear here")
+
+
+def _picture(plot: Plot, scene: Scene, overlay: Overlay | None, on: bool) -> Picture:
+    return plot.alone(scene, on) if overlay is None else plot.together(overlay, on)
+
+
+def _scene(row: RunRow | None, detail: RunDetail, changes: list[Change]) -> Scene:
+    now = row.env_steps if row is not None else 0
+    return Scene(detail, tuple(changes), now, k_in_force(row, detail), _forked_at(row))
+
+
+def _forked_at(row: RunRow | None) -> float:
+    _, at = origin(row.parent) if row is not None else ("", -1)
+    return float(at) if row is not None and 0 <= at <= row.env_steps else math.nan

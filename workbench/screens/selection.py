@@ -1,0 +1,89 @@
+"""Know the run in focus, and those marked to be compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.fork_tree import family
+from workbench.format import fitted
+from workbench.marked_runs import LETTERS, MarkedRuns
+from workbench.messages import Reading, RunDetail, RunRow
+from workbench.screens.services import Services
+from workbench.side_by_side import Comparison, compare
+
+
+class Selection:
+    """Hold what the reader thread said last, and the marks."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.reading = Reading()
+        self.marks = MarkedRuns()
+
+    @property
+    def row(self) -> RunRow | None:
+        """Return the run in focus."""
+        wanted = self._services.selected
+        return next((row for row in self.reading.rows if row.path == wanted), None)
+
+    @property
+    def detail(self) -> RunDetail | None:
+        """Return the run in focus in full, once it was read."""
+        detail = self.reading.detail
+        return detail if detail is not None and detail.path == self._services.selected else None
+
+    @property
+    def comparison(self) -> Comparison:
+        """Return the marked runs and the one in focus; nothing where no run is marked."""
+        letters = self.marks.letters
+        if not letters:
+            return Comparison()
+        curves = self.reading.compared
+        return compare(self.reading.rows, letters, curves, self._services.selected, self.detail)
+
+    @property
+    def kin(self) -> list[Path]:
+        """Return the family of the run in focus, parents first."""
+        row = self.row
+        return [kin.path for kin in family(self.reading.rows, row.path)] if row is not None else []
+
+    def take(self, reading: Reading) -> None:
+        """Take in a new reading; the marks leave runs that are no longer there."""
+        self.reading = reading
+        before = self.marks.letters
+        self.marks.keep({row.path for row in reading.rows})
+        if before != self.marks.letters:
+            self._services.compare(self.marks.letters)
+
+    def mark(self) -> None:
+        """Mark the run in focus for comparison, or take its mark off."""
+        row = self.row
+        if row is None:
+            self._services.say("No run is selected: press n to start one.", "warning")
+        elif row.path in self.marks.letters:
+            self.marks.remove(row.path)
+            self._services.compare(self.marks.letters)
+        else:
+            self._add([row.path])
+
+    def mark_family(self) -> None:
+        """Mark the run in focus and all its kin; where all are marked, take off every mark."""
+        kin = self.kin
+        marked = [path for path in kin if path in self.marks.letters]
+        if kin and len(marked) == min(len(kin), len(LETTERS)):
+            self.clear_marks()
+        else:
+            self._add(kin)
+
+    def clear_marks(self) -> None:
+        """Take off every mark."""
+        self.marks.clear()
+        self._services.compare(())
+
+    def _add(self, paths: Sequence[Path]) -> None:
+        left_out = self.marks.add(paths)
+        if left_out:
+            name = fitted(paths[0].name, 40) if len(paths) == 1 else f"{left_out} of the family"
+            self._services.say(f"{len(LETTERS)} runs are marked, the most there can be: {name} is not.", "warning")
+        self._services.compare(self.marks.letters)
