@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbpo.errors import StorageError
+from mbpo.errors import EnvironmentFault, StorageError
 from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
 from mbpo.runs.reader import read_text_tail
 from mbpo.settings.config import SETTINGS, Config, resolve
+from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
 
 LEARNER = (sys.executable, "-m", "mbpo.train")
@@ -95,11 +96,14 @@ class Launcher:
 
         Raises:
             ConfigError: the settings or the name cannot be used.
+            EnvironmentFault: the environment needs a package that is not installed.
             StorageError: the runs root cannot be written, or there is no Python to start.
         """
         given = dict(overrides or {})
-        seed = resolve(given, preset).seed
-        name = check_run_id(run_id) if run_id else self._free_name(default_run_id(preset, seed))
+        config = resolve(given, preset)
+        if lack := lacking(config.env_id):
+            raise EnvironmentFault(lack)
+        name = check_run_id(run_id) if run_id else self._free_name(default_run_id(preset, config.seed))
         return self._launch(name, [*flags(preset, given), *self._place(name)], preset=preset)
 
     def fork(self, parent: Path, at: int, changes: Mapping[str, Value], config: Config) -> Launch:

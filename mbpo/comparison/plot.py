@@ -13,6 +13,7 @@ from mbpo.comparison.groups import Group
 from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
 from mbpo.comparison.statistics import iqm_interval
 from mbpo.errors import ConfigError
+from mbpo.settings.packages import install_command
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +31,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise ConfigError(
-            "--png needs matplotlib, which is not installed; install it with: pip install 'mbpo-workbench[plot]'"
-        ) from None
+        raise ConfigError(f"--png needs matplotlib: {install_command('matplotlib')}") from None
 
 
 def write_png(path: Path, all_figures: Sequence[Figures], question: Question) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbpo.errors import ConfigError, DivergedError, EnvironmentFault
+from mbpo.settings.packages import lacking
 from mbpo.settings.setting import nearest
 
 Array = NDArray[np.float32]
@@ -149,9 +150,7 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
                 raise gymnasium.error.UnregisteredEnv(env_id)  # gymnasium would guess the version
             return gymnasium.make(env_id)
         except gymnasium.error.DependencyNotInstalled as error:
-            raise EnvironmentFault(
-                f"{env_id} needs a package: {_first_line(error)}; try pip install 'mbpo-workbench[mujoco]'"
-            ) from None
+            raise EnvironmentFault(lacking(env_id) or f"{env_id} needs a package: {_first_line(error)}") from None
         except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error, ImportError) as error:
             if env_id in gymnasium.registry:
                 raise EnvironmentFault(f"{env_id}: {_first_line(error)}") from None

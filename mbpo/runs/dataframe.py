@@ -16,6 +16,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.rows import Row, plain_number, read_rows, whole
 from mbpo.runs.status import RunStatus, read_status
+from mbpo.settings.packages import install_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +42,7 @@ def load_runs(*patterns: str | Path) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError:
-        raise ConfigError(
-            "load_runs needs pandas, which is not installed; install it with: pip install 'mbpo-workbench[pandas]'"
-        ) from None
+        raise ConfigError(f"load_runs needs pandas: {install_command('pandas')}") from None
     tables = [_columns(paths) for paths in find_runs([str(pattern) for pattern in patterns])]
     names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
     return pd.DataFrame({name: _joined(tables, name) for name in names})

@@ -23,6 +23,7 @@ from mbpo.comparison.runs import read_run
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, this_process, write_status
 from mbpo.settings.config import resolve
+from mbpo.settings.packages import install_command
 
 Compare = Callable[..., Outcome]
 KEY = "eval/return_mean"
@@ -381,7 +382,7 @@ def test_without_matplotlib_png_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     outcome = compare(tmp_path, "--png", tmp_path / "x.png")
     assert outcome.code == 2
-    assert "pip install 'mbpo-workbench[plot]'" in outcome.error
+    assert outcome.error == f"error: --png needs matplotlib: {install_command('matplotlib')}"
     assert not (tmp_path / "x.png").exists()
 
 

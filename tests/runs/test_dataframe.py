@@ -112,7 +112,7 @@ def test_a_config_that_cannot_be_used_names_its_run(tmp_path: Path) -> None:
 
 def test_without_pandas_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ConfigError, match=r"pip install 'mbpo-workbench\[pandas\]'"):
+    with pytest.raises(ConfigError, match=r"load_runs needs pandas: \S+ -m pip install pandas$"):
         load_runs(tmp_path)
 
 

@@ -15,6 +15,7 @@ from textual.widgets import Button, Collapsible, Input, Select, Static
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import check_run_id
 from mbpo.settings.config import SETTINGS, resolve
+from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
@@ -168,18 +169,23 @@ class LaunchForm(StartForm[Order]):
         overrides = {name: value for name, value in values.items() if value is not None}
         run_id = self.query_one("#run-id", Input).value.strip()
         fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "")
-        try:
-            resolve(overrides, self.preset)
-            if run_id:
-                check_run_id(run_id)
-        except ConfigError as error:
-            fault = fault or safe_text(error, 200)
+        fault = fault or self._fault(overrides, run_id)
         shown = Content.styled(shown_command(self.preset, overrides, run_id), MUTED)
         if fault:
             shown = Content.styled(fault, "$error")
         self.query_one("#command", Static).update(shown)
         self.query_one("#start", Button).disabled = bool(fault)
         return None if fault else Order(self.preset, overrides, run_id)
+
+    def _fault(self, overrides: dict[str, Value], run_id: str) -> str:
+        """Say why a learner would not start, before it is tried."""
+        try:
+            config = resolve(overrides, self.preset)
+            if run_id:
+                check_run_id(run_id)
+        except ConfigError as error:
+            return safe_text(error, 200)
+        return safe_text(lacking(config.env_id), 200)
 
     @on(Input.Changed)
     @on(Select.Changed)
