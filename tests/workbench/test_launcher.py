@@ -156,7 +156,9 @@ def test_the_learner_outlives_a_killed_launcher(tmp_path: Path) -> None:
         assert os.getsid(learner.pid) == learner.pid  # no terminal can hang it up
         os.killpg(app.pid, signal.SIGKILL)
         app.wait(timeout=20)
-        time.sleep(0.2)
+        deadline = time.monotonic() + 20
+        while learner.ppid() == app.pid and time.monotonic() < deadline:
+            time.sleep(0.02)  # until it has another parent
         assert learner.is_running() and learner.status() != psutil.STATUS_ZOMBIE
     finally:
         learner.kill()

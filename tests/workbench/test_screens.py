@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from driving import Bench, assert_screen
+from driving import Driver
 from fake_run import lost_status, make_run, status_of
 
 from workbench.app import Workbench
@@ -39,26 +39,27 @@ async def test_every_view_of_a_run(tmp_path: Path, size: tuple[int, int]) -> Non
     some_runs(tmp_path)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=size) as pilot:
-        bench = Bench(app, pilot)
-        await bench.look()
+        driver = Driver(app, pilot)
+        await driver.look()
         for name, (enter, leave) in VIEWS.items():
-            await bench.press(*enter)
-            assert_screen(app, f"{name}-{size[0]}x{size[1]}")
-            await bench.press(*leave)
+            await driver.press(*enter)
+            await driver.screen(f"{name}-{size[0]}x{size[1]}")
+            await driver.closes(*leave)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_without_runs_it_says_what_to_do(tmp_path: Path, size: tuple[int, int]) -> None:
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=size) as pilot:
-        await Bench(app, pilot).look()
-        assert_screen(app, f"empty-{size[0]}x{size[1]}")
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.screen(f"empty-{size[0]}x{size[1]}")
 
 
 async def test_60x18_shows_table_and_chart(tmp_path: Path) -> None:
     some_runs(tmp_path)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(60, 18)) as pilot:
-        bench = Bench(app, pilot)
-        await bench.look()
-        assert_screen(app, "charts-60x18")
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.screen("charts-60x18")
