@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.theme import Theme
 
 from mbpo.errors import MBPOError
 from mbpo.runs.command import send
@@ -23,11 +22,12 @@ from mbpo.settings.setting import Value
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
 from workbench.last_selected import load_selected, save_selected
-from workbench.launcher import Launch, Launcher
+from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
 from workbench.promises import Promise
 from workbench.screens.bench import Bench
 from workbench.terminal import end_with_terminal
+from workbench.theme import NIGHT
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -35,20 +35,6 @@ if TYPE_CHECKING:
     from workbench.screens.launch_form import Order
     from workbench.screens.log_screen import LogScreen
 
-NIGHT = Theme(
-    name="night",
-    primary="#56B4E9",
-    secondary="#009E73",
-    accent="#E69F00",
-    warning="#E69F00",
-    error="#D55E00",
-    success="#009E73",
-    background="#0d1117",
-    surface="#0d1117",
-    panel="#161b22",
-    foreground="#d6dde5",
-    dark=True,
-)
 REAP_S = 0.3
 
 
@@ -109,17 +95,7 @@ class Workbench(App[None]):
     @property
     def rows(self) -> tuple[RunRow, ...]:
         """Return the runs known now, those just launched included, forks below their parents."""
-        known = {row.path for row in self._found}
-        waiting = {launch.path: launch for launch in self.launcher.waiting()}
-        fresh = [
-            RunRow(path, "launching", phase="loading", preset=w.preset, parent=w.parent)
-            for path, w in waiting.items()
-            if path not in known
-        ]
-        found = [
-            replace(row, state="launching", phase="loading") if row.path in waiting else row for row in self._found
-        ]
-        return in_tree(fresh + found)
+        return in_tree(with_launches(self._found, self.launcher.waiting()))
 
     def on_runs_read(self, message: RunsRead) -> None:
         """Hand a reading to the screen, with a run in focus wherever there is one."""

@@ -6,8 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mbpo.errors import EnvironmentFault, StorageError
@@ -16,6 +16,7 @@ from mbpo.runs.reader import read_text_tail
 from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
+from workbench.messages import RunRow
 
 LEARNER = (sys.executable, "-m", "mbpo.train")
 StatusMark = tuple[int, int] | None  # time and inode of a status file
@@ -179,6 +180,18 @@ class Launcher:
             number += 1
             free = f"{name[:58]}-{number}"
         return free
+
+
+def with_launches(found: Iterable[RunRow], waiting: Iterable[Launch]) -> list[RunRow]:
+    """Return the runs found, and those just launched, which are still to write a status of their own."""
+    rows, launches = list(found), {launch.path: launch for launch in waiting}
+    known = {row.path for row in rows}
+    fresh = [
+        RunRow(path, "launching", phase="loading", preset=launch.preset, parent=launch.parent)
+        for path, launch in launches.items()
+        if path not in known
+    ]
+    return fresh + [replace(row, state="launching", phase="loading") if row.path in launches else row for row in rows]
 
 
 def _status_mark(path: Path) -> StatusMark:

@@ -21,8 +21,9 @@ from workbench.widgets.runs_table import COLORS
 
 STEERED = """\
 k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. auto
-follows rollout_schedule. real_ratio is the share of real rows in each batch of SAC. A change holds
-from the env step shown as "applied @"; "measured" is what sampling really did."""
+leaves it to k_policy, which follows rollout_schedule unless another is chosen. real_ratio is the
+share of real rows in each batch of SAC. A change holds from the env step shown as "applied @";
+"measured" is what sampling really did."""
 
 COMPARING = """\
 c marks the run in focus, C its whole family: the runs it descends from, their forks and its own.
