@@ -232,6 +232,7 @@ async def test_hostile_text_is_shown_and_obeyed_by_nobody(tmp_path: Path) -> Non
         old={evil: evil},
         new={evil: evil, "rollout_length": evil},
     )
+    add_event(path, event="control", id="z", status="applied", at_env_steps=8, new={"rollout_length": 10**400})
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         driver = Driver(app, pilot)

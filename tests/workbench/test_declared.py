@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import Driver
+from driving import Driver, commands
 from fake_run import make_run, metric_rows, status_of
 from family import a_family, put_rows
 from textual.widgets import Button
@@ -157,6 +157,17 @@ async def test_a_live_setting_without_a_key_has_a_dial_where_there_is_room_and_t
         assert [command["set"] for command in await driver.sent(path, 2)][1:] == [{"toy_knob": 3}]
         await pilot.resize_terminal(160, 45)
         await driver.hides("toy_knob  ")
+
+
+async def test_a_value_that_no_learner_takes_is_no_place_to_turn_from(tmp_path: Path) -> None:
+    path = make_run(tmp_path, "a", status_of(controls={"rollout_length": 10**400, "real_ratio": "[/x]"}))
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.press("K", "R")
+        wanted = {"rollout_length": 2, "real_ratio": 0.1}.items()
+        await driver.until(lambda: {item for sent in commands(path) for item in sent["set"].items()} == set(wanted))
 
 
 async def test_a_list_of_numbers_is_set_by_form_and_palette(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from workbench.messages import Points
 from workbench.series import Floats
 
 EMPTY = "waiting for the first rollouts"
+MOST_DRAWN = 1e300  # a whole number beyond is no float
 
 
 def length_picture(scene: Scene, on: bool) -> Picture:
@@ -49,7 +50,9 @@ def _in_force(points: Points, scene: Scene, setting: str) -> tuple[Floats, Float
     changed = [
         (change.at, float(value))
         for change in scene.changes
-        if isinstance(value := change.new.get(setting), (int, float)) and change.status == "applied"
+        if change.status == "applied"
+        and isinstance(value := change.new.get(setting), (int, float))
+        and abs(value) < MOST_DRAWN
     ]
     x = np.concatenate([points.x, [at for at, _ in changed]])
     y = np.concatenate([points.y, [value for _, value in changed]])
