@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
 import os
@@ -143,7 +142,10 @@ class Driver:
         """Wait until the screen equals the stored one; UPDATE_SCREENS=1 stores it, once it rests."""
         path = SNAPSHOTS / f"{name}.txt"
         if os.environ.get("UPDATE_SCREENS"):
-            await asyncio.sleep(1.0)
+            seen = ""
+            while seen != self.text():
+                seen = self.text()
+                await self.pilot.pause(1.0)
             path.parent.mkdir(exist_ok=True)
             path.write_text(self.text())
         stored = path.read_text()

@@ -159,6 +159,7 @@ def test_the_learner_outlives_a_killed_launcher(tmp_path: Path) -> None:
         deadline = time.monotonic() + 20
         while learner.ppid() == app.pid and time.monotonic() < deadline:
             time.sleep(0.02)  # until it has another parent
+        assert learner.ppid() != app.pid
         assert learner.is_running() and learner.status() != psutil.STATUS_ZOMBIE
     finally:
         learner.kill()
