@@ -62,7 +62,8 @@ class AdamStep {
       return;
     }
     const T* before = before_;
-    for (T* numbers : {state_.parameter, state_.moment, state_.second_moment}) {
+    T* const taken_back[] = {state_.parameter, state_.moment, state_.second_moment};
+    for (T* numbers : taken_back) {
       std::copy_n(before, state_.size, numbers);
       before += state_.size;
     }
