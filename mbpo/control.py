@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import ConfigError, MBPOError, StorageError, report
+from mbpo.errors import ConfigError, MBPOError, RecordError, StorageError, report
 from mbpo.runs.command import ACTIONS, send, wait_for_answer
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.json_text import decode, encode
 from mbpo.runs.status import ENDED, read_status
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.parser import OneLineParser
@@ -50,7 +50,7 @@ def _control(arguments: Sequence[str]) -> int:
     if answer is None:
         print(f"no answer within {given.timeout:g} s; the run is {state}")
         return 1
-    print(json.dumps(answer, ensure_ascii=True))
+    print(encode(answer))
     return 0 if answer.get("status") == "applied" else 1
 
 
@@ -83,9 +83,9 @@ def _assignments(texts: Sequence[str]) -> dict[str, Any]:
         if name in LIVE_SETTINGS and LIVE_SETTINGS[name].length:
             value = f"[{value.strip('[]')}]"
         try:
-            values[name] = json.loads(value)
-            json.dumps(values[name], allow_nan=False)
-        except (ValueError, RecursionError):
+            values[name] = decode(value.encode("utf-8", "surrogateescape"))
+            encode(values[name])
+        except RecordError:
             values[name] = value
     return values
 

@@ -39,6 +39,14 @@ class StorageError(MBPOError, OSError):
     exit_code = 5
 
 
+class RecordError(StorageError):
+    """Report a record of a run that is not the JSON it should be."""
+
+
+class NewerRecordError(RecordError):
+    """Report a record that a newer version of this package wrote."""
+
+
 def refused(what: str, error: OSError) -> StorageError:
     """Return ``error``, which kept us from ``what``, as one that a user can mend."""
     ours = StorageError(f"{what}: {error.strerror or error}")

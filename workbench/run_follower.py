@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mbpo.errors import ConfigError
 from mbpo.runs.checkpoint_names import checkpoint_steps, settings_at
-from mbpo.runs.files import read_file
+from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, read_text_tail
 from workbench.messages import Points, RunDetail
 from workbench.series import in_order
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 LOG_BYTES = 64 * 1024
-MAX_CONFIG_BYTES = 256 * 1024
 BACKLOG = 1000  # new points of one metric in one look; a learner at work writes fewer
 
 
@@ -82,10 +76,8 @@ class CurveFollower:
         if self._config:
             return False
         try:
-            if self._paths.config.stat().st_size > MAX_CONFIG_BYTES:
-                return False
-            self._config = tomllib.loads(read_file(self._paths.config).decode())
-        except (OSError, ValueError, RecursionError):
+            self._config = read_config(self._paths.config)
+        except ConfigError:
             return False
         return bool(self._config)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from textual.message import Message
 
+from mbpo.errors import NewerRecordError, RecordError
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.status import ENDED, RunStatus, read_status
+from mbpo.runs.status import ENDED, RunStatus, load_status
 from workbench.charts.table import metrics_compared
 from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
 from workbench.run_follower import CurveFollower, RunFollower
@@ -26,11 +27,11 @@ class RunIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known: dict[str, tuple[tuple[int, int], RunStatus | None]] = {}
+        self._known: dict[str, tuple[tuple[int, int], RunStatus | str]] = {}
 
     def rows(self) -> tuple[RunRow, ...]:
         """Return every run: those at work first, then the newest."""
-        known: dict[str, tuple[tuple[int, int], RunStatus | None]] = {}
+        known: dict[str, tuple[tuple[int, int], RunStatus | str]] = {}
         try:
             names = [entry.name for entry in self.root.iterdir()]
         except OSError:
@@ -43,15 +44,24 @@ class RunIndex:
                 continue
             mark = (stat.st_mtime_ns, stat.st_ino)
             old = self._known.get(name)
-            known[name] = old if old and old[0] == mark else (mark, read_status(paths))
+            known[name] = old if old and old[0] == mark else (mark, _status_or_fault(paths))
         self._known = known
         rows = [_row(self.root / name, status) for name, (_, status) in known.items()]
         return tuple(sorted(rows, key=lambda row: (not row.active, -row.started, row.run_id)))
 
 
-def _row(path: Path, status: RunStatus | None) -> RunRow:
-    if status is None:
-        return RunRow(path, "unreadable", reason="its status.json cannot be read")
+def _status_or_fault(paths: RunPaths) -> RunStatus | str:
+    try:
+        return load_status(paths)
+    except NewerRecordError as error:
+        return str(error)
+    except RecordError:
+        return "its status.json cannot be read"
+
+
+def _row(path: Path, status: RunStatus | str) -> RunRow:
+    if isinstance(status, str):
+        return RunRow(path, "unreadable", reason=status)
     state = status.state if status.state in ENDED else status.derived_state()
     return RunRow(
         path=path,

@@ -52,7 +52,7 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
 def _settings(run: Run) -> dict[str, Any]:
     settings = {name: value for name, value in run.settings.items() if name not in IGNORED}
     for name in RESOLVED:
-        settings[name] = run.manifest.get(name, settings[name])
+        settings[name] = getattr(run.manifest, name) or settings[name]
     if run.status.interactive:
         settings["interactive"] = run.paths.run_id
     return settings
@@ -101,7 +101,7 @@ def _written(value: object) -> str:
 
 
 def _mixed_commits(group: Group) -> list[str]:
-    commits = {shown(str(run.manifest.get("git_commit") or "unknown"))[:7] for run in group.runs}
+    commits = {shown(str(run.manifest.git_commit or "unknown"))[:7] for run in group.runs}
     if len(commits) < 2:
         return []
     return [f"the runs of {group.name} are of different commits: {', '.join(sorted(commits))}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from mbpo.comparison.statistics import Array
+from mbpo.errors import RecordError
 from mbpo.runs.config_file import read_settings
-from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.fitting import fitted
+from mbpo.runs.records.json_text import read_json
+from mbpo.runs.records.manifest import Manifest
 from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings.setting import shown
-
-MAX_MANIFEST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Run:
 
     paths: RunPaths
     settings: Mapping[str, Any]  # every setting, those missing in an older run at their default
-    manifest: Mapping[str, Any]  # empty where there is none to read
+    manifest: Manifest  # empty where there is none to read
     status: RunStatus
     curve: Curve
 
@@ -96,11 +96,8 @@ def read_curve(paths: RunPaths, metric: str) -> Curve:
     return Curve(columns[0], columns[1], columns[2], end, end_time, without_value)
 
 
-def _manifest(paths: RunPaths) -> dict[str, Any]:
+def _manifest(paths: RunPaths) -> Manifest:
     try:
-        if paths.manifest.stat().st_size > MAX_MANIFEST_BYTES:
-            return {}
-        content = json.loads(read_file(paths.manifest))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return fitted(Manifest, read_json(paths.manifest))
+    except RecordError:
+        return Manifest()

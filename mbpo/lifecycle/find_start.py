@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import CheckpointError, ConfigError, RunInUseError, StorageError
+from mbpo.errors import CheckpointError, ConfigError, RunInUseError
 from mbpo.lifecycle.command_line import Fork, Launch
 from mbpo.lifecycle.starting_point import LeadIn, StartingPoint, live_settings
 from mbpo.runs.checkpoint_names import checkpoint_steps
@@ -17,6 +16,8 @@ from mbpo.runs.config_file import read_config
 from mbpo.runs.files import read_file
 from mbpo.runs.history import History, add_change, read_history
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.manifest import read_manifest
+from mbpo.runs.records.row import kind_of
 from mbpo.runs.rows import Row, whole
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.saving.store import CheckpointStore, Saved
@@ -51,7 +52,7 @@ def _forked(launch: Launch, fork: Fork) -> StartingPoint:
         StorageError: the parent is no run directory.
     """
     paths = RunPaths(fork.parent)
-    manifest, status = _read_manifest(paths), read_status(paths)
+    manifest, status = read_manifest(paths.manifest).facts(), read_status(paths)
     saved, damaged = CheckpointStore(paths.checkpoints).load_newest(fork.at)
     here = int(saved.loop["env_steps"]) if saved else 0
     earlier = read_history(paths, saved.loop["seq"] if saved else 0)
@@ -139,7 +140,7 @@ def _resumed(launch: Launch) -> StartingPoint:
         raise RunInUseError(f"{paths.root} is in use by process {status.pid}; stop it first")
     if status is not None and status.state == "finished":
         raise ConfigError(f"{paths.root} has finished, at {status.env_steps:,} env steps")
-    manifest = _read_manifest(paths)
+    manifest = read_manifest(paths.manifest).facts()
     _check_config(paths, manifest)
     saved, damaged = CheckpointStore(paths.checkpoints).load_newest()
     history = read_history(paths, saved.loop["seq"] if saved else 0)
@@ -190,7 +191,7 @@ def _replayed(launch: Launch, paths: RunPaths) -> StartingPoint:
         ConfigError: its config.toml is not the one it began with.
         StorageError: it is no run directory.
     """
-    manifest, status = _read_manifest(paths), read_status(paths)
+    manifest, status = read_manifest(paths.manifest).facts(), read_status(paths)
     _check_config(paths, manifest)
     forked_at = manifest.get("fork_env_steps")
     if forked_at == 0 and 0 not in checkpoint_steps(paths.checkpoints):
@@ -219,7 +220,7 @@ def _replayed(launch: Launch, paths: RunPaths) -> StartingPoint:
 def _repeated(rows: Sequence[Row], config: Config, at: int) -> Iterator[Row]:
     """Return the rows that repeating up to env step ``at`` gives: those before its boundary."""
     for row in rows:
-        if row["env_steps"] > at or (row["env_steps"] == at and "rollout/model_buffer_rows" in row):
+        if row["env_steps"] > at or (row["env_steps"] == at and kind_of(row) == "refit"):
             return
         if row["env_steps"] < at or not _unasked([row], config):
             yield row
@@ -227,7 +228,7 @@ def _repeated(rows: Sequence[Row], config: Config, at: int) -> Iterator[Row]:
 
 def _unasked(rows: Sequence[Row], config: Config, before: float = float("inf")) -> tuple[int, ...]:
     """Return the env steps of evaluations that the config does not ask for, as a stop's."""
-    evaluated = [row["env_steps"] for row in rows if "eval/return_mean" in row]
+    evaluated = [row["env_steps"] for row in rows if kind_of(row) == "evaluation"]
     return tuple(at for at in evaluated if at % config.eval_every and at < before)
 
 
@@ -240,50 +241,3 @@ def _config_of(paths: RunPaths, manifest: Mapping[str, Any]) -> Config:
 def _check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
     if hashlib.sha256(read_file(paths.config)).hexdigest() != manifest.get("config_sha256"):
         raise ConfigError(f"{paths.config} is not the one the run began with: its hash is not manifest.json's")
-
-
-def _read_manifest(paths: RunPaths) -> dict[str, Any]:
-    try:
-        manifest = json.loads(read_file(paths.manifest))
-    except (OSError, ValueError, RecursionError):
-        manifest = None
-    if not isinstance(manifest, dict):
-        raise StorageError(f"{paths.root} is no run that began: it has no readable manifest.json")
-    if wrong := [key for key, fits in LINEAGE.items() if key in manifest and not fits(manifest)]:
-        raise StorageError(f"{paths.manifest}: {wrong[0]} is not what a fork or a replay has there")
-    return manifest
-
-
-def _of_a_fork(manifest: Mapping[str, Any]) -> bool:
-    changes = manifest.get("fork_changes")
-    try:
-        for name, value in changes.items() if isinstance(changes, dict) else ():
-            if name in LIVE_SETTINGS:
-                LIVE_SETTINGS[name].check(tuple(value) if isinstance(value, list) else value)
-    except ConfigError:
-        return False
-    return (
-        isinstance(changes, dict)
-        and isinstance(manifest.get("parent"), str)
-        and isinstance(manifest.get("parent_dir"), str)
-        and type(manifest.get("fork_env_steps")) is int
-        and 0 <= manifest["fork_env_steps"] < 10**18
-    )
-
-
-def _of_a_replay(manifest: Mapping[str, Any]) -> bool:
-    facts = manifest.get("replay")
-    return (
-        isinstance(manifest.get("replay_dir"), str)
-        and isinstance(facts, dict)
-        and isinstance(facts.get("of"), str)
-        and type(facts.get("until", 0)) in (int, type(None))
-        and isinstance(facts.get("evaluations"), list)
-        and all(type(at) is int for at in facts["evaluations"])
-    )
-
-
-LINEAGE = {
-    **dict.fromkeys(("parent", "parent_dir", "fork_env_steps", "fork_changes"), _of_a_fork),
-    **dict.fromkeys(("replay", "replay_dir"), _of_a_replay),
-}  # keys of a manifest, and what they have to fit

@@ -15,7 +15,7 @@ import torch
 import mbpo
 from mbpo import __version__
 from mbpo.learner.learner import Learner
-from mbpo.runs.layout import SCHEMA
+from mbpo.runs.records.manifest import SCHEMA
 from mbpo.settings.config import Auto, Config
 from mbpo.settings.threads import auto_threads, cores
 

@@ -42,7 +42,7 @@ class Stopwatch:
         """Count in what an earlier attempt took, as :meth:`split` returned it."""
         self._last = (env_steps, time.perf_counter())
         for part in self.PARTS:
-            self._sums[part] += seconds[part]
+            self._sums[part] += seconds.get(part, 0.0)
         self._start -= sum(seconds.values())
 
     def split(self) -> dict[str, float]:

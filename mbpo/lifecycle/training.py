@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from mbpo.errors import CheckpointError
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.orders import Orders
 from mbpo.lifecycle.reports import Reports
@@ -148,19 +147,19 @@ class Training:
     def restore(self, saved: Saved) -> None:
         """Go on counting from a checkpoint, which the learner has been brought to.
 
-        Raises:
-            CheckpointError: it lacks what every version saved.
+        A part that the version of the checkpoint did not have begins anew.
         """
         loop = saved.loop
-        if missing := {"sac", "watch", *COUNTERS} - loop.keys():
-            raise CheckpointError(
-                f"{saved.name} has no {min(missing)}: another version of mbpo saved it; resume the run with that"
-            )
         self.env_steps = loop["env_steps"]
-        self.interval.load_state_dict(loop["sac"])
-        self.watch.load_state_dict(loop["watch"])
-        self.learner.rule_watch.load_state_dict(loop.get("rule_watch", {}))  # absent where no rule is known
-        self.rollout_length.load_state_dict(loop.get("rollout_length", {}))
+        parts = {
+            "sac": self.interval.load_state_dict,
+            "watch": self.watch.load_state_dict,
+            "rule_watch": self.learner.rule_watch.load_state_dict,
+            "rollout_length": self.rollout_length.load_state_dict,
+        }
+        for name, load in parts.items():
+            if state := loop.get(name):
+                load(state)
         for name, mine in COUNTERS.items():
             setattr(self, mine, loop[name])
         if self.store is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mbpo.runs.files import read_file
+from mbpo.runs.records.loop import settings_in
 
 STEP = re.compile(r"step-([0-9]{9,18})\Z")
-MAX_NOTE_BYTES = 1 << 20
 
 
 def checkpoint_name(env_steps: int) -> str:
@@ -30,11 +28,4 @@ def checkpoint_steps(folder: Path) -> list[int]:
 
 def settings_at(folder: Path, env_steps: int) -> Mapping[str, Any]:
     """Return the live settings in force at a checkpoint; none where they cannot be read."""
-    note = folder / checkpoint_name(env_steps) / "loop.json"
-    try:
-        if note.stat().st_size > MAX_NOTE_BYTES:
-            return {}
-        settings = json.loads(read_file(note))["settings"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return settings if isinstance(settings, dict) else {}
+    return settings_in(folder / checkpoint_name(env_steps) / "loop.json")

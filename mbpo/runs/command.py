@@ -7,36 +7,41 @@ event in ``events.jsonl``, which :func:`wait_for_answer` finds.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from mbpo.errors import CommandError, ConfigError, StorageError
+import msgspec
+
+from mbpo.errors import CommandError, ConfigError, RecordError, StorageError
 from mbpo.runs.layout import RunPaths, write_json
-from mbpo.runs.rows import JsonLines
+from mbpo.runs.records.json_text import decode, decode_command
+from mbpo.runs.rows import JsonLines, Row
 
 ACTIONS = ("pause", "resume", "checkpoint", "stop")
 MAX_COMMAND_BYTES = 64 * 1024
-COMMAND_KEYS = frozenset({"id", "issued_at", "by", "set", "action", "expect_revision"})
+SCHEMA = 1
+COMMAND_KEYS = frozenset({"schema", "id", "issued_at", "by", "set", "action", "expect_revision"})
 COMMAND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 Check = Callable[[object], Any]  # returns the value, or raises ConfigError
-Answer = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Command:
-    """Hold one well-formed request: either ``settings`` or an ``action``."""
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Hold one request: either ``settings`` or an ``action``.
+
+    ``schema`` is not written while it is 1: a learner of an older version takes it for an unknown key.
+    """
 
     id: str
+    issued_at: float = 0.0  # Unix seconds
     by: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    action: str = ""
+    settings: dict[str, Any] | None = msgspec.field(default=None, name="set")
+    action: str | None = None
     expect_revision: int | None = None
+    schema: int = SCHEMA
 
 
 def parse_command(data: bytes, checks: Mapping[str, Check]) -> Command:
@@ -48,34 +53,31 @@ def parse_command(data: bytes, checks: Mapping[str, Check]) -> Command:
     if len(data) > MAX_COMMAND_BYTES:
         raise CommandError(f"expected at most {MAX_COMMAND_BYTES} bytes")
     try:
-        content = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_refuse_doubles)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise CommandError(f"expected JSON: {reason[:120]}") from None
+        content = decode_command(data)
+    except RecordError as error:
+        raise CommandError(str(error)) from None
     if not isinstance(content, dict):
         raise CommandError(f"expected a JSON object, got {type(content).__name__}")
+    schema = _schema(content.get("schema", SCHEMA))
     if unknown := sorted(set(content) - COMMAND_KEYS):
         raise CommandError(f"unknown key {unknown[0][:40]!a}")
     if ("set" in content) == ("action" in content):
         raise CommandError('expected either "set" or "action"')
-    _check_time(content.get("issued_at", 0))
     return Command(
+        schema=schema,
+        issued_at=_seconds(content.get("issued_at", 0.0)),
         id=_command_id(content.get("id")),
         by=_text(content.get("by", "")),
-        settings=_settings(content["set"], checks) if "set" in content else {},
-        action=_action(content["action"]) if "action" in content else "",
+        settings=_settings(content["set"], checks) if "set" in content else None,
+        action=_action(content["action"]) if "action" in content else None,
         expect_revision=_revision(content.get("expect_revision")),
     )
 
 
-def _refuse_constant(name: str) -> None:
-    raise CommandError(f"{name} is not a finite number")
-
-
-def _refuse_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise CommandError("a key stands twice")
-    return dict(pairs)
+def _schema(value: object) -> int:
+    if type(value) is not int or value != SCHEMA:
+        raise CommandError(f"schema must be {SCHEMA}, got {str(value)[:20]!a}: the sender is of another version")
+    return value
 
 
 def _command_id(value: object) -> str:
@@ -84,9 +86,10 @@ def _command_id(value: object) -> str:
     return value
 
 
-def _check_time(value: object) -> None:
-    if type(value) not in (int, float) or not abs(value) < 1e15:  # type: ignore[arg-type]
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e15:
         raise CommandError("issued_at must be a finite number of seconds")
+    return float(value)
 
 
 def _text(value: object) -> str:
@@ -122,8 +125,8 @@ def _revision(value: object) -> int | None:
 
 def command_id_in(data: bytes) -> str | None:
     """Return the id that a refused command bears, so that its sender gets the answer."""
-    with contextlib.suppress(ValueError, RecursionError):
-        content = json.loads(data[: MAX_COMMAND_BYTES + 1])
+    with contextlib.suppress(RecordError):
+        content = decode(data[: MAX_COMMAND_BYTES + 1])
         own = content.get("id") if isinstance(content, dict) else None
         return own if isinstance(own, str) and COMMAND_ID.match(own) else None
     match = re.search(rb'"id"\s*:\s*"([A-Za-z0-9._-]{1,64})"', data[:MAX_COMMAND_BYTES])
@@ -143,18 +146,22 @@ def send(
     Raises:
         StorageError: the inbox cannot be written.
     """
-    command: dict[str, Any] = {"id": str(uuid.uuid4()), "issued_at": time.time(), "by": by}
-    command |= {"set": dict(settings)} if settings is not None else {}
-    command |= {"action": action} if action is not None else {}
-    command |= {"expect_revision": expect_revision} if expect_revision is not None else {}
+    command = Command(
+        id=str(uuid.uuid4()),
+        issued_at=time.time(),
+        by=by,
+        settings=None if settings is None else dict(settings),
+        action=action,
+        expect_revision=expect_revision,
+    )
     try:
-        write_json(paths.inbox / f"{command['id']}.json", command)
+        write_json(paths.inbox / f"{command.id}.json", msgspec.to_builtins(command))
     except OSError as error:
         raise StorageError(f"cannot write {paths.inbox}: {error.strerror}") from None
-    return str(command["id"])
+    return command.id
 
 
-def answers(paths: RunPaths) -> Iterator[Answer | None]:
+def answers(paths: RunPaths) -> Iterator[Row | None]:
     """Yield every answer in ``events.jsonl`` as it comes, and None when there is no more yet."""
     events = JsonLines(paths.events)
     while True:
@@ -164,7 +171,7 @@ def answers(paths: RunPaths) -> Iterator[Answer | None]:
             yield None
 
 
-def wait_for_answer(paths: RunPaths, command_id: str, timeout_s: float = 30.0) -> Answer | None:
+def wait_for_answer(paths: RunPaths, command_id: str, timeout_s: float = 30.0) -> Row | None:
     """Return the answer to ``command_id``, or None when none came in time."""
     deadline = time.monotonic() + timeout_s
     for answer in answers(paths):

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import CheckpointError
+from mbpo.errors import CheckpointError, RecordError
 from mbpo.runs.files import read_file
+from mbpo.runs.records.json_text import decode, read_json
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -26,7 +27,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         CheckpointError: it is missing or damaged.
     """
     try:
-        manifest = json.loads(read_file(folder / MANIFEST))
+        manifest = decode(read_file(folder / MANIFEST))
         seal = manifest.pop(SEAL)
         if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
             raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
@@ -34,7 +35,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise ValueError("a file outside its folder")
     except FileNotFoundError:
         raise CheckpointError(f"{folder} lacks {MANIFEST}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{folder / MANIFEST}: unreadable manifest ({error!r:.80})") from None
     if seal_of(manifest) != seal:
         raise CheckpointError(f"{folder / MANIFEST} is damaged: its hash is not its own")
@@ -80,10 +81,9 @@ def segments_in(manifest: Mapping[str, Any]) -> dict[str, str]:
 def read_index(folder: Path) -> dict[str, Any]:
     """Return which checkpoint each label names, nothing where the index cannot be read."""
     try:
-        index = json.loads(read_file(folder / INDEX))
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / INDEX)
+    except RecordError:
         return {}
-    return index if isinstance(index, dict) else {}
 
 
 def digest(data: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.records.event import Answer, answer_in
 from mbpo.runs.rows import JsonLines, Row, read_rows, rows_in, whole
 
 NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt"})
@@ -44,20 +45,20 @@ def read_history(paths: RunPaths, seq: int) -> History:
         (history.before if row["seq"] <= seq else history.after).append(row)
     for event in rows_in(JsonLines(paths.events)):
         history.attempts = max(history.attempts, _whole(event.get("attempt")))
-        if event.get("event") == "control":
-            _note_answer(history, event)
+        if (answer := answer_in(event)) is not None:
+            _note_answer(history, event, answer)
     return history
 
 
-def _note_answer(history: History, event: Row) -> None:
-    if isinstance(event.get("id"), str):
-        history.answered.add(event["id"])
-    if event.get("status") == "applied":
-        history.revision = max(history.revision, _whole(event.get("revision")))
-        if "action" not in event and isinstance(event.get("new"), dict):
-            history.interactive = True
-            history.answers.append(event)
-            add_change(history.changes, _whole(event.get("at_env_steps")), event["new"])
+def _note_answer(history: History, event: Row, answer: Answer) -> None:
+    if answer.id:
+        history.answered.add(answer.id)
+    if answer.status == "applied":
+        history.revision = max(history.revision, answer.revision)
+    if answer.change is not None:
+        history.interactive = True
+        history.answers.append(event)
+        add_change(history.changes, answer.at_env_steps, answer.change)
 
 
 def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from mbpo.errors import ConfigError
 
 FULL_DISK_PATIENCE_S = 60.0  # for which a run that is done waits for space
-SCHEMA = 1  # of manifest.json
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 

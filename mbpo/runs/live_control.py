@@ -1,25 +1,19 @@
 """Obey commands while the learner works: each gets exactly one answer, within a second.
 
-The attendant thread reads the run's inbox with :class:`Inbox`; :class:`LiveControl` checks each
-command, appends the answer to ``events.jsonl`` and only then lets the loop see it, at the env-step
-boundary that the answer names.
+The attendant thread reads the run's inbox; :class:`LiveControl` checks each command, appends the answer to
+``events.jsonl`` and only then lets the loop see it, at the env-step boundary that the answer names.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mbpo.errors import CommandError
-from mbpo.runs.command import MAX_COMMAND_BYTES, Answer, Check, Command, command_id_in, parse_command
-from mbpo.runs.layout import RunPaths
+from mbpo.runs.command import Check, Command, command_id_in, parse_command
+from mbpo.runs.records.event import Answer
 
 _STATE_AFTER = {"pause": "paused", "resume": "running", "stop": "stopping"}
 
@@ -40,7 +34,7 @@ class LiveControl:
         self,
         checks: Mapping[str, Check],
         initial: Mapping[str, Any],
-        answer: Callable[[Answer], None],
+        answer: Callable[[dict[str, Any]], None],  # told each as an event
         changes: Sequence[tuple[int, Mapping[str, Any]]] = (),
         answered: Iterable[str] = (),
         revision: int = 0,
@@ -130,85 +124,29 @@ class LiveControl:
             raise CommandError(f"stale: expected revision {command.expect_revision}, it is {self.revision}")
         if command.action in ("pause", "resume") and self.paused == (command.action == "pause"):
             raise CommandError(f"the run is {'already' if self.paused else 'not'} paused")
-        if command.settings:
-            old = {name: self._settings[name] for name in command.settings}
-            revision, new = self.revision + 1, dict(command.settings)
+        action, settings = command.action or "", command.settings or {}
+        if settings:
+            old = {name: self._settings[name] for name in settings}
+            revision, new = self.revision + 1, dict(settings)
         else:
             revision, old = self.revision, {"state": "paused" if self.paused else "running"}
-            new = {"state": _STATE_AFTER.get(command.action, old["state"])}
+            new = {"state": _STATE_AFTER.get(action, old["state"])}
         self._write(command.id, "applied", command, old=old, new=new, revision=revision)
         self.revision = revision
-        self._settings.update(command.settings)
-        self._changes = [(at, {k: v for k, v in new.items() if k not in command.settings}) for at, new in self._changes]
-        self.paused = {"pause": True, "resume": False}.get(command.action, self.paused)
-        self.stopping = self.stopping or command.action == "stop"
-        self._checkpoint = self._checkpoint or command.action == "checkpoint"
+        self._settings.update(settings)
+        self._changes = [(at, {k: v for k, v in new.items() if k not in settings}) for at, new in self._changes]
+        self.paused = {"pause": True, "resume": False}.get(action, self.paused)
+        self.stopping = self.stopping or action == "stop"
+        self._checkpoint = self._checkpoint or action == "checkpoint"
 
     def _reject(self, command_id: str, reason: str, command: Command | None = None) -> None:
         if command_id not in self._answered:
             self._write(command_id, "rejected", command, reason=reason, revision=self.revision)
 
-    def _write(self, command_id: str, status: str, command: Command | None, **facts: Any) -> None:
-        asked: dict[str, Any] = {}
-        if command is not None:
-            asked = {"by": command.by}
-            asked |= {"action": command.action} if command.action else {}
-        self._answer(
-            {
-                "event": "control",
-                "id": command_id,
-                "status": status,
-                "at_env_steps": self._next_boundary,
-                **asked,
-                **facts,
-            }
-        )
+    def _write(
+        self, command_id: str, status: Literal["applied", "rejected"], command: Command | None, **facts: Any
+    ) -> None:
+        asked: dict[str, Any] = {} if command is None else {"by": command.by, "action": command.action}
+        answer = Answer(id=command_id, status=status, at_env_steps=self._next_boundary, **asked, **facts)
+        self._answer(answer.to_event())
         self._answered.add(command_id)
-
-
-class Inbox:
-    """Hand the files of ``control/`` to a :class:`LiveControl`, oldest first."""
-
-    def __init__(self, paths: RunPaths, control: LiveControl) -> None:
-        self._paths = paths
-        self._control = control
-
-    def poll(self) -> None:
-        """Answer every command that lies there, then delete its file."""
-        for path in self._waiting():
-            self._take(path)
-            with contextlib.suppress(OSError):  # a folder that holds something stays
-                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-
-    def _waiting(self) -> list[Path]:
-        try:
-            entries = [e for e in os.scandir(self._paths.inbox) if not e.name.startswith(".")]
-            return [Path(e.path) for e in sorted(entries, key=_age)]
-        except OSError:
-            return []
-
-    def _take(self, path: Path) -> None:
-        stem = re.sub(r"[^A-Za-z0-9._-]", "_", path.name.removesuffix(".json"))[:64] or "_"
-        try:
-            data = _read_command(path)
-        except OSError as error:
-            self._control.reject_unread(stem, f"cannot read: {error.strerror or error}")
-        else:
-            self._control.handle(data, stem)
-
-
-def _age(entry: os.DirEntry[str]) -> tuple[int, str]:
-    try:
-        return (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-    except OSError:
-        return (0, entry.name)
-
-
-def _read_command(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(None, "not a regular file")
-        return os.read(descriptor, MAX_COMMAND_BYTES + 1)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,6 @@ takes the place of the row with its ``seq`` and of all that stand after it.
 
 from __future__ import annotations
 
-import json
 import os
 from array import array
 from bisect import bisect_left
@@ -14,7 +13,9 @@ from collections.abc import Iterator, Mapping, MutableSequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mbpo.errors import RecordError
 from mbpo.runs.files import open_to_read
+from mbpo.runs.records.json_text import decode
 
 CHUNK_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 20
@@ -68,8 +69,8 @@ class JsonLines:
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = decode(line)
+        except RecordError:
             row = None
         if isinstance(row, dict):
             return row

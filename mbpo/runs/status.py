@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
 import os
 import socket
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
-from mbpo.runs.files import read_file
+from mbpo.errors import RecordError
 from mbpo.runs.layout import RunPaths, write_json
+from mbpo.runs.records.fitting import fitted
+from mbpo.runs.records.json_text import check_version, read_json
 
 ENDED = frozenset({"stopped", "finished", "failed", "diverged"})
 STATES = ("starting", "running", "paused", "stopping", *sorted(ENDED))
 SILENT_AFTER_S = 60.0
-MAX_STATUS_BYTES = 1 << 20
+SCHEMA = 1
 
 
 @functools.cache
@@ -32,8 +32,7 @@ def boot_id() -> str:
         return ""
 
 
-@dataclass(frozen=True)
-class RunStatus:
+class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Hold the contents of ``status.json``; the second half is what a listing shows."""
 
     state: str = "starting"
@@ -58,11 +57,12 @@ class RunStatus:
     steps_per_s: float = 0.0
     last_return: float | None = None
     eval_return: float | None = None
-    recent_returns: list[float] = field(default_factory=list)
+    recent_returns: list[float] = []
     revision: int = 0
     interactive: bool = False
     parent: str = ""  # RUN@STEP that this run is a fork of
-    controls: dict[str, Any] = field(default_factory=dict)  # configured values in force
+    controls: dict[str, Any] = {}  # configured values in force
+    schema: int = SCHEMA
 
     @property
     def live(self) -> bool:
@@ -119,35 +119,26 @@ def _began(process: psutil.Process) -> dict[str, float]:
 
 def write_status(paths: RunPaths, status: RunStatus, *, sync: bool = False) -> None:
     """Replace ``status.json``."""
-    write_json(paths.status, dataclasses.asdict(status), sync=sync)
+    write_json(paths.status, msgspec.to_builtins(status), sync=sync)
 
 
-_DEFAULTS = dataclasses.asdict(RunStatus())
-_TYPES: dict[str, tuple[type, ...]] = {
-    "exit_code": (int, type(None)),
-    "last_return": (int, float, type(None)),
-    "eval_return": (int, float, type(None)),
-}
+def load_status(paths: RunPaths) -> RunStatus:
+    """Return the status of a run.
+
+    Raises:
+        RecordError: it cannot be read or names no state.
+        NewerRecordError: it is of a newer version.
+    """
+    content = read_json(paths.status)
+    check_version(paths.status, content, SCHEMA)
+    if content.get("state") not in STATES:
+        raise RecordError(f"{paths.status} names no state that this version knows")
+    return fitted(RunStatus, content)
 
 
 def read_status(paths: RunPaths) -> RunStatus | None:
-    """Return the status, or None where there is none to read. Unknown keys are passed over."""
+    """Return the status, or None where there is none to read."""
     try:
-        if paths.status.stat().st_size > MAX_STATUS_BYTES:
-            return None
-        content = json.loads(read_file(paths.status))
-    except (OSError, ValueError, RecursionError):
+        return load_status(paths)
+    except RecordError:
         return None
-    if not isinstance(content, dict):
-        return None
-    known = {k: v for k, v in content.items() if k in _DEFAULTS and _of_type(k, v)}
-    return RunStatus(**known) if known.get("state") in STATES else None
-
-
-def _of_type(key: str, value: object) -> bool:
-    default = _DEFAULTS[key]
-    if key == "recent_returns":
-        return isinstance(value, list) and all(isinstance(v, (int, float)) for v in value)
-    if isinstance(default, float):
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, _TYPES.get(key, (type(default),)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import math
@@ -14,14 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from mbpo.errors import RunInUseError, StorageError, refused
 from mbpo.runs.append import AppendFile
-from mbpo.runs.command import Answer, Check
+from mbpo.runs.command import Check
 from mbpo.runs.hang import HangWatch
 from mbpo.runs.history import History, Overlap
+from mbpo.runs.inbox import Inbox
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, RunPaths, write_atomic, write_json
-from mbpo.runs.live_control import Inbox, InForce, LiveControl
+from mbpo.runs.live_control import InForce, LiveControl
 from mbpo.runs.metrics import METRICS
+from mbpo.runs.records.event import event_line
 from mbpo.runs.status import ENDED, RunStatus, this_process, write_status
 from mbpo.runs.tables import Tables
 
@@ -49,7 +52,7 @@ class RunWriter:
     ) -> None:
         history = history or History()
         self.paths = paths
-        self._status = dataclasses.replace(
+        self._status = msgspec.structs.replace(
             status,
             **this_process(),
             started=time.time(),
@@ -109,7 +112,7 @@ class RunWriter:
     def status(self) -> RunStatus:
         """Return the status as of now; a run told to stop, by whomever, is stopping."""
         if self.control.stopping and self._status.state not in ENDED:
-            return dataclasses.replace(self._status, state="stopping")
+            return msgspec.structs.replace(self._status, state="stopping")
         return self._status
 
     def write_config(self, toml: str, manifest: Mapping[str, Any]) -> None:
@@ -162,7 +165,7 @@ class RunWriter:
         """Change fields of the status; they reach the disk with the next heartbeat."""
         self._hang.progress()
         with self._status_lock:
-            self._status = dataclasses.replace(self._status, **changes)
+            self._status = msgspec.structs.replace(self._status, **changes)
 
     def enter(self, state: str) -> None:
         """Change the state, on disk at once unless that is full."""
@@ -324,7 +327,7 @@ class RunWriter:
             self.event(f"{what}_verified", env_steps=at, **facts)
             print(f"{what} verified: {counts}", flush=True)
 
-    def _append_answer(self, answer: Answer) -> None:
+    def _append_answer(self, answer: Mapping[str, Any]) -> None:
         self._append_event(answer)
         if answer["status"] == "applied" and answer["revision"] > self._status.revision:
             self.update(
@@ -332,12 +335,11 @@ class RunWriter:
             )
 
     def _append_event(self, event: Mapping[str, Any]) -> None:
-        line = {**event, "time": round(time.time(), 3)}
-        self._events.append(json.dumps(line, allow_nan=False, default=str).encode())
+        self._events.append(event_line(event))
 
     def _save_status(self, sync: bool = False) -> None:
         with self._status_lock:
-            self._status = dataclasses.replace(self._status, heartbeat=time.time())
+            self._status = msgspec.structs.replace(self._status, heartbeat=time.time())
             status = self.status
         write_status(self.paths, status, sync=sync)
 

@@ -17,9 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mbpo.errors import CheckpointError, refused
+from mbpo.errors import CheckpointError, RecordError, refused
 from mbpo.runs.hashes import MANIFEST, SCHEMA, SEAL, digest, read_manifest, read_verified, seal_of
 from mbpo.runs.layout import make_durably, sync_directory
+from mbpo.runs.records.json_text import decode
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 Notes = Mapping[str, Mapping[str, Any]]
@@ -92,7 +93,12 @@ def load_note(folder: Path, note: str) -> dict[str, Any]:
     Raises:
         CheckpointError: the checkpoint is missing or damaged, or has no such note.
     """
-    found: dict[str, Any] = json.loads(_read_listed(folder, f"{note}.json"))
+    try:
+        found = decode(_read_listed(folder, f"{note}.json"))
+    except RecordError as error:
+        raise CheckpointError(f"{folder / note}.json: {error}") from None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{folder / note}.json: expected a JSON object, got {type(found).__name__}")
     return found
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from torch import Tensor
 
-from mbpo.errors import CheckpointError, is_full
+from mbpo.errors import CheckpointError, RecordError, is_full
 from mbpo.learner.learner import Learner
 from mbpo.runs.checkpoint_names import STEP, checkpoint_name, checkpoint_steps
 from mbpo.runs.hashes import CHECKPOINT, INDEX, read_index, read_manifest, segments_in, verify_checkpoint
 from mbpo.runs.layout import FULL_DISK_PATIENCE_S, write_json
+from mbpo.runs.records.loop import SCHEMA as LOOP_SCHEMA
+from mbpo.runs.records.loop import loop_facts
 from mbpo.saving.checkpoint import load_checkpoint, load_note, pack
 from mbpo.saving.checkpoint import write_checkpoint as write
 from mbpo.saving.row_files import Segments
@@ -82,7 +84,7 @@ class CheckpointStore:
             del parts["imagined"]
         hashes, new, parts["tail"] = self._segments.split(learner.real_buffer)
         facts = {"env_steps": env_steps, "segments": hashes, "imagined": "imagined" in parts}
-        packed = pack(parts, {"loop": loop})
+        packed = pack(parts, {"loop": {"schema": LOOP_SCHEMA, **loop}})
 
         def work() -> None:
             self._before()
@@ -150,7 +152,7 @@ class CheckpointStore:
         """
         folder = self._folder / name
         manifest = read_manifest(folder)
-        loop = load_note(folder, "loop")
+        loop = _loop_of(folder)
         names = [n.removesuffix(".safetensors") for n in manifest["sha256"] if n[-5:] != ".json"]
         parts = {name: load_checkpoint(folder, name) for name in names}
         segments = segments_in(manifest)
@@ -292,6 +294,13 @@ def find_checkpoint(folder: Path, label: str) -> Path:
             return folder / name
     there = sorted(index) or "none"
     raise CheckpointError(f"{folder} has no checkpoint {label[:40]!a}; there are: {there}")
+
+
+def _loop_of(folder: Path) -> dict[str, Any]:
+    try:
+        return loop_facts(folder / "loop.json", load_note(folder, "loop"))
+    except RecordError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:

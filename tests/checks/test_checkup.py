@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def said(run: RunPaths, *levels: str) -> list[str]:
 def set_status(run: RunPaths, **changes: Any) -> None:
     status = read_status(run)
     assert status is not None
-    write_status(run, dataclasses.replace(status, **changes))
+    write_status(run, msgspec.structs.replace(status, **changes))
 
 
 def row(seq: int, attempt: int = 1, **more: Any) -> str:

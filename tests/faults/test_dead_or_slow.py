@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from figures import Promise, figure
@@ -90,8 +90,8 @@ def test_a_clock_that_is_set_makes_nobody_dead_or_alive(
     rng = random.Random(0)
     now, boot = time.time(), psutil.boot_time()
     alive = RunStatus(state="running", heartbeat=now, **this_process())
-    reused = dataclasses.replace(alive, create_time=alive.create_time - 90, since_boot=0.5)
-    dead = dataclasses.replace(alive, pid=gone_pid)
+    reused = msgspec.structs.replace(alive, create_time=alive.create_time - 90, since_boot=0.5)
+    dead = msgspec.structs.replace(alive, pid=gone_pid)
     right = 0
     for _ in range(JUMPS):
         jump = rng.choice([-1, 1]) * 10 ** rng.uniform(0, 8)  # from a second to three years
@@ -133,7 +133,7 @@ def test_a_process_that_has_the_learners_pid_now_is_never_signalled(
     assert witness.stdout is not None
     try:
         assert witness.stdout.readline() == "ready\n"
-        write_status(paths, dataclasses.replace(status, pid=witness.pid))
+        write_status(paths, msgspec.structs.replace(status, pid=witness.pid))
         for action in ("pause", "resume", "checkpoint", "stop"):
             outcome = call(control.main, paths.root, action)
             assert (outcome.code, outcome.out) == (1, "rejected: the run is lost\n")

@@ -20,8 +20,9 @@ from figures import Promise, figure
 from learners import ENDLESS, LearnerProcess, answers_in, wait_for
 
 from mbpo.runs.command import MAX_COMMAND_BYTES, send, wait_for_answer
+from mbpo.runs.inbox import Inbox
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.live_control import Inbox, LiveControl
+from mbpo.runs.live_control import LiveControl
 
 MESSAGES = figure(fast=1000, full=10_000)
 TO_A_PROCESS = figure(fast=100, full=2000)  # of messages

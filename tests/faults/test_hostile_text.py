@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 import sys
@@ -10,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from figures import Promise, figure
 
@@ -113,7 +113,7 @@ def _write(path: Path, batch: list[str]) -> None:
         parent=next(some),
         controls={next(some): next(some), "rollout_length": next(some)},
     )
-    put_status(path, dataclasses.replace(status, state="running"))
+    put_status(path, msgspec.structs.replace(status, state="running"))
     for kind in ("warning", "control", "evaluation", next(some)):
         for _ in range(12):
             add_event(path, event=kind, id=next(some), status="rejected", reason=next(some), by=next(some), env_steps=3)

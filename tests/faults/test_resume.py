@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import signal
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from figures import Promise
@@ -102,7 +102,7 @@ def forget_process(run: RunPaths) -> None:
     """Make the status that of a process which is gone: the tests' own is not."""
     status = read_status(run)
     assert status is not None
-    write_status(run, dataclasses.replace(status, pid=0))
+    write_status(run, msgspec.structs.replace(status, pid=0))
 
 
 CUTS = [

@@ -26,8 +26,9 @@ from mbpo.control import main as control
 from mbpo.errors import CommandError, StorageError
 from mbpo.lifecycle.training import Training
 from mbpo.runs.command import parse_command, send, wait_for_answer
+from mbpo.runs.inbox import Inbox
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.live_control import Inbox, InForce, LiveControl
+from mbpo.runs.live_control import InForce, LiveControl
 from mbpo.runs.writer import RunWriter
 from mbpo.train import main as train
 

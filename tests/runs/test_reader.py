@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from hypothesis import given, settings
@@ -302,7 +302,7 @@ def test_a_status_is_read_as_written(run: RunPaths) -> None:
 
 
 def test_a_status_of_a_later_version_is_read(run: RunPaths) -> None:
-    content = {**dataclasses.asdict(other_process()), "tomorrow": [1, 2]}
+    content = {**msgspec.to_builtins(other_process()), "tomorrow": [1, 2]}
     run.status.write_text(json.dumps(content))
     assert read_status(run) == other_process()
 
@@ -331,7 +331,7 @@ def test_a_status_that_cannot_be_read_is_none(content: bytes, run: RunPaths) -> 
 
 @given(
     st.dictionaries(
-        st.sampled_from([f.name for f in dataclasses.fields(RunStatus)]),
+        st.sampled_from([f.name for f in msgspec.structs.fields(RunStatus)]),
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none()),
     )
 )

@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from learners import DEBUG, ENDLESS, ROOT, Outcome, environment, rows, wait_for
+from msgspec import to_builtins
 
 from mbpo.lifecycle.command_line import Launch, parse_launch, parse_seeds
 from mbpo.runs.command import send
@@ -452,12 +453,12 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
 def test_the_state_of_a_seed_is_that_of_its_run(tmp_path: Path) -> None:
     run = SeedRun(0, RunPaths(tmp_path), (sys.executable, "-S", "-c", "input()"), tmp_path / "out")
     assert run.state == "waiting"
-    write_json(run.paths.status, asdict(RunStatus(state="paused")))
+    write_json(run.paths.status, to_builtins(RunStatus(state="paused")))
     run.start()
     assert (run.state, run.alive) == ("starting", True)
     wait_for(lambda: (run.refresh(), not run.alive)[1], "its end")
     assert (run.state, run.exit_code) == ("lost", 1)
-    write_json(run.paths.status, asdict(RunStatus(state="diverged", reason="nan\nnan")))
+    write_json(run.paths.status, to_builtins(RunStatus(state="diverged", reason="nan\nnan")))
     run.status = read_status(run.paths)
     assert run.state in ENDED
     assert run.reason == "nan nan"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from mbpo.runs.status import RunStatus, this_process
@@ -43,7 +43,7 @@ def status_of(state: str = "running", **changes: Any) -> RunStatus:
         },
         recent_returns=[-1400.0, -1200.0, -900.0, -600.0, -300.0, -142.0],
     )
-    return dataclasses.replace(status, **{**this_process(), **changes})
+    return msgspec.structs.replace(status, **{**this_process(), **changes})
 
 
 def lost_status(**changes: Any) -> RunStatus:
@@ -77,7 +77,7 @@ def add_checkpoint(path: Path, step: int, **settings: Any) -> None:
 
 def put_status(path: Path, status: RunStatus) -> None:
     temporary = path / ".status.tmp"
-    temporary.write_text(json.dumps(dataclasses.asdict(status)))
+    temporary.write_text(json.dumps(msgspec.to_builtins(status)))
     temporary.replace(path / "status.json")
 
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from driving import STAND_IN, Driver, commands, end_stand_in
 from fake_run import add_event, lost_status, make_run, put_status, status_of
@@ -218,7 +218,7 @@ async def test_hostile_text_is_shown_and_obeyed_by_nobody(tmp_path: Path) -> Non
     status = status_of(env_id=evil, reason=evil, phase=evil, preset=evil, controls=controls, parent=evil)
     for name in EVIL:
         make_run(tmp_path, name.replace("/", "∕")[:60], status)
-    path = make_run(tmp_path, evil.replace("/", "∕")[:60], dataclasses.replace(status, started=9e9), rows=10)
+    path = make_run(tmp_path, evil.replace("/", "∕")[:60], msgspec.structs.replace(status, started=9e9), rows=10)
     (path / "log.txt").write_text(f"{evil}\n" * 5)
     add_event(path, event=evil, env_steps=3, **{evil: evil})
     add_event(path, event="control", id=evil, status="rejected", reason=evil, by=evil, action=evil)

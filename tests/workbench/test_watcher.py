@@ -10,6 +10,8 @@ import pytest
 from fake_run import lost_status, make_run, put_status, status_of
 from textual.message import Message
 
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.status import RunStatus, load_status
 from workbench.messages import ReaderFault, RunsRead
 from workbench.watcher import RunIndex, Watcher
 
@@ -36,7 +38,7 @@ def test_a_changed_status_is_seen_and_an_old_one_not_read_again(
     index.rows()
     put_status(path, status_of("finished", env_steps=2))
     assert index.rows()[0].env_steps == 2
-    monkeypatch.setattr("workbench.watcher.read_status", lambda paths: 1 / 0)
+    monkeypatch.setattr("workbench.watcher.load_status", lambda paths: 1 / 0)
     assert index.rows()[0].env_steps == 2
 
 
@@ -108,9 +110,14 @@ def test_of_500_runs_only_those_that_changed_are_read_again(tmp_path: Path, monk
     index = RunIndex(tmp_path)
     assert len(index.rows()) == 500
     read: list[str] = []
-    monkeypatch.setattr("workbench.watcher.read_status", lambda paths: read.append(paths.root.name))
+
+    def noted(paths: RunPaths) -> RunStatus:
+        read.append(paths.root.name)
+        return load_status(paths)
+
+    monkeypatch.setattr("workbench.watcher.load_status", noted)
     put_status(tmp_path / "r7", status_of("finished"))
-    assert index.rows()[0].run_id == "r499" and read == ["r7"]
+    assert index.rows()[0].run_id == "r7" and read == ["r7"]
 
 
 def test_an_error_in_the_thread_becomes_a_message_and_reading_goes_on(tmp_path: Path) -> None:

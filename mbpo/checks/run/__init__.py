@@ -19,9 +19,9 @@ from mbpo.checks.run.plain_files import (
 from mbpo.checks.run.records import check_events, check_inbox, check_metrics
 from mbpo.checks.run.saved import check_checkpoints
 from mbpo.checks.run.words import problem
-from mbpo.errors import ConfigError
+from mbpo.errors import ConfigError, NewerRecordError, RecordError
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.status import read_status
+from mbpo.runs.status import load_status
 from mbpo.settings.setting import shown
 
 
@@ -39,14 +39,20 @@ def check_run(run_dir: Path) -> Iterator[Diagnostic]:
 
 
 def _findings(paths: RunPaths) -> Iterator[Diagnostic]:
-    status = read_status(paths) if is_plain_file(paths.status) else None
+    status, newer = None, ""
+    try:
+        status = load_status(paths) if is_plain_file(paths.status) else None
+    except NewerRecordError as error:
+        newer = str(error)
+    except RecordError:
+        pass
     live = status is not None and at_work(status)
     answered: set[str] = set()
     for topic, findings in {
         "files": check_files(paths),
         "modes": check_modes(paths),
         "config": check_config(paths),
-        "status": check_status(status),
+        "status": check_status(status, newer),
         "metrics": check_metrics(paths, live),
         "events": check_events(paths, live, answered),
         "control": check_inbox(paths, live, answered),

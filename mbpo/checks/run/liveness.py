@@ -17,10 +17,11 @@ def at_work(status: RunStatus) -> bool:
     return status.state not in ENDED and status.derived_state() not in ("lost", "silent")
 
 
-def check_status(status: RunStatus | None) -> Iterator[Diagnostic]:
-    """Say what the run is doing, or how it ended."""
+def check_status(status: RunStatus | None, newer: str = "") -> Iterator[Diagnostic]:
+    """Say what the run is doing, or how it ended; ``newer`` says that a newer version wrote the status."""
     if status is None:
-        yield problem("status", "status.json cannot be read: what the run is doing is unknown")
+        wrong = newer or "status.json cannot be read"
+        yield problem("status", f"{wrong}: what the run is doing is unknown")
         return
     state, reason = status.derived_state(), f": {quoted(status.reason)}" if status.reason else ""
     where = f"at env step {status.env_steps:,} of {status.total_steps:,}"

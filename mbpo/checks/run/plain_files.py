@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -13,13 +12,14 @@ from typing import Any
 
 from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
-from mbpo.errors import ConfigError
+from mbpo.errors import ConfigError, RecordError
 from mbpo.runs.config_file import read_settings
 from mbpo.runs.files import read_file
-from mbpo.runs.layout import SCHEMA, RunPaths
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import read_text_tail
+from mbpo.runs.records.json_text import read_json
+from mbpo.runs.records.manifest import SCHEMA
 
-MAX_MANIFEST_BYTES = 1 << 20
 FREE_BYTES = 512 << 20  # a few checkpoints of the larger presets
 LOG_BYTES = 1 << 20
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -157,9 +157,6 @@ def _everything(root: Path) -> Iterator[Path]:
 
 def _read_object(path: Path) -> dict[str, Any] | None:
     try:
-        if not is_plain_file(path) or path.stat().st_size > MAX_MANIFEST_BYTES:
-            return None
-        content = json.loads(read_file(path))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path) if is_plain_file(path) else None
+    except RecordError:
         return None
-    return content if isinstance(content, dict) else None

@@ -14,9 +14,9 @@ from mbpo.checks.run.plain_files import is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
+from mbpo.runs.records.row import HEAD
 from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in, whole
 
-ROW_KEYS = frozenset({"seq", "attempt", "env_steps", "time_s"})
 MOST_KEPT = 1000  # of each kind of fault
 SLOW_ANSWER_S = 10.0
 
@@ -61,7 +61,7 @@ class _Scan:
 
     def _check_values(self, row: Mapping[str, Any]) -> None:
         for key, value in row.items():
-            if key not in METRICS and key not in ROW_KEYS and len(self.undeclared) < MOST_KEPT:
+            if key not in METRICS and key not in HEAD and len(self.undeclared) < MOST_KEPT:
                 self.undeclared.add(key)
             if key in METRICS and value is not None and not plain_number(value):
                 self.valueless += 1

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mbpo.checks.diagnostic import Diagnostic
-from mbpo.checks.run.plain_files import MAX_MANIFEST_BYTES, is_plain_file, is_plain_folder
+from mbpo.checks.run.plain_files import is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
-from mbpo.errors import CheckpointError
-from mbpo.runs.files import read_file
+from mbpo.errors import CheckpointError, RecordError
 from mbpo.runs.hashes import CHECKPOINT, INDEX, MANIFEST, read_index, read_manifest, segments_in
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.json_text import MOST_BYTES, read_json
 from mbpo.runs.status import RunStatus
 
 ROWS = "rows"
@@ -70,7 +69,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not is_plain_folder(folder) or (path.exists() and not is_plain_file(path)):
         raise CheckpointError(f"{folder} no plain folder with a plain {MANIFEST}")
-    if path.exists() and path.stat().st_size > MAX_MANIFEST_BYTES:
+    if path.exists() and path.stat().st_size > MOST_BYTES:
         raise CheckpointError(f"{path} is too large")
     return read_manifest(folder)
 
@@ -104,10 +103,9 @@ def _damage(path: Path, expected: object) -> str:
 
 def _is_object(path: Path) -> bool:
     try:
-        content = json.loads(read_file(path)) if is_plain_file(path) else None
-    except (OSError, ValueError, RecursionError):
+        return is_plain_file(path) and isinstance(read_json(path), dict)
+    except RecordError:
         return False
-    return isinstance(content, dict)
 
 
 def _segments(manifests: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
