@@ -32,12 +32,12 @@ class Reports:
 
     def refit(self, env_steps: int, metrics: Metrics) -> None:
         """Write down a refit with its rollouts."""
-        self.writer.log(env_steps, metrics)
+        self.writer.refit(env_steps, metrics)
         self.console.refit(env_steps, metrics)
 
     def interval(self, env_steps: int, metrics: Metrics) -> None:
         """Write down what was counted since the last such row."""
-        self.writer.log(env_steps, metrics)
+        self.writer.interval(env_steps, metrics)
         self.writer.update(steps_per_s=metrics["time/env_steps_per_s"])
         self.console.interval(env_steps, metrics, self.writer.status)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.runs.records.event import Answer, answer_in
 from mbpo.runs.rows import JsonLines, Row, read_rows, rows_in, whole
-
-NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt"})
 
 
 @dataclass
@@ -65,42 +61,6 @@ def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mappi
     """Add a change from env step ``at`` on; it takes the place of later ones to the same names."""
     kept = [(then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes]
     changes[:] = sorted([*(c for c in kept if c[1]), (at, new)], key=lambda change: change[0])
-
-
-class Overlap:
-    """Compare rows with those that an earlier attempt wrote at the same place."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self._expected = deque(rows)
-        self.total = len(rows)
-        self.identical = 0
-        self.difference = ""
-
-    def repeats(self, row: Mapping[str, Any]) -> bool:
-        """Return whether ``row`` stands in the file already, wall time aside."""
-        if not self._expected:
-            return False
-        expected = self._expected.popleft()
-        keys = (set(row) | set(expected)) - NOT_COMPARED
-        wrong = sorted(key for key in keys if row.get(key) != expected.get(key))
-        if not wrong:
-            self.identical += 1
-            return True
-        key = next((k for k in ("seq", "env_steps") if k in wrong), wrong[0])
-        self.difference = f"{key} was {expected.get(key)!r}, is {row.get(key)!r}"
-        self._expected.clear()
-        return False
-
-    def close(self) -> None:
-        """Compare no more: what is left did not come again."""
-        if self._expected:
-            self.difference = f"{len(self._expected)} records did not come again"
-            self._expected.clear()
-
-    @property
-    def open(self) -> bool:
-        """Return whether there are rows left to compare."""
-        return bool(self._expected)
 
 
 def _whole(value: object) -> int:

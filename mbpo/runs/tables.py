@@ -10,6 +10,8 @@ from typing import Any
 from mbpo.runs.append import AppendFile
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
+from mbpo.runs.records.row import kind_of
+from mbpo.runs.rows import whole
 
 COLUMNS = ("env_steps", "time_s", *METRICS)
 
@@ -35,10 +37,11 @@ class Tables:
             StorageError: the file system refuses.
         """
         self._latest.update(row)
-        if "episode/index" in row:
-            line = f"{row['episode/index'] - 1},{row['episode/return']!r}"
+        kind = kind_of(row)
+        if kind == "episode" and (index := whole(row.get("episode/index"))) is not None:
+            line = f"{index - 1},{row.get('episode/return')!r}"
             self._returns.append(line.encode())
-        if "eval/return_mean" in row:
+        elif kind == "evaluation":
             self._progress.append(_csv_line([self._latest.get(key, "") for key in COLUMNS]))
 
     @property

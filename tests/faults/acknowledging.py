@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mbpo.runs.records.row import Kind
 from mbpo.runs.writer import RunWriter
 from mbpo.train import main
 
@@ -23,8 +24,8 @@ def acknowledge(file: Path) -> None:
         memory = mmap.mmap(page.fileno(), 8)
     whole = RunWriter.log
 
-    def log(run: RunWriter, env_steps: int, metrics: Mapping[str, Any]) -> None:
-        whole(run, env_steps, metrics)
+    def log(run: RunWriter, env_steps: int, metrics: Mapping[str, Any], kind: Kind = "interval") -> None:
+        whole(run, env_steps, metrics, kind)
         struct.pack_into("<q", memory, 0, run.position["seq"])
 
     RunWriter.log = log  # type: ignore[method-assign]

@@ -103,7 +103,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     with pytest.MonkeyPatch.context() as patch, Recorder(root) as recorder:
         patch.setattr(store_module, "Segments", partial(Segments, rows=32))
         patch.setattr(CheckpointStore, "_submit", at_once)
-        patch.setattr("mbpo.runs.writer.HEARTBEAT_S", 1e9)  # nor anything by the clock
+        patch.setattr("mbpo.runs.attendant.HEARTBEAT_S", 1e9)  # nor anything by the clock
         assert train.main([*FLAGS, "--runs-root", str(root / "runs"), "--run-id", "r"]) == 0
     yield Recorded(recorder.operations, root)
 

@@ -24,6 +24,7 @@ from mbpo.runs.append import AppendFile
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.layout import RunPaths, check_run_id, default_run_id, write_atomic
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
+from mbpo.runs.records.row import HEAD, KINDS
 from mbpo.runs.status import STATES, RunStatus, read_status, this_process, write_status
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.checkpoint import load_checkpoint, save_checkpoint
@@ -33,7 +34,6 @@ from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, resolve
 from mbpo.train import main
 
 RETURNS_CSV = "MBPO_Pendulum-v1_returns_data.csv"
-HEAD = ("seq", "attempt", "env_steps", "time_s")
 
 
 def mode(path: Path) -> int:
@@ -144,7 +144,8 @@ def test_metrics_are_numbered_rows_of_declared_keys(finished_run: RunPaths) -> N
     found = [json.loads(line, parse_constant=pytest.fail) for line in lines]
     assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
     for row in found:
-        assert tuple(row)[:4] == HEAD
+        assert tuple(row)[:5] == HEAD
+        assert row.pop("kind") in KINDS
         assert set(row) - set(HEAD) <= set(METRICS)
         assert row["attempt"] == 1
         for value in row.values():
@@ -493,8 +494,7 @@ def writer(tmp_path: Path) -> Iterator[RunWriter]:
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
     run = RunWriter(paths, RunStatus(env_id="Toy-v0"), checks, controls)
     yield run
-    for file in run._files:
-        file.close()
+    run.journal.close()
 
 
 def test_a_metric_that_is_not_declared_cannot_be_written(writer: RunWriter) -> None:

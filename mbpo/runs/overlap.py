@@ -1,0 +1,103 @@
+"""Compare what a run repeats with what an earlier attempt, or another run, wrote at the same place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mbpo.runs.history import History
+from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
+from mbpo.runs.records.row import kind_of
+from mbpo.runs.rows import Row
+
+NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt", "kind"})
+FIRST_NAMED = ("seq", "env_steps", "kind")
+
+
+class Overlap:
+    """Compare rows with those that stand there already, wall time aside.
+
+    A metric that none of the earlier rows has is new in this version, and one that is declared no more is gone from
+    it: neither makes a row another. What is gone is kept in ``vanished``.
+    """
+
+    def __init__(self, rows: Sequence[Row], before: Sequence[Row] = ()) -> None:
+        """Expect ``rows``; those ``before`` them say as well which metrics their version had."""
+        self._expected = deque(rows)
+        self._known = frozenset[str]().union(*rows, *before)
+        self.total = len(rows)
+        self.identical = 0
+        self.difference = ""
+        self.vanished: set[str] = set()
+
+    @property
+    def open(self) -> bool:
+        """Return whether there are rows left to compare."""
+        return bool(self._expected)
+
+    def repeats(self, row: Mapping[str, Any]) -> bool:
+        """Return whether ``row`` stands there already."""
+        if not self._expected:
+            return False
+        expected = self._expected.popleft()
+        wrong = self._differences(expected, row)
+        if not wrong:
+            self.identical += 1
+            return True
+        key = next((k for k in FIRST_NAMED if k in wrong), min(wrong))
+        self.difference = f"{key} was {wrong[key][0]!r}, is {wrong[key][1]!r}"
+        self._expected.clear()
+        return False
+
+    def close(self) -> None:
+        """Compare no more: what is left did not come again."""
+        if self._expected:
+            self.difference = f"{len(self._expected)} records did not come again"
+            self._expected.clear()
+
+    def _differences(self, expected: Row, row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        gone = expected.keys() - row.keys() - METRICS.keys() - NOT_COMPARED
+        self.vanished |= gone
+        keys = (expected.keys() | (row.keys() & self._known)) - gone - NOT_COMPARED
+        values = {key: (expected.get(key), row.get(key)) for key in keys}
+        values["kind"] = kind_of(expected), kind_of(row)
+        return {key: (was, now) for key, (was, now) in values.items() if was != now}
+
+
+class Verdict:
+    """Say once how what was repeated compares: in an event where all was as before, else in a warning."""
+
+    def __init__(self, history: History, event: Callable[..., None], warn: Callable[..., None]) -> None:
+        self._overlap = Overlap(history.after, history.before)
+        self._what = history.of_another or "resume"
+        self._event = event
+        self._warn = warn
+
+    def repeats(self, row: Mapping[str, Any]) -> bool:
+        """Return whether an earlier attempt wrote this row; tell the verdict with the last one."""
+        if not self._overlap.open:
+            return False
+        repeats = self._overlap.repeats(row)
+        if not self._overlap.open:
+            self._tell(row["env_steps"])
+        return repeats
+
+    def end(self, env_steps: int) -> None:
+        """Tell the verdict where the last record has not brought it yet."""
+        if self._overlap.open or not self._overlap.total:
+            self._overlap.close()
+            self._tell(env_steps)
+
+    def _tell(self, at: int) -> None:
+        overlap, what = self._overlap, self._what
+        counts = f"{overlap.identical} of {overlap.total} records identical"
+        facts: dict[str, Any] = {"identical": overlap.identical, "total": overlap.total}
+        if overlap.vanished:
+            facts["vanished"] = sorted(overlap.vanished)
+            counts += f"; no longer measured: {', '.join(facts['vanished'])[:120]}"
+        if overlap.difference:
+            self._warn(at, f"{what} not as before from env step {at} on: {overlap.difference}; {counts}", **facts)
+        else:
+            self._event(f"{what}_verified", env_steps=at, **facts)
+            print(f"{what} verified: {counts}", flush=True)
