@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from mbpo.envs.collector import Collector, Step
 from mbpo.envs.evaluation import Evaluator
 from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.rule_watch import RuleWatch
-from mbpo.envs.termination import check_rule, find_rule, rule_text
+from mbpo.envs.termination import check_rule, find_rule, judged, rule_text
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
 from mbpo.learner.explore import Explorer
@@ -45,7 +46,7 @@ class Learner:
         self.agent = build_agent(config, env, self.device)
         self.trainer = build_trainer(config, env, self.device, record)
         self.ensemble = self.trainer.ensemble
-        self.fake_env = FakeEnv(self.ensemble, learned.head if self.rule is None else self.rule)
+        self.fake_env = FakeEnv(self.ensemble, learned.head if self.rule is None else partial(judged, self.rule))
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)

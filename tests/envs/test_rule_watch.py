@@ -122,3 +122,16 @@ def test_a_rule_that_fails_on_real_rows_ends_the_run_with_3(rules: Any, call: Ca
     outcome = call(train.main, *TINY, "--env-id", "Brink-v0", "--runs-root", tmp_path)
     assert outcome.code == 3
     assert "test_rule_watch.raises_later raised KeyError: 'rows'" in outcome.error
+
+
+def raises_on_imagined_rows(obs: Any, action: Any, next_obs: Any) -> Any:
+    if len(obs) == 200:  # rollout_batch of the debug preset
+        raise KeyError("rows")
+    return right(obs, action, next_obs)
+
+
+def test_a_rule_that_fails_on_imagined_rows_ends_the_run_with_3(rules: Any, call: Call, tmp_path: Path) -> None:
+    rules["Brink-v0"] = raises_on_imagined_rows
+    outcome = call(train.main, *TINY, "--rollout-batch", "200", "--env-id", "Brink-v0", "--runs-root", tmp_path)
+    assert outcome.code == 3
+    assert "test_rule_watch.raises_on_imagined_rows raised KeyError: 'rows'" in outcome.error
