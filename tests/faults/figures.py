@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 FULL = os.environ.get("MBPO_FAULTS") == "full"
@@ -17,18 +18,46 @@ def figure(fast: int, full: int) -> int:
 
 
 @dataclass
+class Tries:
+    """Count the tries of a promise as they are made."""
+
+    held: int = 0
+    of: int = 0
+    note: str = ""
+    failures: list[Exception] = field(default_factory=list)
+
+    @contextmanager
+    def one(self, count: int = 1) -> Iterator[None]:
+        """Count another try, or several: they hold if the block raises nothing. A failure waits for the other tries."""
+        self.of += count
+        try:
+            yield
+        except Exception as failure:
+            self.failures.append(failure)
+        else:
+            self.held += count
+
+
+@dataclass
 class Promise:
-    """Count the tries of a promise and how many held it; the counts end in the summary."""
+    """Report how many tries of a promise were made and how many held it; the counts end in the summary."""
 
     report: Callable[[str, object], None]  # pytest's record_property
 
-    def kept(self, name: str, held: int, of: int, note: str = "") -> None:
-        """Record that ``held`` of ``of`` tries held the promise ``name``, and demand all."""
-        self.seen(name, held, of, note)
-        assert held == of > 0, f"{name}: {held} of {of}"
+    @contextmanager
+    def tries(self, name: str) -> Iterator[Tries]:
+        """Lend a count, report it however the block ends, then demand that every try held."""
+        tries = Tries()
+        try:
+            yield tries
+        finally:
+            self.seen(name, tries.held, tries.of, tries.note)
+        if not tries.held == tries.of > 0:
+            first = next(iter(tries.failures), None)
+            raise AssertionError(f"{name}: {tries.held} of {tries.of} held") from first
 
     def seen(self, name: str, held: int, of: int, note: str = "") -> None:
-        """Record it, where the promise allows for a few that do not hold."""
+        """Report counts of which the caller demands less than all."""
         self.report(PROPERTY, [name, held, of, note])
 
 

@@ -21,10 +21,11 @@ def test_each_is_refused_in_one_line_and_makes_no_directory(
     for number, (content, _) in enumerate(BAD_FILES.values()):
         Path(f"bad-{number}.toml").write_bytes(content)
         lines.append(("--config", f"bad-{number}.toml"))
-    before, refused = sorted(tmp_path.iterdir()), 0
-    for line in lines:
-        outcome = call(main, "--runs-root", "runs", *line)
-        assert outcome.error.isprintable()  # and one line of at most 200 characters
-        refused += outcome.code == 2 and sorted(tmp_path.iterdir()) == before
     assert len(lines) >= 50
-    promise.kept("bad configurations: exit 2, one line, no directory", refused, len(lines))
+    before = sorted(tmp_path.iterdir())
+    with promise.tries("bad configurations: exit 2, one line, no directory") as tries:
+        for line in lines:
+            with tries.one():
+                outcome = call(main, "--runs-root", "runs", *line)
+                assert outcome.error.isprintable()  # and one line of at most 200 characters
+                assert (outcome.code, sorted(tmp_path.iterdir())) == (2, before), line

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from figures import Promise, figure
+from figures import figure
 from learners import DEBUG, ENDLESS, LearnerProcess, Outcome, python_m, wait_for
 from test_replay_run import random_changes, replay, steer
 from test_resume import Cut, assert_same_end, compared, events, forget_process
@@ -58,9 +58,10 @@ def without(parent: RunPaths, copy: Path, *checkpoints: int) -> RunPaths:
 STEPS = (7, 100, 150, 220 - 1, *random.Random(0).sample(range(1, 330), 21))
 
 
+@pytest.mark.promise("forks between checkpoints: the history is the parent's")
 @pytest.mark.parametrize("at", STEPS[: figure(4, 25)])
 def test_a_fork_anywhere_that_changes_nothing_is_its_parent_again(
-    at: int, parent: RunPaths, call: Call, tmp_path: Path, promise: Promise
+    at: int, parent: RunPaths, call: Call, tmp_path: Path
 ) -> None:
     outcome, child = fork(call, f"{parent.root}@{at}", tmp_path)
     assert (outcome.code, outcome.err) == (0, "")
@@ -76,7 +77,6 @@ def test_a_fork_anywhere_that_changes_nothing_is_its_parent_again(
     assert compared(child)[: len(shared)] == shared
     status = read_status(child)
     assert status is not None and (status.state, status.parent) == ("finished", f"parent@{at}")
-    promise.kept("forks between checkpoints: the history is the parent's", 1, 1)
 
 
 KINDS = {
@@ -89,8 +89,9 @@ KINDS = {
 }
 
 
+@pytest.mark.promise("forks between checkpoints that end as one from a checkpoint there")
 @pytest.mark.parametrize("kind", [*KINDS][: figure(5, 6)])
-def test_it_goes_on_as_if_a_checkpoint_had_been_there(kind: str, call: Call, tmp_path: Path, promise: Promise) -> None:
+def test_it_goes_on_as_if_a_checkpoint_had_been_there(kind: str, call: Call, tmp_path: Path) -> None:
     given, changes = KINDS[kind]
     end = ("--total-steps", "345")  # at no checkpoint: one there is not saved again after the evaluation
     sparse = run(tmp_path / "a", "parent", "--checkpoint-every", "110", *given, *end)
@@ -99,7 +100,6 @@ def test_it_goes_on_as_if_a_checkpoint_had_been_there(kind: str, call: Call, tmp
     _, exact = fork(call, f"{dense.root}@150", tmp_path / "exact", *changes)
     assert_same_end(between, exact)
     assert compared(between) != compared(sparse)
-    promise.kept("forks between checkpoints that end as one from a checkpoint there", 1, 1)
 
 
 def test_it_can_begin_where_its_parent_did(parent: RunPaths, call: Call, tmp_path: Path) -> None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from driving import Bench
+from fake_run import add_event, make_run, put_status, status_of
 from figures import Promise, figure
 
 from workbench.app import Workbench
 from workbench.format import safe_text
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "workbench"))
-from driving import Bench
-from fake_run import add_event, make_run, put_status, status_of
 
 STRINGS = figure(fast=250, full=20_000)
 AT_ONCE = 250  # of them on the screens of one look
@@ -78,27 +75,31 @@ async def test_hostile_strings_are_shown_and_obeyed_by_nobody(
     root, some = tmp_path / "runs", strings(random.Random(0))
     path = make_run(root, "run", status_of(started=9e9), rows=10)
     app = Workbench(root, watch=False)
-    tried = 0
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
         bench = Bench(app, pilot)
         await bench.look()
-        while tried < STRINGS:
-            batch = [next(some) for _ in range(AT_ONCE)]
-            tried += len(batch)
-            for text in batch:
-                out = safe_text(text)
-                assert not {unicodedata.category(c) for c in out} & OBEYED, ascii(text)
-            _write(path, [written(text) for text in batch])
-            for keys in ((), ("l",), ("escape", "f"), ("escape", "e"), ("escape", "ctrl+p"), ("escape", "0"), ("0",)):
-                await bench.press(*keys)
-                await bench.look(1)
-                assert not {unicodedata.category(c) for c in bench.text()} & (OBEYED - {"Cc"})
-                assert set("\x1b\x07\x9b\x00").isdisjoint(app.export_screenshot())
-            app.say(batch[0], "error")
-            await pilot.click("#events", offset=(12, 3))
-            assert app.is_running and app.return_code is None
-            app.clear_notifications()
-    promise.kept("hostile strings: 0 control bytes out, 0 actions, 0 faults", tried, STRINGS)
+        with promise.tries("hostile strings: 0 control bytes out, 0 actions, 0 faults") as tries:
+            while tries.of < STRINGS:
+                batch = [next(some) for _ in range(AT_ONCE)]
+                with tries.one(len(batch)):
+                    await show(path, batch, bench, app)
+                    await pilot.click("#events", offset=(12, 3))
+                    assert app.is_running and app.return_code is None
+                    app.clear_notifications()
+
+
+async def show(path: Path, batch: list[str], bench: Bench, app: Workbench) -> None:
+    """Put the strings everywhere, look at every screen, and find nothing there that a terminal obeys."""
+    for text in batch:
+        out = safe_text(text)
+        assert not {unicodedata.category(c) for c in out} & OBEYED, ascii(text)
+    _write(path, [written(text) for text in batch])
+    for keys in ((), ("l",), ("escape", "f"), ("escape", "e"), ("escape", "ctrl+p"), ("escape", "0"), ("0",)):
+        await bench.press(*keys)
+        await bench.look(1)
+        assert not {unicodedata.category(c) for c in bench.text()} & (OBEYED - {"Cc"})
+        assert set("\x1b\x07\x9b\x00").isdisjoint(app.export_screenshot())
+    app.say(batch[0], "error")
 
 
 def _write(path: Path, batch: list[str]) -> None:

@@ -61,16 +61,16 @@ def peak(what: str, path: Path, count: int = 0) -> int:
 def test_metrics_cut_anywhere_lose_a_partial_last_line_only(
     finished_run: RunPaths, tmp_path: Path, promise: Promise
 ) -> None:
-    whole, rng, kept = finished_run.metrics.read_bytes(), random.Random(1), 0
+    whole, rng = finished_run.metrics.read_bytes(), random.Random(1)
     written = rows(finished_run.metrics)
     path = tmp_path / "metrics.jsonl"
-    for _ in range(CUTS):
-        cut = rng.randrange(len(whole) + 1)
-        path.write_bytes(whole[:cut])
-        lines = JsonLines(path)
-        complete = whole[:cut].count(b"\n")
-        kept += lines.poll() == written[:complete] and lines.bad_lines == 0
-    promise.kept("metrics cut: only a partial last line lost", kept, CUTS)
+    with promise.tries("metrics cut: only a partial last line lost") as tries:
+        for _ in range(CUTS):
+            cut = rng.randrange(len(whole) + 1)
+            path.write_bytes(whole[:cut])
+            with tries.one():
+                lines = JsonLines(path)
+                assert (lines.poll(), lines.bad_lines) == (written[: whole[:cut].count(b"\n")], 0)
 
 
 def test_garbage_is_counted_and_passed_over(finished_run: RunPaths, tmp_path: Path, promise: Promise) -> None:
@@ -84,9 +84,10 @@ def test_garbage_is_counted_and_passed_over(finished_run: RunPaths, tmp_path: Pa
         mixed.insert(at + number, good[number])
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b"\n".join(mixed) + b"\n")
-    lines = JsonLines(path)
-    assert lines.poll() == rows(finished_run.metrics)
-    promise.kept("garbage lines counted and passed over", lines.bad_lines, GARBAGE)
+    with promise.tries("garbage lines counted and passed over") as tries:
+        tries.of, lines = GARBAGE, JsonLines(path)
+        assert lines.poll() == rows(finished_run.metrics)
+        tries.held = lines.bad_lines
 
 
 def fill(run: RunPaths, rows: int) -> None:
@@ -104,9 +105,10 @@ def fill(run: RunPaths, rows: int) -> None:
 def test_many_runs_are_read_in_bounded_memory(tmp_path: Path, promise: Promise) -> None:
     for number in range(RUNS):
         fill(RunPaths(tmp_path / f"run-{number}"), rows=200)
-    more = peak("runs", tmp_path, RUNS) - peak("nothing", tmp_path)
-    assert more < MOST_BYTES
-    promise.kept("runs read in bounded memory", RUNS, RUNS, f"{more >> 20} MiB")
+    with promise.tries("runs read in bounded memory") as tries, tries.one(RUNS):
+        more = peak("runs", tmp_path, RUNS) - peak("nothing", tmp_path)
+        tries.note = f"{more >> 20} MiB"
+        assert more < MOST_BYTES
 
 
 @pytest.mark.parametrize(("what", "share"), [("lines", 0.0), ("run", 0.6)])
@@ -119,8 +121,9 @@ def test_a_large_file_is_read_in_bounded_memory(what: str, share: float, tmp_pat
         while copies * len(block) < LARGE_BYTES:
             file.write(block)
             copies += 1
-    more = peak(what, run.root, 20_000 * copies) - peak("nothing", run.root)
     size = run.metrics.stat().st_size
+    with promise.tries(f"a file of {size >> 20} MiB, {what}") as tries, tries.one():
+        more = peak(what, run.root, 20_000 * copies) - peak("nothing", run.root)
+        tries.note = f"{more >> 20} MiB of memory"
+        assert more < MOST_BYTES + share * size
     run.metrics.unlink()
-    assert more < MOST_BYTES + share * size
-    promise.kept(f"a file of {size >> 20} MiB, {what}", 1, 1, f"{more >> 20} MiB of memory")

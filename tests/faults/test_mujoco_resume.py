@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from figures import Promise, figure
+from figures import figure
 from learners import DEBUG, rows
 from test_resume import Cut, compared, events, final_parts, forget_process
 
@@ -52,9 +52,10 @@ def go(arguments: tuple[str, ...], cut_at: int | None = None) -> None:
             train.main(arguments)
 
 
+@pytest.mark.promise("resumes on 4 tasks, 4 cuts each, bit-exact")
 @pytest.mark.parametrize("seed", range(figure(1, 3)))
 @pytest.mark.parametrize("env_id", ENVIRONMENTS[: figure(1, 4)])
-def test_a_run_that_is_cut_off_ends_as_its_twin(env_id: str, seed: int, tmp_path: Path, promise: Promise) -> None:
+def test_a_run_that_is_cut_off_ends_as_its_twin(env_id: str, seed: int, tmp_path: Path) -> None:
     flags = (*FLAGS, "--env-id", env_id, "--seed", str(seed), "--runs-root", str(tmp_path))
     go((*flags, "--run-id", "twin"))
     twin, run = RunPaths(tmp_path / "twin"), RunPaths(tmp_path / "run")
@@ -70,4 +71,3 @@ def test_a_run_that_is_cut_off_ends_as_its_twin(env_id: str, seed: int, tmp_path
         for key, tensor in part.items():
             assert tensor.equal(other[key]) or tensor.isnan().any(), key
     assert not events(run, "warning")
-    promise.kept("resumes on 4 tasks, 4 cuts each, bit-exact", 1, 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from figures import Promise, figure
+from figures import figure
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
 from learners import DEBUG, Outcome
 from test_resume import compared, events
@@ -98,6 +98,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return compared(RunPaths(root / "good"))
 
 
+@pytest.mark.promise("a value that is not finite: exit 4, the last good checkpoint kept")
 @pytest.mark.parametrize("number", range(TRIES))
 def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
     number: int,
@@ -105,7 +106,6 @@ def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
     call: Callable[..., Outcome],
     tmp_path: Any,
     monkeypatch: pytest.MonkeyPatch,
-    promise: Promise,
 ) -> None:
     rng = random.Random(number)
     what = sorted(POISONS)[number % len(POISONS)]
@@ -145,4 +145,3 @@ def test_what_is_not_finite_is_caught_and_the_last_good_checkpoint_kept(
     assert not events(run, "warning")
     newest = {row["seq"]: row for row in compared(run)}
     assert list(newest.values()) == twin
-    promise.kept("a value that is not finite: exit 4, the last good checkpoint kept", 1, 1)

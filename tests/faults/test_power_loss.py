@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from figures import Promise, figure
@@ -195,26 +194,27 @@ def test_the_recording_is_complete(recorded: Recorded, tmp_path: Path) -> None:
 
 
 def test_a_power_cut_takes_nothing_back_that_was_told(recorded: Recorded, tmp_path: Path, promise: Promise) -> None:
-    tried, failed = 0, list[tuple[int, str, list[str]]]()
-    for moment, wrong in cuts(recorded, recorded.operations, MOMENTS, DRAWS, tmp_path / "here"):
-        tried += 1
-        if wrong:
+    with promise.tries("power cuts: nothing taken back that was told") as tries:
+        for moment, wrong in cuts(recorded, recorded.operations, MOMENTS, DRAWS, tmp_path / "here"):
             op = recorded.operations[moment - 1]
-            failed.append((moment, f"{op.kind} {op.path}", wrong))
-    assert failed == []
-    promise.kept("power cuts: nothing taken back that was told", tried - len(failed), tried)
+            with tries.one():
+                assert not wrong, (moment, op.kind, op.path, wrong)
 
 
 def test_without_any_one_sync_a_power_cut_breaks_a_promise(
     recorded: Recorded, tmp_path: Path, promise: Promise
 ) -> None:
     sites = sorted({op.site for op in recorded.operations if op.kind == "sync"})
-    survivors: list[Any] = []
-    for site in sites:
-        if not any(wrong for _, wrong in mutant_cuts(recorded, site, tmp_path / "here")):
-            survivors.append(site)
-    assert survivors == []
-    promise.kept("mutants killed: a sync left out", len(sites) - len(survivors), len(sites))
+    with promise.tries("mutants killed: a sync left out") as tries:
+        for site in sites:
+            with tries.one():
+                assert any(wrong for _, wrong in mutant_cuts(recorded, site, tmp_path / "here")), site
+
+
+def test_with_every_sync_the_same_power_cuts_break_none(recorded: Recorded, tmp_path: Path, promise: Promise) -> None:
+    """Else a mutant would be killed by the way it is tried."""
+    with promise.tries("controls that live: no sync left out") as tries, tries.one():
+        assert not any(wrong for _, wrong in mutant_cuts(recorded, "nowhere", tmp_path / "here"))
 
 
 def mutant_cuts(recorded: Recorded, site: str, here: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from figures import Promise, figure
+from figures import figure
 from learners import DEBUG, Outcome, rows
 from test_resume import Cut, compared, events, final_parts, forget_process, start_and_cut
 
@@ -71,9 +71,10 @@ def assert_replayed(outcome: Outcome, run: RunPaths, again: RunPaths) -> None:
             assert tensor.equal(other[key]) or tensor.isnan().any(), f"{name} {key}"
 
 
+@pytest.mark.promise("replays of 10 random live changes, bit-exact")
 @pytest.mark.parametrize("seed", range(figure(1, 20)))
 def test_ten_random_changes_are_made_again(
-    seed: int, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promise: Promise
+    seed: int, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         steer(patch, random_changes(seed, 10))
@@ -87,7 +88,6 @@ def test_ten_random_changes_are_made_again(
     assert json.loads(again.manifest.read_text())["replay"]["of"] == "original"
     twice = call(train.main, "--replay", again.root, "--runs-root", tmp_path, "--run-id", "twice")
     assert_replayed(twice, run, RunPaths(tmp_path / "twice"))
-    promise.kept("replays of 10 random live changes, bit-exact", 1, 1)
 
 
 def test_a_run_that_was_stopped_and_taken_up_again_is_replayed_with_its_evaluations(

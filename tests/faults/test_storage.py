@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from disks import Disk, mounted
-from figures import Promise, figure
+from figures import figure
 from learners import DEBUG, LearnerProcess, Outcome, rows, wait_for
 
 from mbpo import train
@@ -50,9 +50,10 @@ def compared(paths: RunPaths) -> list[dict[str, object]]:
     return [{k: v for k, v in row.items() if k not in skipped} for some in found for row in some]
 
 
+@pytest.mark.promise("a disk that fills up: every row, no corrupt file")
 @pytest.mark.parametrize("number", range(figure(1, 20)))
 def test_a_disk_that_fills_up_for_a_while_costs_nothing(
-    number: int, disk: Disk, tmp_path: Path, twin: RunPaths, promise: Promise
+    number: int, disk: Disk, tmp_path: Path, twin: RunPaths
 ) -> None:
     rng = random.Random(number)
     learner = LearnerProcess.start(tmp_path / "out", *STEPS, "--runs-root", str(disk.root))
@@ -80,7 +81,6 @@ def test_a_disk_that_fills_up_for_a_while_costs_nothing(
     assert saved_last is not None
     assert (saved_last.loop["env_steps"], damaged) == (1500, [])
     assert not list(learner.paths.root.rglob("*.tmp"))
-    promise.kept("a disk that fills up: every row, no corrupt file", 1, 1)
 
 
 def _newest(paths: RunPaths) -> int:
@@ -88,8 +88,9 @@ def _newest(paths: RunPaths) -> int:
     return int(saved.loop["env_steps"]) if saved else -1
 
 
+@pytest.mark.promise("a run that ends on a full disk goes on afterwards")
 def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
-    disk: Disk, twin: RunPaths, call: Call, monkeypatch: pytest.MonkeyPatch, promise: Promise
+    disk: Disk, twin: RunPaths, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mbpo.runs.writer.RunWriter.settle.__defaults__", (1.0,))
     monkeypatch.setattr("mbpo.saving.store.FULL_DISK_PATIENCE_S", 1.0)
@@ -114,34 +115,37 @@ def test_a_run_that_ends_on_a_full_disk_says_so_and_can_be_resumed(
         (run.status).write_text(run.status.read_text().replace(f'"pid": {os.getpid()}', '"pid": 0'))
     assert call(train.main, "--resume", run.root).code == 0
     assert compared(run) == compared(twin)
-    promise.kept("a run that ends on a full disk goes on afterwards", 1, 1)
 
 
-def test_a_run_whose_directory_vanishes_ends_as_a_storage_fault(tmp_path: Path, promise: Promise) -> None:
-    for number, leave in enumerate((shutil.rmtree, lambda path: path.rename(path.parent / "away"))):
-        learner = LearnerProcess.start(tmp_path / str(number), "--total-steps", "1000000", "--log-every", "10")
-        try:
-            learner.wait_for_env_steps(50)
-            leave(learner.paths.root)
-            assert learner.exit_code() == 5
-            said = learner.stderr.read_text()
-            assert "has vanished" in said or "No such file or directory" in said
-            assert said.count("error: ") == 1
-            assert "Traceback" not in said
-        finally:
-            learner.kill()
-        assert not learner.paths.root.exists()
-        promise.kept("a vanished directory ends the run, exit 5", 1, 1)
+def rename(path: Path) -> None:
+    path.rename(path.parent / "away")
 
 
-def test_a_read_only_file_system_is_one_line(disk: Disk, promise: Promise) -> None:
+@pytest.mark.promise("a vanished directory ends the run, exit 5")
+@pytest.mark.parametrize("leave", [shutil.rmtree, rename])
+def test_a_run_whose_directory_vanishes_ends_as_a_storage_fault(leave: Callable[[Path], None], tmp_path: Path) -> None:
+    learner = LearnerProcess.start(tmp_path, "--total-steps", "1000000", "--log-every", "10")
+    try:
+        learner.wait_for_env_steps(50)
+        leave(learner.paths.root)
+        assert learner.exit_code() == 5
+        said = learner.stderr.read_text()
+        assert "has vanished" in said or "No such file or directory" in said
+        assert said.count("error: ") == 1
+        assert "Traceback" not in said
+    finally:
+        learner.kill()
+    assert not learner.paths.root.exists()
+
+
+@pytest.mark.promise("a read-only directory is refused in one line, exit 5")
+def test_a_read_only_file_system_is_one_line(disk: Disk) -> None:
     disk.read_only()
     command = [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", str(disk.root / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")
     assert done.returncode == 5
     assert len(done.stderr.splitlines()) == 1
     assert "Read-only file system" in done.stderr
-    promise.kept("a read-only directory is refused in one line, exit 5", 1, 1)
 
 
 HANG = """
@@ -159,7 +163,8 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 
-def test_a_loop_that_stands_still_is_named_with_its_stack(tmp_path: Path, promise: Promise) -> None:
+@pytest.mark.promise("a hang is noticed and its stack written")
+def test_a_loop_that_stands_still_is_named_with_its_stack(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HANG, *DEBUG, "--hang-after", "2"]
     done = subprocess.run([*command, "--runs-root", str(tmp_path), "--run-id", "r"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -167,10 +172,10 @@ def test_a_loop_that_stands_still_is_named_with_its_stack(tmp_path: Path, promis
     assert "stand_still" in run.stacks.read_text()
     (warning,) = (event for event in rows(run.events) if event["event"] == "warning")
     assert "no progress for 2 s in phase train" in warning["reason"]
-    promise.kept("a hang is noticed and its stack written", 1, 1)
 
 
-def test_a_suspended_run_is_not_taken_for_a_hung_one(tmp_path: Path, promise: Promise) -> None:
+@pytest.mark.promise("a suspended run is not taken for a hung one")
+def test_a_suspended_run_is_not_taken_for_a_hung_one(tmp_path: Path) -> None:
     learner = LearnerProcess.start(tmp_path, "--total-steps", "1000000", "--hang-after", "2", "--log-every", "10")
     try:
         learner.wait_for_env_steps(150)
@@ -184,4 +189,3 @@ def test_a_suspended_run_is_not_taken_for_a_hung_one(tmp_path: Path, promise: Pr
         learner.kill()
     assert not [event for event in rows(learner.paths.events) if event["event"] == "warning"]
     assert not learner.paths.stacks.exists()
-    promise.kept("a suspended run is not taken for a hung one", 1, 1)
