@@ -37,7 +37,8 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    # Its build too, +cpu or +cu130, which the metadata of PyPI's own wheel does not name.
+    return {**found, "torch": str(torch.__version__)}
 
 
 def machine() -> dict[str, Any]:
