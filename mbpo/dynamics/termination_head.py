@@ -13,7 +13,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.dynamics.normalizer import Normalizer
 from mbpo.errors import DivergedError
 from mbpo.ops import EnsembleMLP
-from mbpo.ops.adam import AdamState, StepIfFinite, unless_left_out
+from mbpo.ops.adam import Adam, AdamState, StepIfFinite, unless_left_out
 
 HIDDEN, LAYERS = 64, 2
 LEARNING_RATE = 1e-3
@@ -88,7 +88,7 @@ class TerminationTrainer:
         self.head = head
         self.generator = generator
         self._steps = steps
-        self._adam = torch.optim.Adam(head.parameters(), lr=LEARNING_RATE, fused=True)
+        self._adam = Adam(head.parameters(), lr=LEARNING_RATE, fused=True)
         self._step_if_finite = StepIfFinite(self._adam)
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, StepIfFinite, numbers, unless_left_out
+from mbpo.ops.adam import Adam, AdamState, StepIfFinite, numbers, unless_left_out
 from mbpo.ops.native import BuildInfo
 
 if native.AVAILABLE:
@@ -58,7 +58,7 @@ class TrainStep:
         first = [flat, ensemble.min_logvar, ensemble.max_logvar]  # in the op's order
         self._parameters = [*first, *(p for p in ensemble.parameters() if all(p is not known for known in first))]
         # capturable: torch's own Adam has to be told that a CUDA graph may hold it
-        self.adam = torch.optim.Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
+        self.adam = Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
         self._step = StepIfFinite(self.adam)
         self.backend = self._choose(backend)
         self._fused = self.backend.backend == "cpp"

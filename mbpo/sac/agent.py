@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbpo.data.transitions import Transitions
 from mbpo.ops import native
-from mbpo.ops.adam import AdamState, StepIfFinite, numbers, unless_left_out
+from mbpo.ops.adam import Adam, AdamState, StepIfFinite, numbers, unless_left_out
 from mbpo.ops.native import BuildInfo
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
 from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic
@@ -68,8 +68,8 @@ class SACAgent:
         self.log_alpha = torch.tensor(init_alpha, device=device, dtype=dtype).log()
         self.log_alpha.requires_grad_()
         in_graph = device.type == "cuda"  # torch's own Adam has to be told
-        self._critic_adam = torch.optim.Adam(critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph)
-        self._actor_adam = torch.optim.Adam(
+        self._critic_adam = Adam(critic.parameters(), lr=critic_lr, fused=True, capturable=in_graph)
+        self._actor_adam = Adam(
             [{"params": list(actor.parameters()), "lr": actor_lr}, {"params": [self.log_alpha], "lr": alpha_lr}],
             fused=True,
             capturable=in_graph,
