@@ -18,7 +18,7 @@ from mbpo.runs.status import RunStatus, read_status
 ROOT = Path(__file__).resolve().parent.parent
 DEBUG = ("--preset", "debug", "--threads", "1")
 ENDLESS = ("--total-steps", "1000000", "--eval-every", "1000000", "--log-every", "10")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # a limit, not a wait: a learner may start beside twenty busy processes
 
 T = TypeVar("T")
 

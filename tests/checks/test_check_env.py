@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box
-from learners import Outcome, python_m
+from learners import PATIENCE_S, Outcome, python_m
 from toy_envs import Toy
 
 from mbpo import check_env
@@ -303,7 +303,7 @@ def test_dims_are_written_in_runs() -> None:
 
 def test_help_teaches_by_example(tmp_path: Any) -> None:
     process = python_m("mbpo.check_env", "--help", cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert "python -m mbpo.check_env my_module:MyEnv-v0" in out
     assert "exit codes" in out

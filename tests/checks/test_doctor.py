@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from learners import Outcome, python_m
+from learners import PATIENCE_S, Outcome, python_m
 
 from mbpo import doctor
 from mbpo.ops import build_info
@@ -30,7 +30,7 @@ def test_the_doctor_says_what_runs_where_and_why(call: Callable[..., Outcome], m
 
 def test_without_the_extension_the_doctor_says_so_and_is_well(tmp_path: Path) -> None:
     process = python_m("mbpo.doctor", cwd=tmp_path, MBPO_NO_EXT="1")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert "ensemble_mlp         torch: MBPO_NO_EXT=1 is set" in out
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import random
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from pathlib import Path
 
 import psutil
 from figures import Promise, figure
-from learners import environment, rows, wait_for
+from learners import PATIENCE_S, environment, rows, wait_for
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
@@ -31,6 +34,7 @@ class Terminal:
 
     def __init__(self, root: Path, *arguments: str) -> None:
         self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 45, 160, 0, 0))  # else it has no size at all
         self.app = subprocess.Popen(
             [sys.executable, "-m", "workbench", "--runs-root", str(root), *arguments],
             stdin=theirs,
@@ -63,7 +67,7 @@ class Terminal:
             os.write(self._ours, b"q")
         else:
             os.close(self._ours)
-        self.app.wait(30)
+        self.app.wait(PATIENCE_S)
 
     def kill(self) -> None:
         self.app.kill()

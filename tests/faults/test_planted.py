@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from figures import Promise, figure
-from learners import Outcome, environment
+from learners import PATIENCE_S, Outcome, environment
 
 from mbpo import train
 from mbpo.runs.layout import RunPaths
@@ -155,7 +155,7 @@ def opened(planted: Planted, how: str, folder: Path) -> subprocess.CompletedProc
         env=environment(),
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

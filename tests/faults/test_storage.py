@@ -152,12 +152,13 @@ HANG = """
 import sys, time
 from mbpo import train
 whole = train.update_policy
-def update(self, env_steps, settings):
-    whole(self, env_steps, settings)
+def update(training, env_steps, settings):
+    whole(training, env_steps, settings)
     if env_steps == 150:
-        stand_still()
-def stand_still():
-    time.sleep(6)
+        stand_still(training.reports.writer.paths.events)
+def stand_still(events):
+    while "no progress" not in events.read_text():
+        time.sleep(0.05)
 train.update_policy = update
 sys.exit(train.main(sys.argv[1:]))
 """

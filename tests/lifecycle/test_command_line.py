@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 from bad_configurations import BAD_FILES, BAD_LINES
-from learners import Outcome, environment, python_m
+from learners import PATIENCE_S, Outcome, environment, python_m
 
 from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import build_parser, parse_launch
@@ -58,7 +58,7 @@ def test_a_shell_sees_the_same(tmp_path: Path) -> None:
     ]
     learners = [python_m("mbpo.train", *arguments, cwd=tmp_path) for arguments, _ in cases]
     for learner, (_, words) in zip(learners, cases, strict=True):
-        out, err = learner.communicate(timeout=60)
+        out, err = learner.communicate(timeout=PATIENCE_S)
         assert learner.returncode == 2
         assert out == ""
         assert words in Outcome(2, out, err).error

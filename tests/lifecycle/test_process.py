@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from learners import DEBUG, LearnerProcess, Outcome, environment, rows, wait_for
+from learners import DEBUG, PATIENCE_S, LearnerProcess, Outcome, environment, rows, wait_for
 
 from mbpo.errors import (
     CheckpointError,
@@ -213,7 +213,7 @@ def test_a_second_sigint_ends_a_hanging_learner_at_once(start_learner: Start) ->
     wait_for(lambda: learner.status.state == "stopping", "the first to be taken")
     assert learner.process.poll() is None
     learner.process.send_signal(signal.SIGINT)
-    assert learner.process.wait(10) == 130
+    assert learner.exit_code() == 130
     assert (learner.status.state, learner.status.reason) == ("stopped", "SIGINT, twice")
 
 
@@ -227,7 +227,7 @@ def test_a_closed_stdout_does_not_end_a_run(tmp_path: Path) -> None:
         echo $? >closed.rc
         wait
     """
-    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=True, timeout=90)
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=True, timeout=PATIENCE_S)
     for name in ("piped", "closed"):
         status = read_status(RunPaths(tmp_path / "runs" / name))
         assert status is not None

@@ -57,7 +57,6 @@ def test_a_mask_taken_out_is_noticed(name: str, tmp_path: Path) -> None:
     source = kernel.read_text(encoding="utf-8")
     assert fault.line in source, "the fault's line has changed: plant it anew"
     kernel.write_text(source.replace(fault.line, fault.instead), encoding="utf-8")
-    files = ["emu/emulator.cpp", "emu/fiber.cpp", f"emu/tests/test_{fault.test}.cpp"]
     program = tmp_path / "test"
     built = subprocess.run(
         [
@@ -68,8 +67,8 @@ def test_a_mask_taken_out_is_noticed(name: str, tmp_path: Path) -> None:
             "-DMBPO_SANITIZED",
             "-DMBPO_STOP_AT_FAILURE",
             f"-I{tmp_path}/csrc/include",
-            *(str(tmp_path / "csrc" / file) for file in files),
-            str(cmake_build() / "libmbpo_kernels.a"),
+            str(tmp_path / "csrc" / "emu" / "tests" / f"test_{fault.test}.cpp"),
+            *(str(cmake_build() / f"lib{name}.a") for name in ("mbpo_emu_watched", "mbpo_kernels")),
             "-o",
             str(program),
         ],
