@@ -253,10 +253,16 @@ def test_a_later_change_takes_the_place_of_those_after_it() -> None:
 # What is wrong with a checkpoint, and what differs
 
 
+@pytest.fixture(scope="module")
+def cut_once(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    with pytest.MonkeyPatch.context() as patch:
+        return start_and_cut(patch, tmp_path_factory.mktemp("cut"), "log_interval", 29)
+
+
 @pytest.fixture
-def cut_run(twin: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
-    """Return a run that was cut off at 299, with checkpoints at 120, 180 and 240."""
-    return start_and_cut(monkeypatch, tmp_path, "log_interval", 29)
+def cut_run(cut_once: RunPaths, tmp_path: Path) -> RunPaths:
+    """Return a copy of a run that was cut off at 299, with checkpoints at 120, 180 and 240."""
+    return RunPaths(shutil.copytree(cut_once.root, tmp_path / "cut"))
 
 
 @pytest.mark.parametrize(
