@@ -45,6 +45,7 @@ def test_opcheck(routed: bool, gaussian: bool) -> None:
 @needs_extension
 # dynamo makes such an instance itself, for every Function it traces
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")  # and it says so
 @pytest.mark.parametrize("routed", [False, True])
 def test_compiles_without_a_graph_break(routed: bool) -> None:
     case = make_case(2, 6, [3, 8, 2], routed=routed, gaussian=True)
