@@ -20,7 +20,7 @@ from learners import ENDLESS, LearnerProcess, Outcome, wait_for
 from mbpo import control, doctor, train
 from mbpo.runs import status as status_module
 from mbpo.runs.status import RunStatus, this_process, write_status
-from workbench.messages import SnapshotReady
+from workbench.messages import RunsRead
 from workbench.watcher import Watcher
 
 DEATHS = figure(fast=1, full=20)
@@ -39,8 +39,8 @@ class Shown:
         self.watcher = Watcher(root, self._take)
 
     def _take(self, message: object) -> None:
-        if isinstance(message, SnapshotReady):
-            self.states = {row.run_id: row.state for row in message.snapshot.rows}
+        if isinstance(message, RunsRead):
+            self.states = {row.run_id: row.state for row in message.reading.rows}
             self.all_states |= set(self.states.values())
 
     def __enter__(self) -> Shown:
