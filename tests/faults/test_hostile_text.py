@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from driving import Bench
+from driving import Driver
 from fake_run import add_event, make_run, put_status, status_of
 from figures import Promise, figure
 
@@ -76,28 +76,28 @@ async def test_hostile_strings_are_shown_and_obeyed_by_nobody(
     path = make_run(root, "run", status_of(started=9e9), rows=10)
     app = Workbench(root, watch=False)
     async with app.run_test(size=(160, 45), notifications=True) as pilot:
-        bench = Bench(app, pilot)
-        await bench.look()
+        driver = Driver(app, pilot)
+        await driver.look()
         with promise.tries("hostile strings: 0 control bytes out, 0 actions, 0 faults") as tries:
             while tries.of < STRINGS:
                 batch = [next(some) for _ in range(AT_ONCE)]
                 with tries.one(len(batch)):
-                    await show(path, batch, bench, app)
+                    await show(path, batch, driver, app)
                     await pilot.click("#events", offset=(12, 3))
                     assert app.is_running and app.return_code is None
                     app.clear_notifications()
 
 
-async def show(path: Path, batch: list[str], bench: Bench, app: Workbench) -> None:
+async def show(path: Path, batch: list[str], driver: Driver, app: Workbench) -> None:
     """Put the strings everywhere, look at every screen, and find nothing there that a terminal obeys."""
     for text in batch:
         out = safe_text(text)
         assert not {unicodedata.category(c) for c in out} & OBEYED, ascii(text)
     _write(path, [written(text) for text in batch])
     for keys in ((), ("l",), ("escape", "f"), ("escape", "e"), ("escape", "ctrl+p"), ("escape", "0"), ("0",)):
-        await bench.press(*keys)
-        await bench.look(1)
-        assert not {unicodedata.category(c) for c in bench.text()} & (OBEYED - {"Cc"})
+        await driver.press(*keys)
+        await driver.look()
+        assert not {unicodedata.category(c) for c in driver.text()} & (OBEYED - {"Cc"})
         assert set("\x1b\x07\x9b\x00").isdisjoint(app.export_screenshot())
     app.say(batch[0], "error")
 
