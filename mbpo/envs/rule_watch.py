@@ -12,7 +12,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.envs.rules import Rule
 from mbpo.envs.termination import judged, rule_text
 
-MISTAKEN_SHARE = 1e-3  # of the steps, up to which a rule may differ at its threshold
+MISTAKEN_SHARE = 1e-3  # of the steps, up to which a rule may differ at its threshold; one of few steps may, too
 MISSED_SHARE = 0.1  # of the ends, which are few where episodes are long
 MEND = "imagined episodes do not end where real ones do: mend it, see mbpo/envs/termination.py"
 
@@ -45,7 +45,7 @@ class RuleWatch:
         seen = torch.stack((ended.sum(), (ended & ~says).sum(), (says & ~ended).sum())).tolist()
         counts.rows, counts.ends = counts.rows + len(rows), counts.ends + seen[0]
         counts.missed, counts.invented = counts.missed + seen[1], counts.invented + seen[2]
-        most = MISTAKEN_SHARE * counts.rows
+        most = max(1.0, MISTAKEN_SHARE * counts.rows)
         going = counts.rows - counts.ends
         if counts.missed > min(most, MISSED_SHARE * counts.ends) and self._first("missed"):
             yield self._said(f"goes on at {counts.missed:,} of the {counts.ends:,} real ends")

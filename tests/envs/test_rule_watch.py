@@ -59,6 +59,14 @@ def test_each_kind_is_said_once_and_rounding_not_at_all() -> None:
     assert list(watch.contradictions(real_rows(0, 0))) == list(RuleWatch(None).contradictions(real_rows(9, 9))) == []
 
 
+def test_one_label_at_the_edge_is_no_contradiction_however_few_the_rows() -> None:
+    watch = RuleWatch(lambda obs, action, next_obs: next_obs[:, 0] > 0)
+    first = real_rows(500, 80)
+    first.rows[1:81, 4] = 1.0  # one end is missed and one invented, as by the double pendulum's rule within 2 mm
+    assert list(watch.contradictions(first)) == []
+    assert len(list(watch.contradictions(first))) == 2
+
+
 def test_a_watch_goes_on_from_a_checkpoint_as_if_never_cut_off() -> None:
     whole, before, after = RuleWatch(never), RuleWatch(never), RuleWatch(never)
     for watch in (whole, before):
