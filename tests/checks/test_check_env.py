@@ -87,6 +87,16 @@ class Moody(Quirk):
         return -abs(self.position) + 1e-3 * self.mood
 
 
+class Worn(Quirk):
+    """Break for good after a thousand steps."""
+
+    worn = 0
+
+    def reward(self) -> float:
+        self.worn += 1
+        return math.nan if self.worn > 1000 else -abs(self.position)
+
+
 class Curfew(Quirk):
     """Truncate at a whim of its own."""
 
@@ -118,7 +128,7 @@ class Still(Quirk):
         return 1.0
 
 
-for quirk in (Quirk, Walled, Frozen, Far, Vast, Rich, Moody, Curfew, Mortal, Strong, Still):
+for quirk in (Quirk, Walled, Frozen, Far, Vast, Rich, Moody, Worn, Curfew, Mortal, Strong, Still):
     gymnasium.register(f"{quirk.__name__}-v0", quirk, max_episode_steps=100)
 gymnasium.register("Timeless-v0", Quirk)
 
@@ -177,6 +187,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
         ("InvertedPendulum-v5", "termination", "ok", "agrees on 1,000 of 1,000 random steps, 1"),
         ("Quirk-v0", "determinism", "ok", "The first 500 random steps came out the same"),
         ("Moody-v0", "determinism", "note", "step 1 differs"),
+        ("Worn-v0", "determinism", "note", "step 1 stopped: Worn-v0: reward is not finite: nan."),
         ("Strong-v0", "actions", "note", "RescaleAction"),
     ],
 )

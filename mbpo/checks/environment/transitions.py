@@ -151,13 +151,14 @@ def _repeats(played: Played, again: Played) -> Diagnostic:
     same = np.ones(count, bool)
     for name in ("obs", "next_obs", "reward", "terminated", "truncated"):
         equal = getattr(played, name)[:count] == getattr(again, name)[:count]
-        same &= equal.reshape(count, -1).all(axis=1)
-    if same.all():
+        same &= equal.all(axis=tuple(range(1, equal.ndim)))
+    if same.all() and not again.fault:
         text = f"The first {random_steps(count)} came out the same, bit for bit, when played again."
         return Diagnostic("ok", "determinism", text, {"replayed": count, "first_difference": None})
-    first = int(np.argmin(same)) + 1
+    first = count + 1 if same.all() else int(np.argmin(same)) + 1
+    how = f"stopped: {again.fault}" if first > count else "differs"
     text = (
-        f"Played again from the same seed with the same actions, step {first:,} differs. Either "
+        f"Played again from the same seed with the same actions, step {first:,} {how}. Either "
         "reset(seed=…) does not seed all randomness, so that runs do not repeat; or something "
         "outside (obs, action) drives obs or reward, which no model of (obs, action) can predict."
     )
