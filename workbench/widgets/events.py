@@ -26,7 +26,7 @@ MARKS = {
     "stopped": ("■", MUTED),
     **dict.fromkeys(("resume_verified", "fork_verified", "replay_verified"), ("✓", "#56B4E9")),
 }
-SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt"})
+SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt", "schema"})
 
 
 def event_line(event: Mapping[str, Any], width: int) -> Content:
