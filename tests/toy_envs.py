@@ -85,6 +85,13 @@ class NanReward(Toy):
         return math.nan if self.steps >= 30 else 0.0
 
 
+class HugeReward(Toy):
+    """Give a reward that is finite, and too large for float32, from the 30th step on."""
+
+    def reward(self) -> float:
+        return 1e200 if self.steps >= 30 else 0.0
+
+
 class InfiniteObs(Toy):
     """Give an infinite observation from the 30th step on."""
 
@@ -125,5 +132,19 @@ class Stuck(Toy):
         return super().step(action)
 
 
-for toy in (Toy, Grid, Endless, Choice, Cells, Loud, NanReward, InfiniteObs, Broken, Brink, Unmakeable, Stuck):
+for toy in (
+    Toy,
+    Grid,
+    Endless,
+    Choice,
+    Cells,
+    Loud,
+    NanReward,
+    HugeReward,
+    InfiniteObs,
+    Broken,
+    Brink,
+    Unmakeable,
+    Stuck,
+):
     gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)

@@ -20,6 +20,7 @@ from mbpo.settings.packages import lacking
 from mbpo.settings.setting import nearest
 
 Array = NDArray[np.float32]
+LARGEST = float(np.finfo(np.float32).max)
 
 # Ant and Humanoid with the observations of the paper: without forces, inertias and the like, which
 # are not a function of (obs, action) and so cannot be predicted.
@@ -85,7 +86,7 @@ class BoxEnv:
         """Return (next_obs [O], reward, terminated, truncated); an unstable step truncates.
 
         Raises:
-            DivergedError: the action, reward or observation is not finite.
+            DivergedError: the action, reward or observation is not finite in float32.
             EnvironmentFault: the environment raised.
         """
         if not np.isfinite(action).all():
@@ -93,8 +94,8 @@ class BoxEnv:
         clipped = np.clip(action, self.action_low, self.action_high)
         with _faults(self.env_id, "step"):
             obs, reward, terminated, truncated, _ = self._env.step(clipped.reshape(self._action_shape))
-        if not math.isfinite(float(reward)):
-            raise DivergedError(f"{self.env_id}: reward is not finite: {reward}")
+        if not abs(float(reward)) <= LARGEST:  # buffers and networks hold float32
+            raise DivergedError(f"{self.env_id}: reward is not finite in float32: {reward}")
         self.unstable = self._was_put_back()
         truncated = bool(truncated) or self.unstable
         return self._flat(obs), float(reward), bool(terminated) and not self.unstable, truncated

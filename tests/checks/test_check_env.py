@@ -187,7 +187,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
         ("InvertedPendulum-v5", "termination", "ok", "agrees on 1,000 of 1,000 random steps, 1"),
         ("Quirk-v0", "determinism", "ok", "The first 500 random steps came out the same"),
         ("Moody-v0", "determinism", "note", "step 1 differs"),
-        ("Worn-v0", "determinism", "note", "step 1 stopped: Worn-v0: reward is not finite: nan."),
+        ("Worn-v0", "determinism", "note", "step 1 stopped: Worn-v0: reward is not finite in float32: nan."),
         ("Strong-v0", "actions", "note", "RescaleAction"),
     ],
 )

@@ -86,7 +86,12 @@ def test_what_an_environment_raises_is_named_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env_id", "message"), [("NanReward-v0", "reward is not finite"), ("InfiniteObs-v0", "observation is not finite")]
+    ("env_id", "message"),
+    [
+        ("NanReward-v0", "reward is not finite"),
+        ("HugeReward-v0", "reward is not finite in float32: 1e[+]200"),
+        ("InfiniteObs-v0", "observation is not finite"),
+    ],
 )
 def test_a_non_finite_step_is_divergence(env_id: str, message: str) -> None:
     env = BoxEnv(env_id)
