@@ -130,15 +130,17 @@ def _working_in(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _logged(descriptor: int) -> Iterator[None]:
     """Copy stdout and stderr to a file; a fatal signal's stack goes there too."""
-    with os.fdopen(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
-        faulthandler.enable(log)
-        before = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = _Tee(before[0], log), _Tee(before[1], log)
-        try:
-            yield
-        finally:
-            sys.stdout, sys.stderr = before
-            faulthandler.disable()
+    log = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
+    faulthandler.enable(log)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Tee(before[0], log), _Tee(before[1], log)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        faulthandler.disable()
+        with contextlib.suppress(OSError):  # a full disk refuses the lines that wait, and the run has its outcome
+            log.close()
 
 
 class _Tee:

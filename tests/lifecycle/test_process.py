@@ -183,6 +183,22 @@ def test_however_training_ends_it_has_a_state_and_a_code(
     assert now == handlers
 
 
+@pytest.mark.parametrize("code", [0, 4])
+def test_a_full_disk_that_refuses_the_log_leaves_the_outcome_alone(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train() -> None:
+        print("words that find no space")
+        if code:
+            raise DivergedError("the weights are gone")
+
+    paths = create_run_dir(tmp_path, None, preset="debug", seed=0)
+    monkeypatch.setattr("mbpo.lifecycle.process.open_to_append", lambda path: os.open("/dev/full", os.O_WRONLY))
+    with RunWriter(paths, RunStatus(), {}, {}) as run:
+        assert learner_process(run, train) == code
+    assert "words that find no space" in capsys.readouterr().out
+
+
 # Signals and pipes, in a process of its own
 
 
