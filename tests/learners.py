@@ -86,6 +86,7 @@ class LearnerProcess:
                 env=environment(),
                 stdout=out,
                 stderr=err,
+                start_new_session=True,  # a group with a stopped learner gets SIGHUP where its parent's shell ends
             )
         return cls(process, RunPaths(folder / "runs" / run_id), stdout, stderr)
 

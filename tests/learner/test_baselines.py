@@ -80,7 +80,7 @@ def test_pets_plans_and_learns_no_policy(tmp_path: Path) -> None:
     metrics = train(tmp_path, "pets", "--algo", "pets", "--eval-episodes", "1", *QUICK_PLANS)
     assert has(metrics, "model/") and has(metrics, "eval/")
     assert not has(metrics, "sac/") and not has(metrics, "bound/")
-    assert {key for row in metrics for key in row} <= {*METRICS, "env_steps", "seq", "attempt"}
+    assert {key for row in metrics for key in row} <= {*METRICS, "env_steps", "seq", "attempt", "kind"}
     assert metrics == train(tmp_path, "twin", "--algo", "pets", "--eval-episodes", "1", *QUICK_PLANS)
 
 

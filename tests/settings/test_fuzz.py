@@ -96,7 +96,7 @@ def test_a_random_configuration_runs(number: int, tmp_path: Path, capsys: pytest
     assert "Traceback" not in said.err
     lines = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()
     for row in map(json.loads, lines):
-        assert row.keys() <= METRICS.keys() | {"seq", "attempt", "env_steps", "time_s"}
+        assert row.keys() <= METRICS.keys() | {"seq", "attempt", "env_steps", "time_s", "kind"}
         assert all(value is None or math.isfinite(value) for value in row.values()), (flags, row)
     if code == 0:
         assert lines
