@@ -65,6 +65,10 @@ class CheckpointError(MBPOError):
     exit_code = 6
 
 
+class NewerCheckpointError(CheckpointError):
+    """Report a checkpoint that a newer version of this package saved."""
+
+
 class RunInUseError(MBPOError):
     """Report a run directory that belongs to another learner."""
 

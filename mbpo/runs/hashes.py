@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import CheckpointError, RecordError
+from mbpo.errors import CheckpointError, NewerCheckpointError, RecordError
 from mbpo.runs.files import read_file
 from mbpo.runs.records.json_text import decode, read_json
 
@@ -25,12 +25,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: it is missing or damaged.
+        NewerCheckpointError: a newer version wrote it.
     """
     try:
         manifest = decode(read_file(folder / MANIFEST))
         seal = manifest.pop(SEAL)
-        if not isinstance(manifest["sha256"], dict) or manifest["schema"] != SCHEMA:
-            raise ValueError(f"schema {manifest['schema']!r:.20}, not {SCHEMA}")
+        schema = manifest["schema"]
+        if type(schema) is int and schema > SCHEMA:
+            raise NewerCheckpointError(
+                f"{folder / MANIFEST} must have schema {SCHEMA} at most, got {schema}: use the mbpo that wrote it"
+            )
+        if not isinstance(manifest["sha256"], dict) or schema != SCHEMA:
+            raise ValueError(f"schema {schema!r:.20}, not {SCHEMA}")
         if any("/" in name for name in manifest["sha256"]):
             raise ValueError("a file outside its folder")
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mbpo.errors import CheckpointError, RecordError, is_full
+from mbpo.errors import CheckpointError, NewerCheckpointError, NewerRecordError, RecordError, is_full
 from mbpo.learner.learner import Learner
 from mbpo.runs.checkpoint_names import STEP, checkpoint_name, checkpoint_steps
 from mbpo.runs.hashes import CHECKPOINT, INDEX, read_index, read_manifest, segments_in, verify_checkpoint
@@ -160,13 +160,19 @@ class CheckpointStore:
         return Saved(name, parts, loop, segments)
 
     def load_newest(self, up_to: int | None = None) -> tuple[Saved | None, list[str]]:
-        """Return the newest whole checkpoint up to an env step, and what is wrong with others."""
+        """Return the newest whole checkpoint up to an env step, and what is wrong with others.
+
+        Raises:
+            NewerCheckpointError: a newer version saved one that is newer than that: it is whole, and not to be lost.
+        """
         wrong: list[str] = []
         for folder in sorted(self._folder.glob("step-*"), reverse=True):
             found = STEP.match(folder.name)
             if found and (up_to is None or int(found[1]) <= up_to):
                 try:
                     return self.load(folder.name), wrong
+                except NewerCheckpointError:
+                    raise
                 except CheckpointError as error:
                     wrong.append(str(error))
         return None, wrong
@@ -299,6 +305,8 @@ def find_checkpoint(folder: Path, label: str) -> Path:
 def _loop_of(folder: Path) -> dict[str, Any]:
     try:
         return loop_facts(folder / "loop.json", load_note(folder, "loop"))
+    except NewerRecordError as error:
+        raise NewerCheckpointError(str(error)) from None
     except RecordError as error:
         raise CheckpointError(str(error)) from None
 

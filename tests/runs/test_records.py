@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from mbpo import train
 from mbpo.doctor import main as doctor
 from mbpo.errors import CheckpointError, CommandError, NewerRecordError, RecordError, StorageError
 from mbpo.runs.command import Command, parse_command
-from mbpo.runs.hashes import verify_checkpoint
+from mbpo.runs.hashes import SEAL, digest, seal_of, verify_checkpoint
 from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.records.event import Answer, answer_in, event_line
 from mbpo.runs.records.fitting import fitted
@@ -163,9 +165,37 @@ def test_a_newer_manifest_says_so_in_one_line(finished_run: RunPaths, tmp_path: 
         assert "manifest.json must have schema 1 at most, got 2" in outcome.err
 
 
-def test_a_newer_loop_is_a_checkpoint_to_pass_over() -> None:
+def test_a_newer_loop_says_so_in_one_line() -> None:
     with pytest.raises(NewerRecordError, match=r"loop\.json must have schema 1 at most, got 7"):
         loop_facts(Path("loop.json"), {"schema": 7})
+
+
+@pytest.mark.parametrize("record", ["loop.json", "manifest.json"])
+def test_a_newer_checkpoint_is_refused_and_not_lost(
+    record: str, finished_run: RunPaths, tmp_path: Path, call: Call
+) -> None:
+    run = RunPaths(tmp_path / "runs" / "newer")
+    shutil.copytree(finished_run.root, run.root)
+    write_status(run, msgspec.structs.replace(load_status(run), state="stopped"))
+    folder = run.checkpoints / "step-000000400"
+    _write_as_newer(folder, record)
+    before = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
+    for flag in ("--resume", "--fork"):
+        outcome = call(train.main, flag, run.root, "--runs-root", tmp_path / "forks")
+        assert (outcome.code, len(outcome.err.splitlines())) == (6, 1)
+        assert re.search(rf"{record} must have schema \d at most, got 7: use the mbpo that wrote it", outcome.err)
+    assert {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()} == before
+    assert "must have schema" in " ".join(call(doctor, run.root).out.split())
+
+
+def _write_as_newer(folder: Path, record: str) -> None:
+    """Give a record of a checkpoint schema 7, and the hashes that go with it."""
+    path = folder / record
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["loop.json"] = digest((folder / "loop.json").read_bytes())
+    del manifest[SEAL]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, SEAL: seal_of(manifest)}))
 
 
 def test_a_manifest_without_its_facts_leaves_the_rest(tmp_path: Path) -> None:

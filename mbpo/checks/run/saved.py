@@ -10,10 +10,11 @@ from typing import Any
 from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.plain_files import is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
-from mbpo.errors import CheckpointError, RecordError
+from mbpo.errors import CheckpointError, NewerRecordError, RecordError
 from mbpo.runs.hashes import CHECKPOINT, INDEX, MANIFEST, read_index, read_manifest, segments_in
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.json_text import MOST_BYTES, read_json
+from mbpo.runs.records.loop import loop_facts
 from mbpo.runs.status import RunStatus
 
 ROWS = "rows"
@@ -81,8 +82,8 @@ def _damages(folder: Path, hashes: Mapping[str, Any]) -> Iterator[str]:
     if folder.name.startswith(STEP):
         if "loop.json" not in hashes:
             yield "loop.json is missing"
-        elif not _is_object(folder / "loop.json"):
-            yield "loop.json is not readable"
+        elif wrong := _loop_fault(folder / "loop.json"):
+            yield wrong
 
 
 def _damage(path: Path, expected: object) -> str:
@@ -101,11 +102,16 @@ def _damage(path: Path, expected: object) -> str:
     return "" if found.hexdigest() == expected else "is damaged"
 
 
-def _is_object(path: Path) -> bool:
+def _loop_fault(path: Path) -> str:
+    """Return why what the loop counted is of no use, or nothing."""
     try:
-        return is_plain_file(path) and isinstance(read_json(path), dict)
+        if is_plain_file(path) and loop_facts(path, read_json(path)):
+            return ""
+    except NewerRecordError as error:
+        return str(error).replace(f"{path.parent}/", "")
     except RecordError:
-        return False
+        pass
+    return "loop.json is not readable"
 
 
 def _segments(manifests: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
