@@ -29,6 +29,7 @@ can have, as soon as ε_π ≥ 1 − γ, which is most of the time. k* depends o
 curve is flat near it: a k beside k* costs little. A larger ε_π asks for a longer k, because data of
 an old policy mislead more than the model does. ε_m is a stand-in, measured at resolution σ₀.
 real_ratio is not in the bound at all."""
+WITHOUT_BOUND = ("sac", "pets")  # no model, or no policy
 MAX_K = 200
 DEFAULT_GAMMA = 0.99
 
@@ -45,8 +46,8 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
     detail, k = scene.detail, scene.k_shown
     rho, gamma = detail.last("bound/rho"), _gamma_of(detail)
     if not math.isfinite(rho) or rho < 0:
-        waiting = "first refit" if "bound/eps_m" not in detail.series else "new on-policy data"
-        return Picture("C(k)/C(0)", x_label="k (steps)", empty=f"waiting for the {waiting}")
+        what = "the first refit" if "bound/eps_m" not in detail.series else "the new on-policy data"
+        return Picture("C(k)/C(0)", x_label="k (steps)", empty=scene.awaited(what, WITHOUT_BOUND))
     k_star = detail.last("bound/k_star")
     most = _reach(k, k_star)
     lengths, curve = _curve_to(most, gamma, rho)

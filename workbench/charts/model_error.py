@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workbench.charts.bound import WITHOUT_BOUND
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, Line, Picture
 from workbench.charts.scene import Scene
 from workbench.charts.spec import ChartSpec, Plot, Toggle
 from workbench.format import number
 
+WITHOUT_MODEL = ("sac",)
 VARIATION = (
     ("m", "ε_m", SKY, "bound/eps_m"),
     ("n", "ε_m′ new", ORANGE, "bound/eps_m_new"),
@@ -31,7 +33,7 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
         markers=scene.markers,
         x_range=scene.span,
         log_y=squared,
-        empty="waiting for the first refit",
+        empty=scene.awaited("the first refit", WITHOUT_MODEL if squared else WITHOUT_BOUND),
     )
 
 

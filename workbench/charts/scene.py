@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +40,11 @@ class Scene:
     def k_shown(self) -> float:
         """Return the k in force, 0 before it is known."""
         return self.k if math.isfinite(self.k) else 0.0
+
+    def awaited(self, what: str, without: Collection[str]) -> str:
+        """Say what an empty chart waits for, or that a run of an algorithm ``without`` it never shows any."""
+        algo = self.detail.config.get("algo")
+        return f"algo {algo} has none" if algo in without else f"waiting for {what}"
 
     @property
     def span(self) -> tuple[float, float]:
