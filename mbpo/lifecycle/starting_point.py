@@ -132,8 +132,11 @@ class StartingPoint:
 
     def changed(self, now: Mapping[str, Any]) -> list[str]:
         """Return what may make results differ from the first attempt's, in words."""
-        then = self.manifest  # of an older version, perhaps: without a key there is nothing to compare
-        return sorted(_changes({k: then[k] for k in MOVES_RESULTS if k in then}, now))
+        # Of an older version, perhaps: without a key there is nothing to compare.
+        then = {k: self.manifest[k] for k in MOVES_RESULTS if k in self.manifest}
+        if None in (then.get("termination"), now.get("termination")):  # one of the two imagines nothing
+            then.pop("termination", None)
+        return sorted(_changes(then, now))
 
     def _facts(self, now: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -351,3 +351,11 @@ def test_a_running_run_is_forked_and_the_fork_answers_meanwhile(
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_fork_that_imagines_nothing_is_not_warned_of_another_termination_rule(
+    parent: RunPaths, call: Call, tmp_path: Path
+) -> None:
+    outcome, _ = fork(call, f"{parent.root}@110", tmp_path, "--algo", "sac", "--total-steps", "111")
+    assert outcome.code == 0, outcome.err
+    assert "may differ" not in outcome.out
