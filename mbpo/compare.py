@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _compare(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _compare(arguments: Sequence[str]) -> int:

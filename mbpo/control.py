@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _control(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _control(arguments: Sequence[str]) -> int:

@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _evaluate(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
+    except KeyboardInterrupt:
+        return 130
 
 
 def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
