@@ -198,7 +198,10 @@ def mutants(part: str, scene: Callable[[str], tuple[Path, Any]]) -> Iterator[tup
             if value != {}:  # as of a part that remembers nothing in this scene
                 yield f"loop.{key}", forget_count(key)
         return
-    for key, tensor in saved.parts[part].items():
+    fresh = fresh_learner(part) if part == "streams" else {}
+    for key, tensor in sorted(saved.parts[part].items()):  # safetensors gives them in any order
+        if key in fresh and torch.equal(fresh[key], tensor):
+            continue  # a stream that nothing was drawn from: one that is not there begins so
         yield f"{part}.{key}", forget(part, key, None)
         if key == "numbers":
             yield from ((f"{part}.{key}[{n}]", forget(part, key, n)) for n in range(len(tensor)))
