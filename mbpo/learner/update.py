@@ -30,8 +30,10 @@ class PolicyUpdates:
         self._batch_rows = batch_rows
         self._reward_scale = reward_scale
         self._draws = draws
-        reads = lambda: (real_buffer.memory, model_buffer.memory)  # noqa: E731
-        self._take = GraphedCall(self._update_each, [draws, agent.generator], record, reads)
+        generators = [draws, agent.generator]
+        self._take = GraphedCall(
+            self._update_each, generators, record, reads=lambda: (real_buffer.memory, model_buffer.memory)
+        )
 
     def run(self, real_ratio: float, updates: int) -> tuple[Tensor, int]:
         """Take ``updates`` updates.

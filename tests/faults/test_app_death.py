@@ -41,6 +41,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup would hand on that it is ignored
             env={**environment(), "TERM": "xterm-256color"},
         )
         os.close(theirs)
