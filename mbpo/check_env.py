@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from mbpo.checks.diagnostic import Diagnostic, as_text, counted
 from mbpo.checks.environment.play import play
 from mbpo.checks.environment.transitions import findings
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
+from mbpo.envs.repeats import Repeats, repeats
+from mbpo.envs.spec import EnvSpec
 from mbpo.envs.termination import find_rule
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
-from mbpo.settings.config import resolve
+from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS
 
@@ -42,20 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def check(env_id: str, steps: int, seed: int) -> list[Diagnostic]:
-    """Return what there is to say about ``env_id`` after that many random steps.
+def check(what: EnvSpec | str, steps: int, seed: int) -> list[Diagnostic]:
+    """Return what there is to say about an environment after that many random steps.
 
     Raises:
         ConfigError: there is no such environment.
-        EnvironmentFault: it cannot be made, or has no Box spaces with finite action bounds; or its rule
-            was entered under another id.
+        EnvironmentFault: it cannot be made, or has no spaces that MBPO can use; or its rule was entered
+            under another id.
     """
-    env = BoxEnv(env_id)
+    env = BoxEnv(what)
     try:
         rule = find_rule(env)
         played = play(env, steps, seed)
         again = play(env, min(MOST_REPLAYED, len(played)), seed)
-        return list(findings(played, again, rule))
+        repeated = Repeats(True) if played.fault else repeats(env, seed)
+        return list(findings(played, again, rule, repeated))
     finally:
         env.close()
 
@@ -64,7 +67,8 @@ def _check(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if not 1 <= given.steps <= MOST_STEPS or given.seed < 0:
         raise ConfigError(f"--steps must be from 1 to {MOST_STEPS} and --seed at least 0")
-    found = check(given.env_id, given.steps, given.seed)
+    spec = _spec(given)
+    found = check(spec, given.steps, given.seed)
     code = EnvironmentFault.exit_code if any(each.fatal for each in found) else 0
     if given.json:
         about = {"env_id": given.env_id, "seed": given.seed, "exit_code": code}
@@ -75,6 +79,14 @@ def _check(arguments: Sequence[str]) -> int:
         print(as_text(each))
     print(_verdict(given.env_id, found))
     return code
+
+
+def _spec(given: argparse.Namespace) -> EnvSpec:
+    """Return the environment as the flags make it, which are those of training."""
+    asked = {"env_kwargs": given.env_kwargs, "wrappers": given.wrappers}
+    parts = {name: SETTINGS[name].parse_each(texts) for name, texts in asked.items() if texts}
+    limit = {} if given.time_limit is None else {"time_limit": SETTINGS["time_limit"].parse(given.time_limit)}
+    return EnvSpec.of(resolve({"env_id": given.env_id, **parts, **limit, "fresh_env": given.fresh_env}, "debug"))
 
 
 def _verdict(env_id: str, found: Sequence[Diagnostic]) -> str:
@@ -104,6 +116,10 @@ def _parser() -> OneLineParser:
         epilog=EPILOG,
     )
     parser.add_argument("env_id", metavar="ENV_ID", help="Name-v0, or module:Name-v0 to import")
+    parser.add_argument("--env-kwargs", nargs="+", action="extend", metavar="KEY=VALUE", help="as in training")
+    parser.add_argument("--wrapper", dest="wrappers", action="append", metavar="MODULE:CLASS", help="as in training")
+    parser.add_argument("--time-limit", metavar="N", help="as in training")
+    parser.add_argument("--fresh-env", action="store_true", help="make it anew for each episode")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="default 5000")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mbpo.checks.diagnostic import as_text, counted
 from mbpo.checks.run import check_run
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import MBPOError, printable, report
 from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info

@@ -83,6 +83,10 @@ class CommandError(MBPOError, ValueError):
     """Report a control command that is malformed, out of range or stale."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Tell that the user asked a learner twice to stop: nothing that an environment raises."""
+
+
 def report(error: MBPOError) -> int:
     """Say ``error`` in one line of at most 200 characters on stderr; return its exit code."""
     print(one_line(str(error)), file=sys.stderr, flush=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.evaluation import EvalReport, Evaluator
-from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.spaces import Array
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
 from mbpo.learner.build import build_actor
 from mbpo.runs.config_file import read_config

@@ -38,7 +38,7 @@ def train(training: Training) -> bool:
         with training.clock("env"):
             step = learner.explore(uniform=since_warmup < 0)  # line 6
         training.env_steps += 1
-        training.reports.step(training.env_steps, step)
+        training.take_in(step)
         if since_warmup >= 0:
             update_policy(training, training.env_steps, settings)  # lines 10 and 11
         training.after_step()

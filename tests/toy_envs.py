@@ -124,10 +124,17 @@ class Unmakeable(Toy):
 
 
 class Stuck(Toy):
-    """Hang in the 30th step, as a simulator may."""
+    """Hang in the 30th step, as a simulator may: the first that is made."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Stuck.made += 1
+        self.number = Stuck.made
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        if self.steps == 29:
+        if self.steps == 29 and self.number == 1:
             time.sleep(120)
         return super().step(action)
 

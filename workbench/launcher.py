@@ -56,21 +56,13 @@ def flags(preset: str, overrides: Mapping[str, Value]) -> list[str]:
 
 def setting_flags(values: Mapping[str, Value]) -> list[str]:
     """Return the command line's flags for ``values``."""
-    return [text for name, v in values.items() for text in (SETTINGS[name].flag, spelled(v))]
+    given = [(SETTINGS[name].flag, SETTINGS[name].words(value)) for name, value in values.items()]
+    return [text for flag, words in given for word in words for text in (flag, word)]
 
 
 def fork_flags(parent: Path, at: int, changes: Mapping[str, Value]) -> list[str]:
     """Return the command line's flags for a fork off the checkpoint at env step ``at``."""
     return ["--fork", f"{parent}@{at}", *setting_flags(changes)]
-
-
-def spelled(value: Value) -> str:
-    """Write a value as the command line takes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(f"{part:.12g}" for part in value)
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def shown_command(preset: str, overrides: Mapping[str, Value], run_id: str = "") -> str:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.box_env import BoxEnv
+from mbpo.envs.spaces import Array
+from mbpo.envs.spec import EnvSpec
 from mbpo.seeding import stream_seed
+from mbpo.settings.config import Config
 
 Policy = Callable[[Array], Array]  # obs [N, O] -> action [N, A]
 MOST_ENVS = 16
@@ -40,16 +43,18 @@ class Evaluator:
     and not by the luck of the start.
     """
 
-    def __init__(self, env_id: str, episodes: int, seed: int) -> None:
+    def __init__(self, what: EnvSpec | Config | str, episodes: int, seed: int, only: BoxEnv | None = None) -> None:
+        """Make environments, unless ``only`` one may be used, which stays its owner's."""
         self._seeds = [stream_seed(seed, "evaluation", i) for i in range(episodes)]
-        self._envs = [BoxEnv(env_id) for _ in range(min(episodes, MOST_ENVS))]
+        self._own = [BoxEnv(what) for _ in range(min(episodes, MOST_ENVS))] if only is None else []
+        self._envs = self._own if only is None else [only]
 
     def run(self, policy: Policy) -> EvalReport:
-        """Return the undiscounted returns of ``policy``.
+        """Return the undiscounted returns of ``policy``; a step that means nothing ends its episode.
 
         Raises:
-            DivergedError: an action, reward or observation is not finite.
-            EnvironmentFault: the environment raised.
+            DivergedError: an action is not finite.
+            EnvironmentFault: the environment raised, or broke its contract.
         """
         returns = np.zeros(len(self._seeds))
         lengths = np.zeros(len(self._seeds), dtype=np.int64)
@@ -63,11 +68,11 @@ class Evaluator:
                     obs[i], reward, terminated, truncated = env.step(action)
                     returns[i] += reward
                     lengths[i] += 1
-                    if terminated or truncated or lengths[i] >= MOST_STEPS:
+                    if terminated or truncated or lengths[i] >= (env.time_limit or MOST_STEPS):
                         del running[i]
         return EvalReport(returns, lengths)
 
     def close(self) -> None:
         """Free the environments."""
-        for env in self._envs:
+        for env in self._own:
             env.close()

@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 from gymnasium import wrappers
 
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.rules import (
     Range,
     Rule,

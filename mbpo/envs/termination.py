@@ -21,9 +21,10 @@ import gymnasium
 import torch
 from torch import Tensor
 
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.known_rules import known_rule
-from mbpo.envs.make import Array, BoxEnv
 from mbpo.envs.rules import Rule
+from mbpo.envs.spaces import Array
 from mbpo.errors import EnvironmentFault
 
 RULES: dict[str, Rule] = {}  # users' own, by the id that gymnasium.register was given

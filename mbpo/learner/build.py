@@ -8,7 +8,7 @@ from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.termination_head import TerminationHead, TerminationTrainer
 from mbpo.dynamics.trainer import EnsembleTrainer
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import ConfigError
 from mbpo.ops.graphs import Recorder
 from mbpo.planning.cem import CEMPlanner

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mbpo.data.real_buffer import Behaviour, RealBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.envs.collector import Collector, Step
-from mbpo.envs.make import Array
+from mbpo.envs.spaces import Array
 from mbpo.learner.streams import Streams
 from mbpo.planning.cem import CEMPlanner
 from mbpo.sac.networks import Actor
@@ -59,7 +60,7 @@ class Explorer:
         best: Array = action.cpu().numpy()
         return best
 
-    def _draw_uniformly(self) -> tuple[Array, Behaviour]:
+    def _draw_uniformly(self) -> tuple[NDArray[np.float64], Behaviour]:
         env = self._collector.env
         if self._real_buffer.added % self._warmup_hold == 0:
             self.held_action = self._streams.warmup.uniform(env.action_low, env.action_high)

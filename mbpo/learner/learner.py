@@ -12,10 +12,11 @@ from mbpo.data.real_buffer import RealBuffer
 from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.collector import Collector, Step
-from mbpo.envs.evaluation import Evaluator
-from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.rule_watch import RuleWatch
+from mbpo.envs.spaces import Array
 from mbpo.envs.termination import check_rule, find_rule, judged, rule_text
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
@@ -40,7 +41,7 @@ class Learner:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
             record = record_cuda if config.cuda_graphs else None
-        env = BoxEnv(config.env_id)
+        env = BoxEnv(config)
         self.rule, learned = find_rule(env), build_termination(config, env, self.device)
         self.termination = learned if self.rule is None else None
         self.agent = build_agent(config, env, self.device)
@@ -54,7 +55,9 @@ class Learner:
         if self.rule is not None:
             check_rule(self.rule, self.collector.obs, env.action_dim, self.device)
         self.rule_watch = RuleWatch(self.rule)
-        self.evaluator = Evaluator(config.env_id, config.eval_episodes, EVALUATION_SEED)
+        self.one_instance = config.one_instance
+        only = env if self.one_instance else None
+        self.evaluator = Evaluator(config, config.eval_episodes, EVALUATION_SEED, only)
         self.streams = streams = Streams.of(config.seed, self.device)
         actor, buffers = self.agent.actor, (self.real_buffer, self.model_buffer)
         planner = build_planner(config, self.fake_env, actor) if config.algo == "pets" else None
@@ -70,6 +73,13 @@ class Learner:
     def best_action(self, obs: Array) -> Array:  # [N, O] -> [N, A]
         """Return tanh(mean) actions, or plans, for evaluation."""
         return self.explorer.best_action(obs)
+
+    def evaluate(self) -> EvalReport:
+        """Measure tanh(mean) actions, or plans; on one instance the episode under way then begins again."""
+        report = self.evaluator.run(self.best_action)
+        if self.one_instance:
+            self.collector.begin_again()
+        return report
 
     def fit(self) -> dict[str, float | None]:
         """Refit the model, and what learns when episodes end, to all real rows; return what they report."""
@@ -130,14 +140,15 @@ class Learner:
         state, real = self.state_dict(), self.real_buffer
         return {**state, "real": {**state["real"], **real.recorded(real.added - len(real), real.added)}}
 
-    def load_state_dict(self, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
+    def load_state_dict(self, saved: Mapping[str, Mapping[str, Tensor]]) -> str:
         """Become the learner that :meth:`state_dict` described, its episode played again.
 
         ``saved["real"]`` has the real buffer's rows besides its marks. Parts that are absent stay
         as they are: without "streams" the luck is new, without "imagined" nothing is imagined yet.
+        Returns why a new episode begins where the saved one does not repeat; else nothing.
 
         Raises:
-            EnvironmentFault: the episode does not repeat.
+            EnvironmentFault: the environment cannot begin an episode.
             RuntimeError, ShapeError: tensors are of other shapes.
         """
         for name, part in self._modules().items():
@@ -153,7 +164,7 @@ class Learner:
             self.model_buffer.load_state_dict(saved["imagined"])
         episode = {name: tensor.numpy() for name, tensor in saved["episode"].items()}
         self.explorer.held_action = episode.pop("held_action")
-        self.collector.load_state_dict(episode)
+        return self.collector.load_state_dict(episode, play=not self.one_instance)
 
     @property
     def rule_name(self) -> str:

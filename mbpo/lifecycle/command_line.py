@@ -25,6 +25,20 @@ NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_i
 OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
 OF_A_REPLAY = ("replay", "runs_root", "run_id")
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
+METAVARS = {
+    bool: "true|false",
+    int: "N",
+    float: "X",
+    str: "NAME",
+    tuple: "E0,E1,K0,K1",
+    list: "MODULE:CLASS",
+    dict: "KEY=VALUE",
+}
+OF_KIND: Mapping[type, Mapping[str, Any]] = {
+    bool: {"nargs": "?", "const": "true"},
+    list: {"action": "append"},
+    dict: {"nargs": "+", "action": "extend"},
+}
 JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
 
 
@@ -105,8 +119,10 @@ def build_parser() -> OneLineParser:
     for setting in SETTINGS.values():
         if setting.group not in groups:
             groups[setting.group] = parser.add_argument_group(setting.group)
-        alone = {"nargs": "?", "const": "true"} if setting.kind is bool else {}
-        groups[setting.group].add_argument(setting.flag, metavar=_metavar(setting), help=_help(setting), **alone)
+        alone = OF_KIND.get(setting.kind, {})
+        groups[setting.group].add_argument(
+            setting.flag, dest=setting.name, metavar=METAVARS[setting.kind], help=_help(setting), **alone
+        )
     return parser
 
 
@@ -186,12 +202,12 @@ def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
     return parse_seeds(given["seeds"])
 
 
-def _flags(given: Mapping[str, str | None]) -> dict[str, object]:
+def _flags(given: Mapping[str, Any]) -> dict[str, object]:
     values: dict[str, object] = {}
     for name, text in given.items():
         if name in SETTINGS and text is not None:
             try:
-                values[name] = SETTINGS[name].parse(text)
+                values[name] = SETTINGS[name].parse_each(text) if type(text) is list else SETTINGS[name].parse(text)
             except ConfigError as error:
                 raise ConfigError(f"{error} (from {SETTINGS[name].flag})") from None
     return values
@@ -244,10 +260,6 @@ def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str
     return root, resolve(values, preset)
 
 
-def _metavar(setting: Setting) -> str:
-    return {bool: "true|false", int: "N", float: "X", str: "NAME", tuple: "E0,E1,K0,K1"}[setting.kind]
-
-
 def _help(setting: Setting) -> str:
     unit = f" [{setting.unit}]" if setting.unit else ""
     numeric = setting.kind in (int, float, tuple)
@@ -256,5 +268,7 @@ def _help(setting: Setting) -> str:
     default = setting.default
     if isinstance(default, tuple):
         default = ",".join(f"{v:g}" for v in default)
+    if setting.kind in (list, dict):
+        default = "none"
     text = f"{setting.doc}{unit}{within} (default {default}{live})"
     return text.replace("%", "%%")

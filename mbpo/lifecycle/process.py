@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import torch
 
-from mbpo.errors import DivergedError, MBPOError, StorageError, one_line, refused, report
+from mbpo.errors import DivergedError, Interrupted, MBPOError, StorageError, one_line, refused, report
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.files import open_to_append
 from mbpo.runs.writer import RunWriter
@@ -109,7 +109,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _signals(run: RunWriter, received: list[int]) -> contextlib.AbstractContextManager[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and signal.SIGINT in received:
-            raise KeyboardInterrupt
+            raise Interrupted
         received.append(number)
         run.control.request_stop()
 

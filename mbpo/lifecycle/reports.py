@@ -10,10 +10,6 @@ from mbpo.runs.writer import RunWriter
 
 Metrics = Mapping[str, float | None]
 
-UNSTABLE = (
-    "MuJoCo found the simulation unstable and put it back to its start: the step was left out and the episode ended"
-)
-
 
 class Reports:
     """Tell the run directory and the console the same."""
@@ -23,9 +19,7 @@ class Reports:
         self.console = console
 
     def step(self, env_steps: int, step: Step) -> None:
-        """Write down the episode that ended with this step, and a step that was left out."""
-        if not step.valid:
-            self.writer.warn(env_steps, UNSTABLE)
+        """Write down the episode that ended with this step."""
         if step.episode is not None:
             done = step.episode
             self.writer.episode(env_steps, done.index, done.episode_return, done.length)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mbpo.envs.repeats import GOES_ON, repeats
+from mbpo.errors import EnvironmentFault
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.command_line import Launch
 from mbpo.lifecycle.console import Console
@@ -33,8 +35,9 @@ def start(launch: Launch, loop: Loop) -> int:
     begin = find_starting_point(launch)
     threads = pin_threads(begin.threads)
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
-    leader = begin.load(learner)
+    begin, leader = begin.load(learner)
     facts = manifest(learner, config, launch.toml, threads)
+    said = [] if begin.paths else _said(learner, config)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     print(paths.root, flush=True)
     status = new_status(config, begin)
@@ -42,6 +45,8 @@ def start(launch: Launch, loop: Loop) -> int:
         if begin.paths is None:
             writer.write_config(launch.toml, {**facts, **begin.lineage})
         begin.announce(writer, facts)
+        for text in said:
+            writer.warn(begin.env_steps, text)
         return learner_process(writer, lambda: _train(config, learner, leader, writer, begin, loop))
 
 
@@ -55,7 +60,8 @@ def _train(
             learner.close()
             return writer.settle()
         labels += ["requested"] if orders.checkpoint_asked else []
-        learner.load_state_dict(saved.parts)
+        if lost := learner.load_state_dict(saved.parts):
+            writer.warn(saved.loop["env_steps"], f"not exact, a new episode begins: {lost}")
     store, again = _store(writer), begin.replay
     until, evaluations = (again.until, again.evaluations) if again else (None, ())
     training = Training(config, learner, reports, LiveOrders(writer), store, saved, until, evaluations)
@@ -69,12 +75,31 @@ def _train(
         writer.enter("running")
         if learner.termination and config.algo != "sac":
             writer.warn(training.env_steps, NO_RULE.format(config.env_id))
-        loop(training)
-        training.finish()
+        _run(training, loop)
         return writer.settle()
     finally:
         store.close()
         learner.close()
+
+
+def _run(training: Training, loop: Loop) -> None:
+    """Train to the end, or to where the environment fails: what was learned until then is saved."""
+    try:
+        training.evaluate_if_due()  # as a checkpoint was saved before an evaluation
+        loop(training)
+        training.finish()
+    except EnvironmentFault:
+        training.save_before_failing()
+        raise
+
+
+def _said(learner: Learner, config: Config) -> list[str]:
+    """Say once what a new run should know of its environment."""
+    env = learner.collector.env
+    unrepeated = "" if config.one_instance else repeats(env, config.seed).said
+    if config.one_instance:
+        unrepeated = f"on one instance {GOES_ON}"
+    return [text for text in (env.adapted, unrepeated) if text]
 
 
 def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop) -> tuple[RepeatedOrders, Saved | None]:
@@ -89,6 +114,7 @@ def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop)
     repeated = Training(lead_in.config, leader, reports, orders, None, begin.saved, lead_in.until, lead_in.evaluations)
     repeated.say()
     try:
+        repeated.evaluate_if_due()
         if not loop(repeated):
             return orders, None
         writer.end_comparison(repeated.env_steps)

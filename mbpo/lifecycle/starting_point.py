@@ -62,6 +62,7 @@ class StartingPoint:
     lineage: Mapping[str, Any] = field(default_factory=dict)  # of a new fork or replay
     lead_in: LeadIn | None = None  # of a fork between checkpoints
     new_seed: bool = False  # of a fork
+    lost: str = ""  # why a new episode begins in place of the saved one
 
     @property
     def env_steps(self) -> int:
@@ -95,24 +96,29 @@ class StartingPoint:
         """Return whether the imagined rows were too many to save."""
         return self.saved is not None and "imagined" not in self.saved.parts
 
-    def load(self, learner: Learner) -> Learner | None:
-        """Bring ``learner`` to where the checkpoint was saved.
+    def load(self, learner: Learner) -> tuple[StartingPoint, Learner | None]:
+        """Bring ``learner`` to where the checkpoint was saved; return what then holds.
 
-        Where other steps have to be repeated first, return the learner that is to do so; what
+        Where other steps have to be repeated first, return as well the learner that is to do so; what
         comes out will then fit ``learner``.
 
         Raises:
             CheckpointError: it is of another shape.
-            EnvironmentFault: the environment does not repeat the episode under way.
+            EnvironmentFault: the environment cannot begin an episode.
         """
         if self.lead_in is None:
-            _load(learner, self.saved)
-            return None
+            return self._going_on(_load(learner, self.saved)), None
         leader = Learner(self.lead_in.config)
-        _load(leader, self.saved)
+        lost = _load(leader, self.saved)
         name = self.saved.name if self.saved else "its parent"
         _load(learner, self.branched(Saved(name, leader.whole_state(), {}, {})))
-        return leader
+        return self._going_on(lost), leader
+
+    def _going_on(self, lost: str) -> StartingPoint:
+        """Return where to go on, with nothing to compare where a new episode begins."""
+        if not lost:
+            return self
+        return dataclasses.replace(self, lost=lost, history=dataclasses.replace(self.history, after=[]))
 
     def branched(self, saved: Saved) -> Saved:
         """Return what a fork begins with: its files, best return, seed and warnings are its own."""
@@ -146,6 +152,8 @@ class StartingPoint:
             "damaged": self.damaged,
             "changed": self.changed(now),
             "imagined": "regenerated" if self.regenerated else "saved",
+            "exact": not (self.lost or self.regenerated),
+            **({"why": self.lost} if self.lost else {}),
         }
 
     def _lines(self, now: Mapping[str, Any]) -> Iterator[str]:
@@ -153,6 +161,8 @@ class StartingPoint:
             yield f"warning: passed over: {wrong}"
         for change in self.changed(now):
             yield f"warning: {change}; results may differ from here on"
+        if self.lost:
+            yield f"warning: not exact, a new episode begins: {self.lost}"
         if self.regenerated:
             yield "warning: the model buffer was too large to save: its rows are imagined anew"
         if self.lineage and self.replay:
@@ -187,16 +197,16 @@ def new_status(config: Config, begin: StartingPoint) -> RunStatus:
     )
 
 
-def _load(learner: Learner, saved: Saved | None) -> None:
+def _load(learner: Learner, saved: Saved | None) -> str:
     if saved is None:
-        return
+        return ""
     if learner.termination is not None and "termination" not in saved.parts:
         raise CheckpointError(
             f"{saved.name} was saved with a termination rule, and none is found for its environment now: "
             "enter it in RULES, see mbpo/envs/termination.py"
         )
     try:
-        learner.load_state_dict(saved.parts)
+        return learner.load_state_dict(saved.parts)
     except (RuntimeError, KeyError, ShapeError) as error:
         what = f"{saved.name} does not fit these settings"
         raise CheckpointError(f"{what}: {error!s:.100}") from None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 
+from mbpo.envs.collector import Step
+from mbpo.envs.left_out import LeftOut
+from mbpo.errors import DivergedError
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.orders import Orders
 from mbpo.lifecycle.reports import Reports
@@ -50,10 +54,12 @@ class Training:
         self.rollout_length = RolloutLength(config)
         self.interval = Interval(learner.device)
         self.watch = LossWatch()
+        self.left_out = LeftOut(config.env_id)
         self.env_steps = 0
         self.settings: Mapping[str, Any] = {}  # in force
         self.refits = 0
         self.evaluated_at = -1
+        self.evaluation_due = False
         self._evaluations = frozenset(evaluations)
         if saved is not None:
             self.restore(saved)
@@ -69,23 +75,41 @@ class Training:
         """Let the status show ``phase``, or that the loop goes on."""
         self.reports.writer.update(phase=phase or self.phase)
 
+    def take_in(self, step: Step) -> None:
+        """Write down the episode that ended with an env step, and warn of a step that means nothing."""
+        if step.left_out and (said := self.left_out.take_in(self.env_steps, step.left_out)):
+            self.reports.writer.warn(self.env_steps, said)
+        self.reports.step(self.env_steps, step)
+
     def after_step(self) -> None:
-        """Report, evaluate and save where an env step and its updates make that due."""
+        """Report, save and evaluate where an env step and its updates make that due.
+
+        Raises:
+            EnvironmentFault: more than 1 % of the last 1,000 steps mean nothing.
+        """
         config, at = self.config, self.env_steps
         if at % config.log_every == 0:
             self.log_interval(at, self.settings)
-        if at % config.eval_every == 0 or at in self._evaluations:
-            self.evaluate(at)
+        self.evaluation_due |= at % config.eval_every == 0 or at in self._evaluations
         if at % config.checkpoint_every == 0:
             self.save(at, "last")
+        self.evaluate_if_due()
         if self.profile:
             self.profile.step(at)
+        self.left_out.check()
+
+    def evaluate_if_due(self) -> None:
+        """Evaluate where that is due; on one instance it waits for the end of the episode under way."""
+        if self.evaluation_due and (not self.config.one_instance or self.learner.collector.at_start):
+            self.evaluate(self.env_steps)
 
     def finish(self) -> None:
         """Evaluate and save the end."""
         at = self.env_steps
         self.reports.writer.update(env_steps=at)
-        if self.evaluated_at != at and at > self.config.warmup_steps:
+        if self.evaluation_due or (self.evaluated_at != at and at > self.config.warmup_steps):
+            self.evaluation_due = True
+            self.save(at, "last")
             self.evaluate(at)
         self.save(at, "final")
         if self.store is not None:
@@ -107,11 +131,10 @@ class Training:
 
     def evaluate(self, env_steps: int) -> None:
         """Measure tanh(mean) actions, keep the best networks, write the figures."""
-        self.evaluated_at = env_steps
         self.say("evaluation")
         with self.clock("eval"):
-            report = self.learner.evaluator.run(self.learner.best_action)
-        metrics = report.metrics()
+            metrics = self.learner.evaluate().metrics()
+        self.evaluated_at, self.evaluation_due = env_steps, False
         self.reports.evaluation(env_steps, metrics)
         self.say()
         if self.store is not None and self.store.is_best(metrics["eval/return_mean"]):
@@ -127,6 +150,13 @@ class Training:
             self.learner.check_finite()
             self.store.save(self.learner, env_steps, label, self.loop_state(env_steps))
 
+    def save_before_failing(self) -> None:
+        """Save what was learned until the environment failed; weights that are not finite are not."""
+        with contextlib.suppress(DivergedError):
+            self.save(self.env_steps, "last")
+            if self.store is not None:
+                self.store.settle()
+
     def loop_state(self, env_steps: int) -> dict[str, Any]:
         """Return what the loop itself counts, for a checkpoint."""
         best = self.store.best_return if self.store else -math.inf
@@ -139,6 +169,8 @@ class Training:
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
             **({"rule_watch": counted} if (counted := self.learner.rule_watch.state_dict()) else {}),
+            **({"left_out": counted} if (counted := self.left_out.state_dict()) else {}),
+            **({"evaluation_due": True} if self.evaluation_due else {}),
             **({"rollout_length": remembered} if (remembered := self.rollout_length.state_dict()) else {}),
             **{saved: getattr(self, name) for saved, name in COUNTERS.items()},
             **self.reports.writer.position,
@@ -151,11 +183,13 @@ class Training:
         """
         loop = saved.loop
         self.env_steps = loop["env_steps"]
+        self.evaluation_due = bool(loop.get("evaluation_due"))
         parts = {
             "sac": self.interval.load_state_dict,
             "watch": self.watch.load_state_dict,
             "rule_watch": self.learner.rule_watch.load_state_dict,
             "rollout_length": self.rollout_length.load_state_dict,
+            "left_out": self.left_out.load_state_dict,
         }
         for name, load in parts.items():
             if state := loop.get(name):

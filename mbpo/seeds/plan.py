@@ -117,13 +117,5 @@ def _flags(config: Config) -> list[str]:
     for name, setting in SETTINGS.items():
         value = getattr(config, name)
         if name != "preset" and (value != preset[name] or name in ("seed", "threads")):
-            given.append(f"{setting.flag}={_spelled(value)}")
+            given += [f"{setting.flag}={word}" for word in setting.words(value)]
     return given
-
-
-def _spelled(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(repr, value))
-    return str(value)  # a float's is the shortest text that gives the same float back

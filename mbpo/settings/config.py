@@ -17,6 +17,7 @@ from typing import Any, Literal
 from mbpo.errors import ConfigError
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Dial, Setting, Value, nearest, shown
+from mbpo.settings.toml_text import Table, parse_wrapper
 from mbpo.settings.variants import CRITICS, K_POLICIES, described
 
 Auto = Literal["auto"]
@@ -34,6 +35,12 @@ def _wrong_schedule(schedule: tuple[float, float, float, float]) -> str:
     return "have k0 and k1 in [0, 1000]" if max(first, last) > 1000 else ""
 
 
+def _wrong_wrappers(wrappers: tuple[str, ...]) -> str:
+    for text in wrappers:
+        parse_wrapper(text)
+    return ""
+
+
 @dataclass(frozen=True)
 class Config:
     """Hold the resolved settings of one run.
@@ -48,7 +55,36 @@ class Config:
         "run",
         choices=("mbpo", "sac", "pets"),
     )
-    env_id: str = _setting("Pendulum-v1", "Gymnasium environment with Box observations and actions.", "run")
+    env_id: str = _setting(
+        "Pendulum-v1", "Gymnasium environment of continuous control: Name-v0, or module:Name-v0.", "environment"
+    )
+    env_kwargs: Table = _setting(
+        Table(), "Keyword arguments of the environment: key=value, values as in TOML, else text.", "environment"
+    )
+    wrappers: tuple[str, ...] = _setting(
+        (),
+        "Wrapper around the environment, 'module:Class(key=1.0)'; repeated, the first innermost.",
+        "environment",
+        flag="--wrapper",
+        also=_wrong_wrappers,
+    )
+    time_limit: int | Auto = _setting(
+        "auto",
+        "An episode of so many steps ends by time, also where its environment calls that terminated; auto is the "
+        "registered limit.",
+        "environment",
+        unit="env steps",
+        low=1,
+        high=10**8,
+    )
+    fresh_env: bool = _setting(
+        False, "Make the environment anew for each episode: exact where reset leaves something behind.", "environment"
+    )
+    one_instance: bool = _setting(
+        False,
+        "Never make a second environment, as for hardware or a licence: evaluations wait for an episode's end.",
+        "environment",
+    )
     seed: int = _setting(
         0, "Seed of every random stream: same seed, same machine, same metrics.", "run", low=0, high=2**32 - 1
     )
@@ -254,7 +290,7 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, in the order of declaration."""
         plain = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+        return {k: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, dict) else v for k, v in plain.items()}
 
 
 def _declared() -> dict[str, Setting]:
@@ -263,6 +299,8 @@ def _declared() -> dict[str, Setting]:
     for field in dataclasses.fields(Config):
         kinds = typing.get_args(hints[field.name]) or (hints[field.name],)
         kind = tuple if typing.get_origin(hints[field.name]) is tuple else kinds[0]
+        if kind is Table or kinds[-1] is ...:
+            kind = dict if kind is Table else list
         union = typing.get_origin(hints[field.name]) in (typing.Union, types.UnionType)
         settings[field.name] = Setting(
             name=field.name, kind=kind, default=typing.cast(Value, field.default), auto=union, **field.metadata

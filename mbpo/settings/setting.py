@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbpo.errors import ConfigError
+from mbpo.settings.toml_text import Table, inline, parts_of, plain, table_of
 
-Value = bool | int | float | str | tuple[float, ...]
+Value = bool | int | float | str | tuple[float, ...] | tuple[str, ...] | Table
+MOST_TEXT = 1000  # characters of a list or table
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Setting:
     """Describe one setting of a run, as its field in :class:`Config` declares it."""
 
     name: str
-    kind: type  # bool, int, float, str, or tuple for a list of numbers
+    kind: type  # bool, int, float, str; tuple for some numbers, list for any number of texts, dict for a table
     default: Value
     doc: str
     group: str
@@ -44,11 +46,11 @@ class Setting:
     choices: Collection[str] = ()
     length: int = 0  # how many numbers a tuple has
     also: Callable[[Any], str] | None = None  # says what else is wrong with a value, or ""
+    flag: str = ""  # the command line's spelling; where empty it follows from the name
 
-    @property
-    def flag(self) -> str:
-        """Return the command line's spelling."""
-        return "--" + self.name.replace("_", "-")
+    def __post_init__(self) -> None:
+        if not self.flag:
+            object.__setattr__(self, "flag", "--" + self.name.replace("_", "-"))
 
     @property
     def expected(self) -> str:
@@ -61,6 +63,8 @@ class Setting:
             return "be text"
         if self.kind is tuple:
             return f"be {self.length} numbers in {self.range_text}, like 20,150,1,15"
+        if self.kind in (dict, list):
+            return "be a table of TOML values" if self.kind is dict else "be a list of texts"
         noun = "be a whole number in " if self.kind is int else "lie in "
         return noun + self.range_text + (' or be "auto"' if self.auto else "")
 
@@ -90,7 +94,33 @@ class Setting:
         Raises:
             ConfigError: as :meth:`check`.
         """
+        if self.kind in (dict, list):
+            return self.parse_each(parts_of(text))
         return self.check(_from_text(text.strip(), self.kind))
+
+    def parse_each(self, texts: list[str]) -> Value:
+        """Return the table or list whose parts ``texts`` spell.
+
+        Raises:
+            ConfigError: as :meth:`check`.
+        """
+        return self.check(table_of(texts) if self.kind is dict else texts)
+
+    def words(self, value: Value) -> list[str]:
+        """Spell ``value`` as a command line takes it: one word, or one for each part of a table or list."""
+        if isinstance(value, dict):
+            return inline(value)
+        if self.kind is list and isinstance(value, tuple):
+            return [str(part) for part in value]
+        if isinstance(value, bool):
+            return [str(value).lower()]
+        if isinstance(value, tuple):
+            return [",".join(repr(part).removesuffix(".0") for part in value)]
+        return [str(value)]  # a float's is the shortest text that gives the same float back
+
+    def text(self, value: Value) -> str:
+        """Spell ``value`` as a form takes it, in one line."""
+        return "; ".join(self.words(value))
 
     def _convert(self, value: object) -> Value | None:
         if self.auto and value == "auto":
@@ -100,9 +130,21 @@ class Setting:
         if self.kind is str:
             ok = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
             return str(value) if ok and (not self.choices or value in self.choices) else None
+        if self.kind in (dict, list):
+            return self._convert_parts(value)
         if self.kind is tuple:
             return self._convert_numbers(value)
         return self._convert_number(value)
+
+    def _convert_parts(self, value: object) -> Table | tuple[str, ...] | None:
+        found = plain(value)
+        if found is None or len(repr(found)) > MOST_TEXT:
+            return None
+        if self.kind is dict:
+            ok = isinstance(found, dict) and all(key.isidentifier() for key in found)
+            return Table(found) if ok else None
+        ok = isinstance(found, list) and all(isinstance(part, str) and part for part in found)
+        return tuple(found) if ok else None
 
     def _convert_numbers(self, value: object) -> tuple[float, ...] | None:
         if not isinstance(value, (list, tuple)) or len(value) != self.length:

@@ -20,8 +20,8 @@ from toy_envs import Toy
 from mbpo import train
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.termination_head import TerminationHead, TerminationReport, TerminationTrainer
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.collector import Collector
-from mbpo.envs.make import BoxEnv
 from mbpo.envs.rules import Rule, inverted_pendulum, never
 from mbpo.envs.termination import find_rule
 from mbpo.learner.learner import Learner

@@ -14,7 +14,7 @@ from learners import DEBUG, Outcome
 from toy_envs import Brink
 
 from mbpo import check_env, train
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.rules import hopper, never
 from mbpo.envs.termination import RULES, find_rule, rule_text
 

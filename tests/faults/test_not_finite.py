@@ -32,26 +32,6 @@ def _fill(weights: torch.Tensor, bad: float) -> None:
         weights.fill_(bad)
 
 
-def _observe(learner: Learner, rng: random.Random, bad: float) -> None:
-    """Have the environment give a bad observation in its next step."""
-    env = learner.collector.env
-    whole = env._env.step
-
-    def step(action: Any) -> Any:
-        obs, *rest = whole(action)
-        obs = np.array(obs)
-        obs[rng.randrange(len(obs))] = bad
-        return obs, *rest
-
-    env._env.step = step
-
-
-def _reward(learner: Learner, rng: random.Random, bad: float) -> None:
-    env = learner.collector.env
-    whole = env._env.step
-    env._env.step = lambda action: (whole(action)[0], bad, *whole(action)[2:])
-
-
 def _all_rewards(learner: Learner, rng: random.Random, bad: float) -> None:
     """Make the loss, and so the gradient, overflow: every batch has such a row."""
     huge = bad if math.isnan(bad) else math.copysign(1e30, bad)
@@ -75,8 +55,6 @@ def _moment(which: Callable[[Learner], AdamState]) -> Callable[[Learner, random.
 
 # What goes bad, in which method, just before it is called.
 POISONS: dict[str, tuple[str, Callable[[Learner, random.Random, float], None]]] = {
-    "observation": ("log_interval", _observe),
-    "reward": ("log_interval", _reward),
     "action": ("log_interval", lambda of, rng, bad: _fill(of.agent.actor.net.flat, bad)),
     "critic's gradient": ("update_policy", _all_rewards),
     "critic's loss": ("update_policy", lambda of, rng, bad: _fill(of.agent.critic.net.flat, bad)),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.collector import Collector
-from mbpo.envs.make import BoxEnv
 from mbpo.errors import EnvironmentFault, ShapeError
 from mbpo.learner.learner import Learner
 from mbpo.ops import native
@@ -204,12 +204,12 @@ def _of_another_seed(state: dict[str, Any]) -> None:
 def test_an_environment_that_does_not_repeat_is_found(change: Callable[[dict[str, Any]], None]) -> None:
     state: dict[str, Any] = dict(played("Pendulum-v1", 50).state_dict())
     change(state)
-    with pytest.raises(EnvironmentFault, match="does not repeat"):
-        Collector(BoxEnv("Pendulum-v1"), 3).load_state_dict(state)
+    collector = Collector(BoxEnv("Pendulum-v1"), 3)
+    assert "played again, 50 steps led to" in collector.load_state_dict(state)
+    assert collector.at_start and collector.step(np.zeros(1, np.float32)).valid
 
 
 def test_an_environment_that_ends_sooner_when_played_again_is_found() -> None:
     state: dict[str, Any] = dict(played("Pendulum-v1", 50).state_dict())
     state["actions"] = np.zeros((201, 1), np.float32)
-    with pytest.raises(EnvironmentFault, match="ended after 200 of 201 steps"):
-        Collector(BoxEnv("Pendulum-v1"), 3).load_state_dict(state)
+    assert "ended after 200 of 201 steps" in Collector(BoxEnv("Pendulum-v1"), 3).load_state_dict(state)

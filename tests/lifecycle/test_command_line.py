@@ -111,9 +111,8 @@ def test_the_configuration_of_a_run_starts_its_twin(finished_run: RunPaths) -> N
 def test_every_setting_can_be_given_by_its_flag() -> None:
     arguments = []
     for setting in SETTINGS.values():
-        value = setting.default
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        arguments += [setting.flag, text]
+        for word in setting.words(setting.default):
+            arguments += [setting.flag, word]
     config = parse_launch(arguments).config
     assert config == resolve({n: s.default for n, s in SETTINGS.items() if n != "preset"})
 

@@ -77,11 +77,7 @@ def test_an_environment_that_cannot_be_used_ends_with_3_and_leaves_no_directory(
 
 @pytest.mark.parametrize(
     ("env_id", "code", "state", "reason"),
-    [
-        ("NanReward-v0", 4, "diverged", "NanReward-v0: reward is not finite in float32: nan"),
-        ("InfiniteObs-v0", 4, "diverged", "InfiniteObs-v0: observation is not finite"),
-        ("Broken-v0", 3, "failed", "Broken-v0.step raised RuntimeError: the joint came off"),
-    ],
+    [("Broken-v0", 3, "failed", "Broken-v0.step raised RuntimeError: the joint came off")],
 )
 def test_a_fault_on_the_way_is_named_in_status_event_log_and_stderr(
     env_id: str, code: int, state: str, reason: str, call: Call, tmp_path: Path

@@ -55,6 +55,8 @@ LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule")
 
 def draw(setting: Setting, rng: random.Random) -> str:
     """Return a value of the setting as the command line spells it, ends of its range included."""
+    if setting.kind in (dict, list):
+        return "g=9.5" if setting.kind is dict else "gymnasium.wrappers:RecordEpisodeStatistics"
     if setting.choices:
         return rng.choice(tuple(setting.choices))
     if setting.kind is bool:
@@ -82,6 +84,8 @@ def command(number: int) -> list[str]:
     start, length = rng.randint(0, 3), rng.randint(0, 3)
     drawn["rollout_schedule"] = f"{start},{start + length},{rng.randint(0, 5)},{rng.randint(0, 5)}"
     drawn |= {"env_id": rng.choice(ENVIRONMENTS), "seed": str(rng.randint(0, 2**32 - 1))}
+    if drawn["env_id"] != "Pendulum-v1":
+        drawn.pop("env_kwargs", None)  # its own
     flags = [part for name, text in drawn.items() for part in (SETTINGS[name].flag, text)]
     return [*flags, "--threads", "1", "--device", "cpu"]
 

@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 
 import mbpo.envs.make  # noqa: F401  registers ours
-from mbpo.envs.make import BoxEnv
+from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import EnvironmentFault, one_line
 from mbpo.settings.packages import install_command, lacking
 from mbpo.settings.presets import PRESETS
@@ -37,7 +37,7 @@ def test_exactly_the_environments_on_mujoco_need_it(monkeypatch: pytest.MonkeyPa
 def test_the_learner_says_the_same_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     without_mujoco(monkeypatch)
 
-    def refuse(env_id: str) -> None:  # as gymnasium does, in however many words
+    def refuse(env_id: str, **given: object) -> None:  # as gymnasium does, in however many words
         raise gymnasium.error.DependencyNotInstalled("MuJoCo is not installed, run `pip install x`\n" * 9)
 
     monkeypatch.setattr(gymnasium, "make", refuse)

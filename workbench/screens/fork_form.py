@@ -19,7 +19,7 @@ from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve
 from mbpo.settings.setting import Value
 from workbench.fork_points import ForkPoints
 from workbench.format import MUTED, fitted, safe_text, whole
-from workbench.launcher import fork_flags, spelled, typed
+from workbench.launcher import fork_flags, typed
 from workbench.screens.launch_form import accepted
 from workbench.screens.start_form import StartForm
 
@@ -75,7 +75,7 @@ class ForkForm(StartForm[Branch]):
             for name, value in self._before.items():
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled(name, "bold"), classes="field-name")
-                    yield Input(spelled(value), id=f"fork-{name}", compact=True)
+                    yield Input(SETTINGS[name].text(value), id=f"fork-{name}", compact=True)
                     yield Static(accepted(SETTINGS[name]), classes="field-fact")
             yield Static("", id="command")
             with Horizontal(classes="dialog-buttons"):
@@ -123,8 +123,8 @@ class ForkForm(StartForm[Branch]):
             self._before = self._in_force()
             for name, value in self._before.items():
                 field = self.query_one(f"#fork-{name}", Input)
-                if field.value == spelled(before[name]):
-                    field.value = spelled(value)
+                if field.value == SETTINGS[name].text(before[name]):
+                    field.value = SETTINGS[name].text(value)
         repeated = self._trunk.repeated(self._at)
         first = f"repeats {whole(repeated)} steps first" if repeated else "a checkpoint is there"
         self.query_one("#fork-repeats", Static).update(first)

@@ -19,7 +19,7 @@ from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
-from workbench.launcher import shown_command, spelled
+from workbench.launcher import shown_command
 from workbench.screens.start_form import StartForm
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
@@ -82,7 +82,7 @@ class Field(Vertical):
         return None if value == default_of(self.setting, self.preset) else value
 
     def _default(self) -> str:
-        return spelled(default_of(self.setting, self.preset))
+        return self.setting.text(default_of(self.setting, self.preset))
 
     def _meaning(self) -> Content:
         setting = self.setting
@@ -97,7 +97,9 @@ def accepted(setting: Setting) -> str:
         return "true or false"
     if setting.choices:
         return " or ".join(setting.choices)
-    if setting.kind is str:
+    if setting.kind is dict:
+        return "key=value; key=value"
+    if setting.kind in (str, list):
         return ""
     return setting.range_text + (" or auto" if setting.auto else "")
 

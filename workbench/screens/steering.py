@@ -131,6 +131,6 @@ class Steering:
                 checked = setting.check(value)
             except ConfigError:
                 continue
-            if checked != "auto" and not isinstance(checked, tuple):
+            if checked != "auto" and not isinstance(checked, (tuple, dict)):
                 return checked
         return 1

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.collector import Collector, Step
-from mbpo.envs.make import Array, BoxEnv
+from mbpo.envs.spaces import Array
 from mbpo.errors import DivergedError, EnvironmentFault, one_line
 from mbpo.seeding import numpy_rng
 
@@ -29,6 +30,11 @@ class Played:
     terminated: NDArray[np.bool_]  # [N]
     truncated: NDArray[np.bool_]  # [N]
     step: NDArray[np.int64]  # [N], from 1 in each episode
+    obs_low: NDArray[np.float64]  # [O], of the space
+    obs_high: NDArray[np.float64]  # [O]
+    adapted: str = ""  # how the environment's own spaces are translated, in words
+    reuses_array: bool = False  # whether it gave one and the same array again
+    left_out: tuple[str, ...] = ()  # why steps mean nothing, one text for each; they are not among the N
     fault: str = ""  # why there are fewer steps than asked for
 
     def __len__(self) -> int:
@@ -41,7 +47,7 @@ class Played:
 
 
 def play(env: BoxEnv, steps: int, seed: int) -> Played:
-    """Take up to ``steps`` uniformly random steps; a fault or a non-finite value ends the play."""
+    """Take up to ``steps`` uniformly random steps; a fault ends the play."""
     rng, found, fault = numpy_rng(seed, "play"), list[Step](), ""
     try:
         collector = Collector(env, seed)
@@ -53,10 +59,13 @@ def play(env: BoxEnv, steps: int, seed: int) -> Played:
     return _stacked(env, found, fault)
 
 
-def _stacked(env: BoxEnv, steps: list[Step], fault: str) -> Played:
-    count, ends = len(steps), [step.episode is not None for step in steps]
-    order = np.arange(1, count + 1)
-    began = np.maximum.accumulate(np.where(np.roll(ends, 1), order, 1)) if count else order
+def _stacked(env: BoxEnv, taken: list[Step], fault: str) -> Played:
+    ends = [step.episode is not None for step in taken]
+    order = np.arange(1, len(taken) + 1)
+    began = np.maximum.accumulate(np.where(np.roll(ends, 1), order, 1)) if taken else order
+    valid = np.array([step.valid for step in taken], bool)
+    steps = [step for step in taken if step.valid]
+    count = len(steps)
     return Played(
         env_id=env.env_id,
         registered_id=env.registered_id,
@@ -69,6 +78,11 @@ def _stacked(env: BoxEnv, steps: list[Step], fault: str) -> Played:
         next_obs=np.array([s.next_obs for s in steps]).reshape(count, env.obs_dim),
         terminated=np.array([s.terminated for s in steps], bool),
         truncated=np.array([s.truncated for s in steps], bool),
-        step=order - began + 1,
+        step=(order - began + 1)[valid],
+        obs_low=env.obs_low,
+        obs_high=env.obs_high,
+        adapted=env.adapted,
+        reuses_array=env.reuses_array,
+        left_out=tuple(step.left_out for step in taken if step.left_out),
         fault=fault,
     )

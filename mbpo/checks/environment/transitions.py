@@ -8,29 +8,35 @@ from typing import Any
 import numpy as np
 import torch
 
-from mbpo.checks.diagnostic import Diagnostic
+from mbpo.checks.diagnostic import Diagnostic, Level
 from mbpo.checks.environment.columns import columns
-from mbpo.checks.environment.phrases import random_steps
+from mbpo.checks.environment.ends import ends
+from mbpo.checks.environment.phrases import named, random_steps
 from mbpo.checks.environment.play import Played
+from mbpo.envs.left_out import MOST, WINDOW
+from mbpo.envs.repeats import Repeats
 from mbpo.envs.rule_watch import MISTAKEN_SHARE
 from mbpo.envs.rules import Rule, never
 from mbpo.envs.termination import judged, rule_text
 from mbpo.errors import EnvironmentFault
 
 MOST_SHOWN = 3
-WIDE = 1e3
 
 
-def findings(played: Played, again: Played, rule: Rule | None) -> Iterator[Diagnostic]:
-    """Judge the transitions, the first of them ``again`` from the same seed and actions, and the rule in use."""
+def findings(played: Played, again: Played, rule: Rule | None, repeated: Repeats) -> Iterator[Diagnostic]:
+    """Judge the transitions, the first of them ``again`` from the same seed and actions, and the rule in use.
+
+    ``repeated`` is what short plays in other environments made alike said.
+    """
     yield _steps(played)
     yield _actions(played)
     if not len(played):
         return
+    yield _observations(played)
     yield from columns(played)
-    yield _time_limit(played)
+    yield from ends(played)
     yield _termination(played, rule)
-    yield _repeats(played, again)
+    yield _repeats(played, again, repeated)
 
 
 def _steps(played: Played) -> Diagnostic:
@@ -39,6 +45,16 @@ def _steps(played: Played) -> Diagnostic:
     if played.fault:
         text = f"After {random_steps(len(played))} it stopped: {played.fault}. Training would too."
         return Diagnostic("problem", "steps", text, numbers, fatal=True)
+    if lost := played.left_out:
+        taken = len(played) + len(lost)
+        share = len(lost) / taken
+        text = (
+            f"{len(lost):,} of {random_steps(taken)} mean nothing, the first as {lost[0]}. Training leaves such steps "
+        )
+        text += f"out and ends their episode, up to {MOST} in {WINDOW:,}."
+        level: Level = "problem" if share > MOST / WINDOW else "note"
+        fatal = len(lost) > MOST and share > 0.5
+        return Diagnostic(level, "steps", text, {**numbers, "left_out": len(lost)}, fatal=fatal)
     text = f"{random_steps(len(played))}, {episodes:,} episodes ended; every value is finite."
     return Diagnostic("ok", "steps", text, numbers)
 
@@ -47,53 +63,34 @@ def _actions(played: Played) -> Diagnostic:
     low, high = played.action_low, played.action_high
     numbers = {"low": low.tolist(), "high": high.tolist()}
     text = f"{len(low)} bounded number{'s' * (len(low) != 1)}, from {low.min():g} to {high.max():g}."
-    if max(-low.min(), high.max()) <= WIDE:
+    if not played.adapted:
         return Diagnostic("ok", "actions", text, numbers)
-    text += " Warm-up draws uniformly between them, so nearly all its actions are huge: wrap the "
-    return Diagnostic("note", "actions", text + "environment with RescaleAction.", numbers)
+    return Diagnostic("note", "actions", f"{text} {played.adapted[0].upper()}{played.adapted[1:]}.", numbers)
 
 
-def _time_limit(played: Played) -> Diagnostic:
-    limit, cut = played.time_limit, played.truncated & ~played.terminated
-    early = cut & (played.step < limit) if limit else cut
-    clock = _clock(played)
-    numbers = {
-        "time_limit": limit,
-        "truncated": int(cut.sum()),
-        "truncated_early": int(early.sum()),
-        "clock_dim": clock,
-    }
-    harmless = "truncated never cuts the bootstrap (only terminated does), so this is fine."
-    if early.any():
-        first = int(played.step[early][0])
-        where = f"before the time limit of {limit:,} steps" if limit else "with no registered limit"
-        text = (
-            f"{early.sum():,} episodes were truncated {where}, the first after {first:,} steps. "
-            f"{harmless} Where such an end is a failure, the environment should say terminated: "
-            "as it is, the policy does not learn to avoid it."
+def _observations(played: Played) -> Diagnostic:
+    """Hold observations to their space, and to the promise that nobody else writes into them."""
+    slack = 1e-6 * np.maximum(1.0, np.abs(played.next_obs))
+    outside = ((played.next_obs < played.obs_low - slack) | (played.next_obs > played.obs_high + slack)).any(axis=0)
+    dims = np.flatnonzero(outside).tolist()
+    numbers = {"outside": dims, "reuses_array": played.reuses_array}
+    parts = []
+    if dims:
+        dim = dims[0]
+        seen = played.next_obs[:, dim]
+        parts.append(
+            f"{named(dims)} leave their space: obs[{dim}] is declared from {played.obs_low[dim]:g} to "
+            f"{played.obs_high[dim]:g} and went from {seen.min():.4g} to {seen.max():.4g}. MBPO takes what comes; a "
+            "wrapper that scales by the space would not."
         )
-        return Diagnostic("note", "time limit", text, numbers)
-    if limit is None:
-        if played.terminated.any():
-            return Diagnostic("ok", "time limit", "There is none; episodes terminate.", numbers)
-        text = "There is none and no episode ended: training is one endless episode, and an "
-        text += "evaluation stops after 10,000 steps. Register max_episode_steps."
-        return Diagnostic("note", "time limit", text, numbers)
-    seen = f"obs[{clock}] counts the steps" if clock is not None else "the time is not in obs"
-    text = f"{limit:,} steps, reached by {cut.sum():,} episodes; {seen}. {harmless}"
-    return Diagnostic("ok", "time limit", text, numbers)
-
-
-def _clock(played: Played) -> int | None:
-    """Return a dim of obs that is a straight line in the step of the episode."""
-    step = played.step - played.step.mean()
-    if not step.any():
-        return None
-    values = played.next_obs - played.next_obs.mean(axis=0, dtype=np.float64)
-    slope = step @ values / (step @ step)
-    rest = np.abs(values - np.outer(step, slope)).max(axis=0)
-    found = np.flatnonzero(rest < 1e-4 * np.abs(values).max(axis=0))
-    return int(found[0]) if len(found) else None
+    if played.reuses_array:
+        parts.append(
+            "The environment returns one array again and again and writes into it. MBPO copies; other code that keeps "
+            "an observation sees the next one in its place."
+        )
+    if parts:
+        return Diagnostic("note", "observations", " ".join(parts), numbers)
+    return Diagnostic("ok", "observations", "Every one lies in its space, in an array of its own.", numbers)
 
 
 def _termination(played: Played, rule: Rule | None) -> Diagnostic:
@@ -146,17 +143,21 @@ def _disagreement_text(found: Mapping[str, Any]) -> str:
     )
 
 
-def _repeats(played: Played, again: Played) -> Diagnostic:
+def _repeats(played: Played, again: Played, repeated: Repeats) -> Diagnostic:
+    if not repeated.exactly:
+        facts = {"replayed": 0, "first_difference": None, "fresh_env": repeated.in_fresh}
+        return Diagnostic("note", "determinism", f"{repeated.said[0].upper()}{repeated.said[1:]}.", facts)
     count = min(len(played), len(again))
     same = np.ones(count, bool)
     for name in ("obs", "next_obs", "reward", "terminated", "truncated"):
         equal = getattr(played, name)[:count] == getattr(again, name)[:count]
         same &= equal.all(axis=tuple(range(1, equal.ndim)))
-    if same.all() and not again.fault:
+    stopped = again.fault or ("" if played.left_out else "".join(again.left_out[:1]))
+    if same.all() and not stopped:
         text = f"The first {random_steps(count)} came out the same, bit for bit, when played again."
         return Diagnostic("ok", "determinism", text, {"replayed": count, "first_difference": None})
     first = count + 1 if same.all() else int(np.argmin(same)) + 1
-    how = f"stopped: {again.fault}" if first > count else "differs"
+    how = f"stopped: {stopped}" if first > count else "differs"
     text = (
         f"Played again from the same seed with the same actions, step {first:,} {how}. Either "
         "reset(seed=…) does not seed all randomness, so that runs do not repeat; or something "

@@ -32,6 +32,8 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     watch: dict[str, Any] = {}  # of the critics' losses
     rule_watch: dict[str, Any] = {}  # of real ends that contradict the termination rule
     rollout_length: dict[str, Any] = {}  # of the k policy
+    left_out: dict[str, Any] = {}  # steps of the environment that mean nothing
+    evaluation_due: bool = False  # an evaluation is to come before the next env step, or once an episode ended
     imagined_capacity: Count = 0  # rows
     seconds: dict[str, float] = {}  # of each part of the wall time
     refits: Count = 0

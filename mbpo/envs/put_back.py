@@ -1,0 +1,74 @@
+"""Notice where MuJoCo puts its simulation back to the start, and keep its warnings out of files."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+
+PUT_BACK = "MuJoCo found the simulation unstable and put it back to its start"
+
+
+class PutBacks:
+    """Ask, step by step, whether MuJoCo put its simulation back, as it does without a word where it explodes.
+
+    Its counters live in the MjData that the environment has at the moment. Some environments never clear them and
+    MuJoCo sets them to 1 again, so they are cleared here, before a step, where an earlier one left something.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        mujoco = _mujoco()
+        self._env = env.unwrapped
+        self._type = None if mujoco is None else mujoco.MjData
+        names = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")
+        self._kinds = [] if mujoco is None else [int(getattr(mujoco.mjtWarning, name)) for name in names]
+
+    def clear(self) -> None:
+        """Forget what happened before the step that comes."""
+        data = self._data()
+        if data is not None and data.warning.number[self._kinds].any():
+            data.warning.number[self._kinds] = 0
+
+    def happened(self) -> bool:
+        """Return whether it put the simulation back since :meth:`clear`."""
+        data = self._data()
+        return data is not None and bool(data.warning.number[self._kinds].any())
+
+    def _data(self) -> Any:
+        data = getattr(self._env, "data", None) if self._type else None
+        return data if self._type and isinstance(data, self._type) else None
+
+
+@contextlib.contextmanager
+def mujoco_quiet() -> Iterator[None]:
+    """Silence MuJoCo's word on models and explosions, which it also writes to MUJOCO_LOG.TXT where we are."""
+    mujoco = _mujoco()
+    if not hasattr(mujoco, "set_mju_user_warning"):
+        yield
+        return
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def warn_on_stderr() -> None:
+    """Let MuJoCo's warnings go to stderr, and into no file of the folder where we are."""
+    mujoco = _mujoco()
+    if hasattr(mujoco, "set_mju_user_warning") and mujoco.get_mju_user_warning() is None:
+        mujoco.set_mju_user_warning(_warn)
+
+
+def _warn(message: str) -> None:
+    print(f"MuJoCo: {message}", file=sys.stderr)
+
+
+def _mujoco() -> Any:
+    return importlib.import_module("mujoco") if importlib.util.find_spec("mujoco") else None

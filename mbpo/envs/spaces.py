@@ -1,0 +1,151 @@
+"""Translate between flat float32 numbers and the spaces that environments declare."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Dict, Space, Tuple
+from gymnasium.spaces.utils import flatten, flatten_space, unflatten
+from numpy.typing import NDArray
+
+from mbpo.errors import EnvironmentFault
+
+Array = NDArray[np.float32]
+NARROWEST, WIDEST = 1e-3, 1e3  # spans of an action beyond which a network's inputs are rescaled
+UNBOUNDED = 1e18  # a bound as large as that means none: float32's largest, say
+BOUND_ACTION = "--wrapper 'mbpo.envs.wrappers:BoundAction(low=-1.0, high=1.0)'"
+
+
+class Observations:
+    """Flatten what an observation space declares, a Box or a Dict or Tuple of such, to float32 [O]."""
+
+    def __init__(self, space: Space[Any], env_id: str) -> None:
+        """Take the space.
+
+        Raises:
+            EnvironmentFault: it cannot be flattened, or has no numbers.
+        """
+        self._env_id = env_id
+        self._space = None if isinstance(space, Box) else space  # to be flattened
+        if not isinstance(space, (Box, Dict, Tuple)) or not space.is_np_flattenable:
+            raise EnvironmentFault(
+                f"{env_id}: expected a Box observation space, or a Dict or Tuple of such, got {_kind(space)}; "
+                "choose an environment with continuous observations"
+            )
+        box = flatten_space(space) if self._space else space
+        self.shape = box.shape
+        self.low, self.high = box.low.astype(np.float64).ravel(), box.high.astype(np.float64).ravel()
+        self.size = math.prod(self.shape or ())
+        self.parts = f"a {_kind(space)} of {len(space.spaces)}" if isinstance(space, (Dict, Tuple)) else ""
+        if not self.size:
+            raise EnvironmentFault(f"{env_id}: expected an observation of at least 1 number, its space has {space}")
+
+    def flat(self, obs: Any) -> Array:
+        """Return ``obs`` as a new array [O], whatever the environment does to its own afterwards.
+
+        Raises:
+            EnvironmentFault: it is not what the space declares.
+        """
+        try:
+            found = np.asarray(flatten(self._space, obs) if self._space else obs)
+            with np.errstate(over="ignore"):
+                values = np.array(found, dtype=np.float32).ravel()
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
+            raise self._unlike(f"{_told(obs)} ({type(error).__name__}: {str(error)[:60]})") from None
+        if values.size != self.size or found.dtype.kind not in "fiub":
+            raise self._unlike(_told(obs))
+        return values
+
+    def _unlike(self, found: str) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"{self._env_id}: its observation space has {self.size} numbers, shape {list(self.shape or ())}, "
+            f"and it returned {found}; mend the space or the observation"
+        )
+
+
+class Actions:
+    """Turn what a policy says, float32 [A] between ``low`` and ``high``, into an environment's own actions.
+
+    Left out of A are dims whose bounds are equal. Spans below 1e-3 or above 1e3 are mapped to [−1, 1], as networks
+    see actions as they are; integers are rounded to. What the environment gets lies in its bounds in its own dtype.
+    """
+
+    def __init__(self, space: Space[Any], env_id: str) -> None:
+        """Take the space.
+
+        Raises:
+            EnvironmentFault: it is discrete, unbounded, empty or has nothing to choose.
+        """
+        self._space = space
+        box = flatten_space(space) if isinstance(space, (Dict, Tuple)) and _all_boxes(space) else space
+        if not isinstance(box, Box):
+            raise EnvironmentFault(
+                f"{env_id}: expected a Box action space, got {_kind(space)}; MBPO's policy is continuous: choose an "
+                "environment with continuous actions"
+            )
+        self._box = box
+        low, high = box.low.astype(np.float64).ravel(), box.high.astype(np.float64).ravel()
+        if not ((np.abs(low) < UNBOUNDED) & (np.abs(high) < UNBOUNDED)).all():
+            raise EnvironmentFault(f"{env_id}: expected finite action bounds, got {_bounds(box)}; give {BOUND_ACTION}")
+        if (low > high).any():
+            raise EnvironmentFault(f"{env_id}: expected action bounds with low ≤ high, got {_bounds(box)}")
+        self.free = high > low  # [A of the environment]
+        self.whole = box.dtype is not None and box.dtype.kind in "iub"
+        if not self.free.any():
+            raise EnvironmentFault(f"{env_id}: there is nothing to choose, its action bounds are {_bounds(box)}")
+        self._low, self._high = low[self.free], high[self.free]
+        span = self._high - self._low
+        self.rescaled = (span < NARROWEST) | (np.maximum(np.abs(self._low), np.abs(self._high)) > WIDEST)
+        self.low: Array = np.where(self.rescaled, -1.0, self._low).astype(np.float32)
+        self.high: Array = np.where(self.rescaled, 1.0, self._high).astype(np.float32)
+        self.size = len(self.low)
+
+    def of(self, action: Array) -> Any:
+        """Return the environment's own action for ``action`` [A], which must be finite."""
+        own = action.astype(np.float64)
+        if self.rescaled.any():
+            mapped = self._low + (own + 1.0) * 0.5 * (self._high - self._low)
+            own = np.where(self.rescaled, mapped, own)
+        whole = self._box.low.ravel().astype(np.float64)
+        whole[self.free] = own
+        values = (np.rint(whole) if self.whole else whole).reshape(self._box.shape)
+        with np.errstate(over="ignore"):
+            cast = np.clip(values, self._box.low, self._box.high).astype(self._box.dtype)
+        bounded = np.clip(cast, self._box.low, self._box.high)
+        return bounded if self._box is self._space else unflatten(self._space, bounded)
+
+    def said(self) -> str:
+        """Return in words what is done to actions besides clipping; nothing where nothing is."""
+        said = []
+        if not self.free.all():
+            said.append(f"{int((~self.free).sum())} action dims are fixed and left out")
+        if self.whole:
+            said.append(f"actions are whole numbers ({self._box.dtype}) and rounded to")
+        if self.rescaled.any():
+            said.append(f"{int(self.rescaled.sum())} action dims are mapped to [-1, 1]")
+        return "; ".join(said)
+
+
+def _all_boxes(space: Space[Any]) -> bool:
+    if isinstance(space, (Dict, Tuple)):
+        parts = space.spaces.values() if isinstance(space, Dict) else space.spaces
+        return all(map(_all_boxes, parts))
+    return isinstance(space, Box)
+
+
+def _kind(space: object) -> str:
+    return type(space).__name__
+
+
+def _bounds(box: Box) -> str:
+    low, high = (np.array2string(bound.ravel()[:4], precision=4) for bound in (box.low, box.high))
+    return f"{low} to {high}"
+
+
+def _told(value: Any) -> str:
+    """Say what came: its type, and its size where it is an array."""
+    if isinstance(value, np.ndarray):
+        return f"{value.size} of dtype {value.dtype}, shape {list(value.shape)}"
+    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, (list, tuple, dict)) else "")
