@@ -20,7 +20,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.sac.networks import Actor
 from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.saving.store import find_checkpoint
-from mbpo.settings.config import Config, resolve
+from mbpo.settings.config import Config, resolve_run
 from mbpo.settings.parser import OneLineParser
 
 
@@ -41,8 +41,7 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
         CheckpointError: the checkpoint is missing, damaged or of another shape.
         ConfigError: the run's config.toml cannot be read.
     """
-    values = read_config(paths.config)
-    config = resolve(values, str(values.pop("preset", "pendulum")))
+    config = resolve_run(read_config(paths.config))
     if config.algo == "pets":
         raise ConfigError(
             "a pets run plans with its model and has no policy to measure; its evaluations are in metrics.jsonl"

@@ -27,6 +27,7 @@ BAD_LINES: dict[str, tuple[list[str], str]] = {
     "auto where there is none": (["--real-ratio", "auto"], "lie in [0, 1], got auto"),
     "misspelt preset": (["--preset", "pendulm"], "did you mean pendulum?"),
     "foreign preset": (["--preset", "zzzzz"], "; valid: pendulum, "),
+    "preset without environment": (["--preset", "default"], "preset default goes with any environment and names none"),
     "misspelt environment": (["--env-id", "Pendullum-v1"], "did you mean Pendulum-v1?"),
     "missing version": (["--env-id", "InvertedPend"], "did you mean InvertedPendulum-v"),
     "newer version": (["--env-id", "Pendulum-v7"], "did you mean Pendulum-v1?"),

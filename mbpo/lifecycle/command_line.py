@@ -15,9 +15,9 @@ import tomli_w
 from mbpo.errors import ConfigError
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import check_run_id
-from mbpo.settings.config import SETTINGS, Config, resolve
+from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
-from mbpo.settings.presets import PRESETS
+from mbpo.settings.presets import PRESETS, how_chosen
 from mbpo.settings.setting import Setting, shown
 
 MAX_SEEDS = 1000
@@ -63,6 +63,7 @@ class Launch:
     resume: bool = False  # the run run_id under runs_root, which has this config
     fork: Fork | None = None
     replay: Path | None = None  # the run directory whose config this is
+    preset_line: str = ""  # says which preset a new run has, and what chose it
 
     @property
     def toml(self) -> str:
@@ -142,17 +143,19 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
         return _fork(given)
     file = read_config(Path(given["config"]), pipe=True) if given["config"] is not None else {}
     values: dict[str, object] = {**file, **_flags(given)}
-    preset = values.pop("preset", "pendulum")
-    if not isinstance(preset, str):
+    preset = values.pop("preset", None)
+    if preset is not None and not isinstance(preset, str):
         raise ConfigError(f"preset must be text, got {shown(preset)}")
+    config = resolve(values, preset)
     run_id = given["run_id"]
     seeds = _seeds(given)
     return Launch(
-        config=resolve(values, preset),
+        config=config,
         runs_root=Path(given["runs_root"]).absolute(),
         run_id=None if run_id is None else check_run_id(run_id),
         seeds=seeds,
         jobs=None if given["jobs"] is None else int(str(JOBS.parse(given["jobs"]))),
+        preset_line=how_chosen(config.env_id) if preset is None else f"preset {config.preset}",
     )
 
 
@@ -225,10 +228,9 @@ def _fork(given: Mapping[str, str | None]) -> Launch:
     else:
         parent, at = Path(text).absolute(), None
     values, changes = read_config(parent / "config.toml"), _flags(given)
-    preset = str(values.pop("preset", "pendulum"))
     run_id = given["run_id"]
     return Launch(
-        resolve({**values, **changes}, preset),
+        resolve_run({**values, **changes}),
         Path(str(given["runs_root"])).absolute(),
         None if run_id is None else check_run_id(run_id),
         fork=Fork(parent, at, changes),
@@ -255,9 +257,7 @@ def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str
         other = "--" + others[0].replace("_", "-")
         raise ConfigError(f"{flag} goes alone, without {other}: the run has its own settings")
     root = Path(str(given[flag[2:]])).absolute()
-    values = read_config(root / "config.toml")
-    preset = str(values.pop("preset", "pendulum"))
-    return root, resolve(values, preset)
+    return root, resolve_run(read_config(root / "config.toml"))
 
 
 def _help(setting: Setting) -> str:

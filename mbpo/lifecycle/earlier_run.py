@@ -12,7 +12,7 @@ from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.row import kind_of
 from mbpo.runs.rows import Row
-from mbpo.settings.config import Config, resolve
+from mbpo.settings.config import Config, resolve_run
 
 
 def check_config(paths: RunPaths, manifest: Mapping[str, Any]) -> None:
@@ -32,8 +32,7 @@ def config_of(paths: RunPaths, manifest: Mapping[str, Any]) -> Config:
         ConfigError: as :func:`check_config`.
     """
     check_config(paths, manifest)
-    values = read_config(paths.config)
-    return resolve(values, str(values.pop("preset", "pendulum")))
+    return resolve_run(read_config(paths.config))
 
 
 def unasked_evaluations(rows: Sequence[Row], config: Config, before: float = float("inf")) -> tuple[int, ...]:

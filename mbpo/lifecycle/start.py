@@ -39,7 +39,7 @@ def start(launch: Launch, loop: Loop) -> int:
     facts = manifest(learner, config, launch.toml, threads)
     said = [] if begin.paths else _said(learner, config)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
-    print(paths.root, flush=True)
+    print("\n".join(filter(None, (str(paths.root), launch.preset_line))), flush=True)
     status = new_status(config, begin)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:

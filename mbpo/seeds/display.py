@@ -36,8 +36,9 @@ FRAME_LINES = 6  # of the table: title, head, rule, caption and what rich puts a
 class SeedsConsole:
     """Write on stdout; losing it, a closed terminal or pipe, is no error."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, preset_line: str = "") -> None:
         self._plan = plan
+        self._preset_line = preset_line  # said once, after the first run directory
         self._console = RichConsole(highlight=False, markup=False, emoji=False)
         on_terminal = sys.stdout.isatty() and self._console.is_interactive
         live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -60,6 +61,9 @@ class SeedsConsole:
     def directory(self, run: SeedRun) -> None:
         """Print a run directory that was made."""
         self._print(str(run.paths.root))
+        if self._preset_line:
+            self._print(self._preset_line)
+            self._preset_line = ""
 
     def ended(self, run: SeedRun) -> None:
         """Print how a seed ended; the live table shows it anyway."""

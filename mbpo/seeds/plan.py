@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
-from mbpo.settings.config import SETTINGS, Auto, Config
-from mbpo.settings.presets import PRESETS
+from mbpo.settings.config import SETTINGS, Auto, Config, defaults_of
+from mbpo.settings.setting import spelled
 from mbpo.settings.threads import auto_threads, cores
 
 
@@ -112,10 +112,10 @@ def share_cores(threads: int | Auto, seeds: int, jobs: int | None) -> tuple[int,
 
 
 def _flags(config: Config) -> list[str]:
-    preset = {n: s.default for n, s in SETTINGS.items()} | dict(PRESETS[config.preset].settings)
+    preset = defaults_of(config.preset)
     given = [f"--preset={config.preset}"]
     for name, setting in SETTINGS.items():
         value = getattr(config, name)
-        if name != "preset" and (value != preset[name] or name in ("seed", "threads")):
+        if name != "preset" and (value != preset.get(name) or name in ("seed", "threads")):
             given += [f"{setting.flag}={word}" for word in setting.words(value)]
     return given

@@ -33,7 +33,7 @@ def run_seeds(launch: Launch) -> int:
         SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed), plan.outputs / f"s{seed}.txt")
         for seed in plan.seeds
     ]
-    with SeedsConsole(plan) as console:
+    with SeedsConsole(plan, launch.preset_line) as console:
         received = Pool(runs, plan, console).run()
     console.summary(runs, told_to_stop=bool(received))
     for run in runs:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mbpo.errors import ConfigError
-from mbpo.settings.presets import PRESETS
+from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Dial, Setting, Value, nearest, shown
 from mbpo.settings.toml_text import Table, parse_wrapper
 from mbpo.settings.variants import CRITICS, K_POLICIES, described
@@ -48,7 +48,7 @@ class Config:
     Source: the defaults are those of MBPO, arXiv:1906.08253, App. C.
     """
 
-    preset: str = _setting("pendulum", "Named set of settings this run started from.", "run")
+    preset: str = _setting("default", "Named set of settings to start from; left out, env_id chooses it.", "run")
     algo: str = _setting(
         "mbpo",
         "mbpo; sac, the same without a model; or pets, planning with the model, no policy.",
@@ -312,16 +312,51 @@ SETTINGS: Mapping[str, Setting] = _declared()
 LIVE_SETTINGS: Mapping[str, Setting] = {n: s for n, s in SETTINGS.items() if s.live}
 
 
-def resolve(overrides: Mapping[str, object], preset: str = "pendulum") -> Config:
-    """Return the preset's settings with ``overrides`` in place of some.
+def resolve(overrides: Mapping[str, object], preset: str | None = None) -> Config:
+    """Return the preset's settings with ``overrides`` in place of some; without a preset, ``env_id`` chooses it.
 
     Raises:
-        ConfigError: an unknown preset or setting, or a value that a setting refuses.
+        ConfigError: an unknown preset or setting, a value that a setting refuses, or no environment.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"unknown preset {shown(preset)}{nearest(preset, PRESETS)}")
+    preset = choose_preset(overrides) if preset is None else preset
+    values = {**defaults_of(preset), **overrides, "preset": preset}
     for name in overrides:
         if name not in SETTINGS:
             raise ConfigError(f"unknown setting {shown(name)}{nearest(name, SETTINGS)}")
-    values = {**PRESETS[preset].settings, **overrides, "preset": preset}
+    if "env_id" not in values:
+        raise ConfigError(f"preset {preset} goes with any environment and names none: give env_id, as --env-id Name-v0")
     return Config(**{n: SETTINGS[n].check(v) for n, v in values.items()})  # type: ignore[arg-type]
+
+
+def choose_preset(overrides: Mapping[str, object]) -> str:
+    """Return the name of the preset that ``env_id`` chooses; where not even that is given, its declared default does.
+
+    Raises:
+        ConfigError: env_id is no text.
+    """
+    setting = SETTINGS["env_id"]
+    return preset_for(str(setting.check(overrides.get("env_id", setting.default)))).name
+
+
+def defaults_of(preset: str) -> dict[str, Value]:
+    """Return what each setting is where nothing but ``preset`` is given; ``default`` has no env_id.
+
+    Raises:
+        ConfigError: an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"unknown preset {shown(preset)}{nearest(preset, PRESETS)}")
+    declared = {name: setting.default for name, setting in SETTINGS.items() if name != "env_id"}
+    return {**declared, **PRESETS[preset].settings, "preset": preset}
+
+
+def resolve_run(recorded: Mapping[str, object]) -> Config:
+    """Return the settings of a run from the contents of its config.toml.
+
+    A run names its preset; where a person took the line out, it means what it has always meant.
+
+    Raises:
+        ConfigError: as :func:`resolve`.
+    """
+    values = {"preset": "pendulum", **recorded}
+    return resolve(values, str(values.pop("preset")))

@@ -1,4 +1,4 @@
-"""Name the frozen sets of settings, each with its source."""
+"""Name the frozen sets of settings, each with its source and the environments whose id chooses it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ class Preset:
     doc: str
     source: str
     settings: Mapping[str, Value]
+    chosen_by: tuple[str, ...] = ()  # ids of environments, each of which chooses it where no preset is named
+
+    @property
+    def env_id(self) -> str:
+        """Return the environment that it brings along; nothing for ``default``, which goes with any."""
+        return str(self.settings.get("env_id", ""))
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -59,6 +65,7 @@ PRESETS: Mapping[str, Preset] = {
                 "checkpoint_every": 200,
                 "r_max": 16.2736,
             },
+            chosen_by=("Pendulum-v1",),
         ),
         Preset(
             "pendulum-tutorial",
@@ -113,6 +120,7 @@ PRESETS: Mapping[str, Preset] = {
                 "checkpoint_every": 500,
                 "r_max": 1.0,
             },
+            chosen_by=("InvertedPendulum-v5", "InvertedPendulum-v4"),
         ),
         Preset(
             "inverted-double-pendulum",
@@ -130,6 +138,7 @@ PRESETS: Mapping[str, Preset] = {
                 "eval_every": 500,
                 "checkpoint_every": 1000,
             },
+            chosen_by=("InvertedDoublePendulum-v5", "InvertedDoublePendulum-v4"),
         ),
         Preset(
             "hopper",
@@ -142,6 +151,7 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_schedule": (20.0, 150.0, 1.0, 15.0),
                 "target_entropy": -1.0,
             },
+            chosen_by=("Hopper-v5", "Hopper-v4"),
         ),
         Preset(
             "halfcheetah",
@@ -154,6 +164,7 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_schedule": (20.0, 150.0, 1.0, 1.0),
                 "target_entropy": -3.0,
             },
+            chosen_by=("HalfCheetah-v5", "HalfCheetah-v4"),
         ),
         Preset(
             "walker2d",
@@ -166,6 +177,7 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_schedule": (20.0, 150.0, 1.0, 1.0),
                 "target_entropy": -3.0,
             },
+            chosen_by=("Walker2d-v5", "Walker2d-v4"),
         ),
         Preset(
             "ant",
@@ -178,6 +190,7 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_schedule": (20.0, 100.0, 1.0, 25.0),
                 "target_entropy": -4.0,
             },
+            chosen_by=("mbpo/AntTruncated-v5",),
         ),
         Preset(
             "humanoid",
@@ -193,6 +206,7 @@ PRESETS: Mapping[str, Preset] = {
                 "rollout_schedule": (20.0, 300.0, 1.0, 25.0),
                 "target_entropy": -2.0,
             },
+            chosen_by=("mbpo/HumanoidTruncated-v5",),
         ),
         Preset(
             "debug",
@@ -222,5 +236,27 @@ PRESETS: Mapping[str, Preset] = {
                 "r_max": 16.2736,
             },
         ),
+        Preset(
+            "default",
+            "Every setting as declared, the paper's; for any other environment.",
+            "MBPO, arXiv:1906.08253, App. C, one imagined step from each state",
+            {},
+        ),
     )
 }
+_CHOSEN = {env_id: preset for preset in PRESETS.values() for env_id in preset.chosen_by}
+
+
+def preset_for(env_id: str) -> Preset:
+    """Return the preset that an environment chooses where none is named: its own, or ``default`` for a stranger.
+
+    Only the exact id is known. ``module:Hopper-v5`` is a stranger, for that module may register what it likes.
+    """
+    return _CHOSEN.get(env_id, PRESETS["default"])
+
+
+def how_chosen(env_id: str) -> str:
+    """Say which preset an environment chooses, and why."""
+    preset = preset_for(env_id)
+    why = f"chosen by {env_id}" if preset.env_id else f"as {env_id} has none of its own"
+    return f"preset {preset.name}, {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mbpo.lifecycle.command_line import build_parser, parse_launch
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.config import SETTINGS, resolve
-from mbpo.settings.presets import PRESETS
+from mbpo.settings.presets import PRESETS, how_chosen
 from mbpo.train import main
 
 Call = Callable[..., Outcome]
@@ -93,7 +94,8 @@ def test_a_flag_beats_the_file_which_beats_the_preset(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_resolved_configuration_written_out_gives_itself_back(preset: str, tmp_path: Path) -> None:
-    launch = parse_launch(["--preset", preset, "--seed", "7", "--rollout-length", "auto"])
+    environment = ["--env-id", "Toy-v0"] if preset == "default" else []
+    launch = parse_launch(["--preset", preset, *environment, "--seed", "7", "--rollout-length", "auto"])
     file = tmp_path / "config.toml"
     file.write_text(launch.toml)
     again = parse_launch(["--config", str(file)])
@@ -114,7 +116,7 @@ def test_every_setting_can_be_given_by_its_flag() -> None:
         for word in setting.words(setting.default):
             arguments += [setting.flag, word]
     config = parse_launch(arguments).config
-    assert config == resolve({n: s.default for n, s in SETTINGS.items() if n != "preset"})
+    assert config == resolve({n: s.default for n, s in SETTINGS.items() if n != "preset"}, "default")
 
 
 def test_no_flag_is_needed() -> None:
@@ -122,6 +124,41 @@ def test_no_flag_is_needed() -> None:
     assert launch.config == resolve({})
     assert launch.runs_root == Path("runs").absolute()
     assert launch.run_id is None
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "preset", "line"),
+    [
+        ('env_id = "Hopper-v4"', [], "hopper", "preset hopper, chosen by Hopper-v4"),
+        ('env_id = "Hopper-v5"', ["--env-id", "Walker2d-v5"], "walker2d", "preset walker2d, chosen by Walker2d-v5"),
+        ('env_id = "Hopper-v5"', ["--preset", "debug"], "debug", "preset debug"),
+        ('env_id = "mine:Hopper-v5"', [], "default", "preset default, as mine:Hopper-v5 has none of its own"),
+        ('preset = "debug"', ["--env-id", "Hopper-v5"], "debug", "preset debug"),
+        ('preset = "debug"\nenv_id = "Hopper-v5"', ["--preset", "default"], "default", "preset default"),
+        ("seed = 3", [], "pendulum", "preset pendulum, chosen by Pendulum-v1"),
+        ("seed = 3", ["--env-id", " HalfCheetah-v5 "], "halfcheetah", "preset halfcheetah, chosen by HalfCheetah-v5"),
+    ],
+)
+def test_the_environment_chooses_where_neither_flag_nor_file_names_a_preset(
+    content: str, flags: list[str], preset: str, line: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(content)
+    launch = parse_launch(["--config", str(file), *flags])
+    assert (launch.config.preset, launch.preset_line) == (preset, line)
+    assert parse_launch([*flags, "--config", str(file), "--seeds", "0:2"]).preset_line == line
+
+
+def test_the_choice_is_in_the_name_of_the_run_and_on_its_second_line(call: Call, tmp_path: Path) -> None:
+    flags = ("--runs-root", tmp_path, "--threads", 1, "--algo", "sac", "--total-steps", 2, "--eval-episodes", 1)
+    for env_id, preset in (("Pendulum-v1", "pendulum"), ("Toy-v0", "default")):
+        outcome = call(main, *flags, "--env-id", env_id)
+        assert (outcome.code, outcome.err) == (0, "")
+        root, line = outcome.out.splitlines()[:2]
+        assert Path(root).name.startswith(f"{preset}-s0-")
+        assert line == how_chosen(env_id)
+        assert read_config(Path(root) / "config.toml")["preset"] == preset
+        assert json.loads((Path(root) / "manifest.json").read_text())["preset"] == preset
 
 
 def test_an_unreadable_configuration_file_is_named(tmp_path: Path) -> None:

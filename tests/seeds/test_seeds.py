@@ -185,7 +185,16 @@ def test_cores_are_shared_out(
 def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(preset: str, tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("seed = 9\ngamma = 0.1234567890123456789\nalpha_lr = 1e-7\ntau = 5e-4\n")
-    given = ("--config", str(file), "--preset", preset, "--target-entropy=-1e-5", "--profile")
+    given = (
+        "--config",
+        str(file),
+        "--preset",
+        preset,
+        "--env-id",
+        "Pendulum-v1",
+        "--target-entropy=-1e-5",
+        "--profile",
+    )
     schedule = ("--rollout-schedule", "1,2.5,1,3", "--rollout-length", "auto")
     launch = launched(tmp_path / "runs", *given, *schedule, "--seeds", "3,12")
     plan = make_plan(launch)
@@ -194,6 +203,32 @@ def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(preset: st
         again = parse_launch(plan.command(seed)[3:])
         assert again.config == replace(launch.config, seed=seed, threads=plan.threads)
         assert (again.runs_root, again.run_id) == (launch.runs_root, plan.run_id(seed))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "preset"), [("Hopper-v5", "hopper"), ("Walker2d-v4", "walker2d"), ("mine:Hopper-v5", "default")]
+)
+def test_the_preset_of_the_environment_is_that_of_every_seed(env_id: str, preset: str, tmp_path: Path) -> None:
+    launch = parse_launch(["--env-id", env_id, "--seeds", "0:2", "--runs-root", str(tmp_path)])
+    plan = make_plan(launch)
+    assert plan.name.startswith(f"{preset}-")
+    for seed in plan.seeds:
+        again = parse_launch(plan.command(seed)[3:])
+        assert again.config == replace(launch.config, seed=seed, threads=plan.threads)
+        assert (again.config.preset, again.config.env_id) == (preset, env_id)
+
+
+def test_the_preset_is_said_once_after_the_first_run_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    plan = make_plan(launched(tmp_path, "--seeds", "0:2"))
+    first, second = (SeedRun(seed, RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds)
+    with SeedsConsole(plan, "preset hopper, chosen by Hopper-v5") as console:
+        console.directory(first)
+        console.directory(second)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [str(first.paths.root), "preset hopper, chosen by Hopper-v5", str(second.paths.root)]
 
 
 def test_the_runs_of_one_command_sort_together_and_by_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

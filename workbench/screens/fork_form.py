@@ -15,8 +15,8 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
-from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve
-from mbpo.settings.setting import Value
+from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
+from mbpo.settings.setting import Value, spelled
 from workbench.fork_points import ForkPoints
 from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, typed
@@ -145,16 +145,6 @@ class ForkForm(StartForm[Branch]):
     @on(Input.Submitted)
     def _entered(self) -> None:
         self.action_start()
-
-
-def resolve_run(config: Mapping[str, Any]) -> Config:
-    """Return the settings of a run from the contents of its config.toml.
-
-    Raises:
-        ConfigError: as :func:`mbpo.settings.config.resolve`.
-    """
-    values = dict(config)
-    return resolve(values, str(values.pop("preset", "pendulum")))
 
 
 def _short(path: Path) -> Path:
