@@ -15,7 +15,7 @@ from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
 from mbpo.runs.reader import read_text_tail
 from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.packages import lacking
-from mbpo.settings.setting import Value, spelled
+from mbpo.settings.setting import Value
 from workbench.messages import RunRow
 
 LEARNER = (sys.executable, "-m", "mbpo.train")

@@ -13,11 +13,12 @@ from typing import Any
 import tomli_w
 
 from mbpo.errors import ConfigError
+from mbpo.lifecycle.train_help import USAGE, defaults_beside, description, epilog, help_of, metavar
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import check_run_id
 from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
-from mbpo.settings.presets import PRESETS, how_chosen
+from mbpo.settings.presets import how_chosen
 from mbpo.settings.setting import Setting, shown
 
 MAX_SEEDS = 1000
@@ -25,15 +26,6 @@ NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_i
 OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
 OF_A_REPLAY = ("replay", "runs_root", "run_id")
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
-METAVARS = {
-    bool: "true|false",
-    int: "N",
-    float: "X",
-    str: "NAME",
-    tuple: "E0,E1,K0,K1",
-    list: "MODULE:CLASS",
-    dict: "KEY=VALUE",
-}
 OF_KIND: Mapping[type, Mapping[str, Any]] = {
     bool: {"nargs": "?", "const": "true"},
     list: {"action": "append"},
@@ -71,19 +63,20 @@ class Launch:
         return tomli_w.dumps(self.config.to_dict())
 
 
-def build_parser() -> OneLineParser:
-    """Return the parser of ``python -m mbpo.train``."""
+def build_parser(beside: Sequence[str] = ()) -> OneLineParser:
+    """Return the parser of ``python -m mbpo.train``, whose help shows the defaults that hold beside these arguments.
+
+    Raises:
+        ConfigError: as :func:`mbpo.lifecycle.train_help.defaults_beside`.
+    """
+    defaults = defaults_beside(beside)
     parser = OneLineParser(
         prog="python -m mbpo.train",
+        usage=USAGE,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Learn a model of an environment and a policy from both. Prints the run "
-        "directory first.\nA flag beats the file given by --config, which beats the preset.",
-        epilog="presets:\n"
-        + "\n".join(f"  {p.name:<18} {p.doc}" for p in PRESETS.values())
-        + "\n\nexit codes: 0 finished or stopped on request, 2 configuration, 3 environment, "
-        "4 diverged,\n5 storage, 6 checkpoint, 7 run directory in use, 8 out of memory, "
-        "130 SIGINT, 143 SIGTERM",
+        description=description(defaults),
+        epilog=epilog(),
     )
     launch = parser.add_argument_group("launch")
     launch.add_argument("--config", metavar="FILE", help="TOML file of settings.")
@@ -121,8 +114,9 @@ def build_parser() -> OneLineParser:
         if setting.group not in groups:
             groups[setting.group] = parser.add_argument_group(setting.group)
         alone = OF_KIND.get(setting.kind, {})
+        text = help_of(setting, defaults)
         groups[setting.group].add_argument(
-            setting.flag, dest=setting.name, metavar=METAVARS[setting.kind], help=_help(setting), **alone
+            setting.flag, dest=setting.name, metavar=metavar(setting), help=text, **alone
         )
     return parser
 
@@ -134,7 +128,8 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
         ConfigError: a flag, file, setting or value cannot be used.
         SystemExit: after ``--help``.
     """
-    given = vars(build_parser().parse_args(arguments))
+    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    given = vars(build_parser(arguments if asks_for_help else ()).parse_args(arguments))
     if given["resume"] is not None:
         return _resume(given)
     if given["replay"] is not None:
@@ -258,17 +253,3 @@ def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str
         raise ConfigError(f"{flag} goes alone, without {other}: the run has its own settings")
     root = Path(str(given[flag[2:]])).absolute()
     return root, resolve_run(read_config(root / "config.toml"))
-
-
-def _help(setting: Setting) -> str:
-    unit = f" [{setting.unit}]" if setting.unit else ""
-    numeric = setting.kind in (int, float, tuple)
-    within = f" in {setting.range_text}" if numeric else ""
-    live = ", live" if setting.live else ""
-    default = setting.default
-    if isinstance(default, tuple):
-        default = ",".join(f"{v:g}" for v in default)
-    if setting.kind in (list, dict):
-        default = "none"
-    text = f"{setting.doc}{unit}{within} (default {default}{live})"
-    return text.replace("%", "%%")

@@ -13,7 +13,6 @@ from pathlib import Path
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
 from mbpo.settings.config import SETTINGS, Auto, Config, defaults_of
-from mbpo.settings.setting import spelled
 from mbpo.settings.threads import auto_threads, cores
 
 

@@ -115,7 +115,7 @@ class Setting:
         if isinstance(value, bool):
             return [str(value).lower()]
         if isinstance(value, tuple):
-            return [",".join(repr(part).removesuffix(".0") for part in value)]
+            return [",".join(_spelled(part) for part in value)]
         return [str(value)]  # a float's is the shortest text that gives the same float back
 
     def text(self, value: Value) -> str:
@@ -177,13 +177,8 @@ def shown(value: object) -> str:
     return (text if len(text) <= 40 else text[:37] + "...") or "nothing"
 
 
-def spelled(value: Value) -> str:
-    """Write a value as the command line takes it; read again it is the very same."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(short if float(short := f"{part:.12g}") == part else repr(part) for part in value)
-    return str(value)  # a float's is the shortest text that gives the same float back
+def _spelled(number: Any) -> str:
+    return short if float(short := f"{number:.12g}") == number else repr(number)
 
 
 def _from_text(text: str, kind: type) -> object:

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
-from mbpo.settings.setting import Value, spelled
+from mbpo.settings.setting import Value
 from workbench.fork_points import ForkPoints
 from workbench.format import MUTED, fitted, safe_text, whole
 from workbench.launcher import fork_flags, typed

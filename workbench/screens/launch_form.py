@@ -17,7 +17,7 @@ from mbpo.runs.layout import check_run_id
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS
-from mbpo.settings.setting import Setting, Value, spelled
+from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
 from workbench.screens.start_form import StartForm
