@@ -17,7 +17,6 @@ from mbpo.envs.termination import find_rule
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.parser import OneLineParser
-from mbpo.settings.presets import PRESETS
 
 MOST_REPLAYED = 500
 MOST_STEPS = 1_000_000
@@ -97,13 +96,9 @@ def _verdict(env_id: str, found: Sequence[Diagnostic]) -> str:
 
 
 def _flags(env_id: str, found: Sequence[Diagnostic]) -> str:
-    ours = [name for name in PRESETS if resolve({}, name).env_id == env_id and name != "debug"]
-    preset = ours[0] if ours else "walker2d"  # the paper's settings, and imagines single steps
-    flags = f"--preset {preset}" + ("" if ours else f" --env-id {env_id} --target-entropy auto")
     wanted = any(each.numbers.get("normalize_targets") for each in found)
-    if wanted and not resolve({}, preset).normalize_targets:
-        flags += " --normalize-targets true"
-    return flags
+    lacks = wanted and not resolve({"env_id": env_id}).normalize_targets
+    return f"--env-id {env_id}" + (" --normalize-targets true" if lacks else "")
 
 
 def _parser() -> OneLineParser:

@@ -22,6 +22,7 @@ from mbpo.checks.environment.play import play
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.termination import RULES
 from mbpo.lifecycle.command_line import parse_launch
+from mbpo.settings.presets import preset_for
 
 Call = Callable[..., Outcome]
 
@@ -159,7 +160,7 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
     assert set(levels.values()) == {"ok"}
     assert "--normalize-targets true" in outcome.out
     assert "The rule of Pendulum-v1, never, agrees on 5,000 of 5,000 random steps" in outcome.out
-    assert outcome.out.splitlines()[-1] == ("no problems, 1 note. To train: python -m mbpo.train --preset pendulum")
+    assert outcome.out.splitlines()[-1] == ("no problems, 1 note. To train: python -m mbpo.train --env-id Pendulum-v1")
     assert max(map(len, outcome.out.splitlines())) <= 100
 
 
@@ -281,8 +282,10 @@ def test_json_holds_every_finding_and_one_seed_one_report(call: Call) -> None:
 @pytest.mark.parametrize("env_id", ["Toy-v0", "Rich-v0", "Hopper-v5", "Pendulum-v1"])
 def test_the_command_it_recommends_is_one(env_id: str, call: Call) -> None:
     last = call(check_env.main, env_id, "--steps", 200).out.splitlines()[-1]
-    config = parse_launch(last.split("mbpo.train ")[1].split()).config
-    assert config.env_id == env_id
+    flags = last.split("mbpo.train ")[1].split()
+    config = parse_launch(flags).config
+    assert flags[:2] == ["--env-id", env_id] and "--preset" not in flags
+    assert (config.env_id, config.preset) == (env_id, preset_for(env_id).name)
     assert config.normalize_targets == (env_id in ("Rich-v0", "Pendulum-v1"))  # no end by failure
 
 
