@@ -236,6 +236,7 @@ class Workbench(App[None]):
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's choices."""
+    startable = [preset.name for preset in PRESETS.values() if preset.env_id]
     parser = argparse.ArgumentParser(
         prog="mbpo-workbench", description="Launch, watch and steer runs. Quitting stops none."
     )
@@ -245,8 +246,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--start",
         metavar="PRESET",
         default="",
-        choices=["", *PRESETS],
-        help="start a run at once: " + ", ".join(PRESETS),
+        choices=["", *startable],
+        help="start a run at once: " + ", ".join(startable),
     )
     return parser.parse_args(arguments)
 

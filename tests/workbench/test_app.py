@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from driving import STAND_IN, Driver, commands, end_stand_in
 from fake_run import add_event, lost_status, make_run, put_status, status_of
-from textual.widgets import Select
+from textual.command import CommandPalette
+from textual.widgets import Input, Select
 
 from mbpo.errors import StorageError
+from mbpo.settings.config import defaults_of
 from mbpo.settings.presets import PRESETS
 from workbench.app import Workbench, main
 from workbench.launcher import Launcher
@@ -202,6 +204,49 @@ async def test_the_form_says_what_a_preset_lacks_before_it_starts(
         await driver.shows("Hopper-v5 needs MuJoCo: ")
         assert app.launcher.launches == {} and not (tmp_path / ".launch").exists()
     assert {"torch", "gymnasium"} & set(sys.modules) == heavy
+
+
+async def test_the_environment_typed_chooses_the_preset_until_a_person_does(tmp_path: Path) -> None:
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        form = await driver.opens(LaunchForm, "n")
+        preset, steps = form.query_one("#preset", Select), form.query_one("#set-total_steps", Input)
+        for env_id, chosen, command in (
+            ("Hopper-v5", "hopper", "--preset hopper"),
+            ("Walker2d-v4", "walker2d", "--preset walker2d --env-id Walker2d-v4"),
+            ("mine:Hopper-v5", "default", "--preset default --env-id mine:Hopper-v5"),
+            ("x" * 201, "default", "env_id cannot be used"),
+            ("", "pendulum", "--preset pendulum"),
+        ):
+            await driver.fill("#set-env_id", env_id)
+            await driver.shows(command, PRESETS[chosen].doc)
+            assert (preset.value, steps.placeholder) == (chosen, str(defaults_of(chosen)["total_steps"]))
+        form.query_one("#set-env_id", Input).value = "HalfCheetah-v5"
+        order = form.order()  # at once, as a fast typist asks for it
+        assert order is not None and (order.preset, order.overrides) == ("halfcheetah", {})
+        preset.value = "debug"
+        await driver.shows("--preset debug")
+        await driver.fill("#set-env_id", "Hopper-v5")
+        await driver.shows("--preset debug --env-id Hopper-v5")
+        preset.value = "default"
+        await driver.shows("--preset default --env-id Hopper-v5")
+        await driver.fill("#set-env_id", "")
+        await driver.shows("preset default goes with any environment and names none: give env_id")
+        await driver.press("ctrl+s")
+        assert app.screen is form
+
+
+async def test_what_brings_no_environment_is_not_offered_to_start_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["--start", "default"])
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        await driver.opens(CommandPalette, "ctrl+p")
+        await driver.press(*"start de")
+        await driver.shows("start debug")
+        await driver.hides("start default")
 
 
 async def test_a_learner_that_fails_at_once_is_quoted(tmp_path: Path) -> None:

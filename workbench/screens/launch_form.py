@@ -14,9 +14,9 @@ from textual.widgets import Button, Collapsible, Input, Select, Static
 
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import check_run_id
-from mbpo.settings.config import SETTINGS, resolve
+from mbpo.settings.config import SETTINGS, defaults_of, resolve
 from mbpo.settings.packages import lacking
-from mbpo.settings.presets import PRESETS
+from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
@@ -57,7 +57,7 @@ class Field(Vertical):
         """Lay out the name beside the input, the meaning below."""
         with Horizontal(classes="field-line"):
             yield Static(Content.styled(self.setting.name, "bold"), classes="field-name")
-            yield Input(placeholder=self._default(), id=f"set-{self.setting.name}", compact=True)
+            yield Input(placeholder=self._placeholder(), id=f"set-{self.setting.name}", compact=True)
         yield Static(self._meaning(), classes="hint")
 
     @property
@@ -68,7 +68,7 @@ class Field(Vertical):
     def use_preset(self, preset: str) -> None:
         """Show another preset's default."""
         self.preset = preset
-        self.query_one(Input).placeholder = self._default()
+        self.query_one(Input).placeholder = self._placeholder()
 
     def value(self) -> Value | None:
         """Return the typed value; None when it was left to the preset or cannot be used."""
@@ -79,10 +79,14 @@ class Field(Vertical):
             self.fault, value = safe_text(error, 200), None
         hint = Content.styled(self.fault, "$error") if self.fault else self._meaning()
         self.query_one(".hint", Static).update(hint)
-        return None if value == default_of(self.setting, self.preset) else value
+        return None if value == self._default() else value
 
-    def _default(self) -> str:
-        return self.setting.text(default_of(self.setting, self.preset))
+    def _default(self) -> Value | None:
+        return defaults_of(self.preset).get(self.setting.name)
+
+    def _placeholder(self) -> str:
+        default = self._default()
+        return "needed" if default is None else self.setting.text(default)
 
     def _meaning(self) -> Content:
         setting = self.setting
@@ -104,11 +108,6 @@ def accepted(setting: Setting) -> str:
     return setting.range_text + (" or auto" if setting.auto else "")
 
 
-def default_of(setting: Setting, preset: str) -> Value:
-    """Return what the preset gives, else the declared default."""
-    return PRESETS[preset].settings.get(setting.name, setting.default)
-
-
 class LaunchForm(StartForm[Order]):
     """Ask for a preset and what should differ from it."""
 
@@ -117,10 +116,11 @@ class LaunchForm(StartForm[Order]):
         Binding("escape", "cancel", "cancel", id="launch.cancel"),
     ]
 
-    def __init__(self, preset: str = "pendulum") -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-high")]
-        self.preset = preset if preset in PRESETS else next(iter(PRESETS))
+        self.preset = _preset_for("")
+        self._by_hand = False  # once the user has chosen a preset, env_id chooses no other
 
     def compose(self) -> ComposeResult:
         """Lay out the preset, the common settings and, folded, all others."""
@@ -166,6 +166,7 @@ class LaunchForm(StartForm[Order]):
 
     def order(self) -> Order | None:
         """Return what was asked for, or None after showing what is wrong with it."""
+        self._settle_preset()
         fields = list(self.query(Field))
         values = {field.setting.name: field.value() for field in fields}
         overrides = {name: value for name, value in values.items() if value is not None}
@@ -192,14 +193,30 @@ class LaunchForm(StartForm[Order]):
     @on(Input.Changed)
     @on(Select.Changed)
     def _validate(self) -> None:
-        chosen = str(self.query_one("#preset", Select).value)
-        if chosen != self.preset and chosen in PRESETS:
-            self.preset = chosen
-            for field in self.query(Field):
-                field.use_preset(chosen)
-            self.query_one("#source", Static).update(self._source())
         self.order()
+
+    def _settle_preset(self) -> None:
+        """Take the preset that a person chose, else the one that the environment typed chooses."""
+        select = self.query_one("#preset", Select)
+        if select.value != self.preset:
+            self._by_hand = True
+            self._use_preset(str(select.value))
+        elif not self._by_hand:
+            self._use_preset(_preset_for(self.query_one("#set-env_id", Input).value.strip()))
+            select.value = self.preset
+
+    def _use_preset(self, preset: str) -> None:
+        if preset == self.preset:
+            return
+        self.preset = preset
+        for field in self.query(Field):
+            field.use_preset(preset)
+        self.query_one("#source", Static).update(self._source())
 
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
         return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e"))
+
+
+def _preset_for(env_id: str) -> str:
+    return preset_for(env_id or str(SETTINGS["env_id"].default)).name

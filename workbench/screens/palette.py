@@ -81,7 +81,8 @@ class RunCommands(Provider):
         if not services.readonly:
             yield "new run", self._do("app.new_run"), "Opens the launch form"
             for preset in PRESETS.values():
-                yield f"start {preset.name}", partial(services.launch, preset.name, {}), preset.doc
+                if preset.env_id:
+                    yield f"start {preset.name}", partial(services.launch, preset.name, {}), preset.doc
         for other in services.rows[:50]:
             if row is None or other.path != row.path:
                 text = f"open {fitted(other.run_id, 40)}"
