@@ -44,6 +44,7 @@ FEW = ("--threads", "1", "--eval-episodes", "1", "--total-steps")
 SMALLER: dict[str, tuple[str, ...]] = {  # what a command that begins so is given besides
     "mbpo.train --preset pendulum --seeds": (*FEW, "2", "--seeds", "0:1"),
     "mbpo.train --preset": (*FEW, "2"),
+    "mbpo.train --env-id": (*FEW, "2"),
     "mbpo.train --fork": ("--total-steps", "140"),
     "mbpo.evaluate": ("--episodes", "2"),
 }

@@ -45,7 +45,7 @@ def make_run(
     key: str = KEY,
     status: Mapping[str, Any] | None = None,
     manifest: Mapping[str, Any] | None = None,
-    preset: str = "pendulum",
+    preset: str | None = "pendulum",
     **settings: Any,
 ) -> RunPaths:
     """Fabricate a run that was evaluated after each ``every`` env steps."""
@@ -228,6 +228,17 @@ def test_a_group_is_named_by_what_sets_it_apart(tmp_path: Path, compare: Compare
     ]
     make_run(tmp_path, "d", [1], preset="pendulum-tutorial")
     assert names(compare(tmp_path, "--json"))[2:] == ["pendulum rollout_length=auto real_ratio=1", "pendulum-tutorial"]
+
+
+def test_a_preset_that_the_environment_chose_groups_with_the_same_by_name(tmp_path: Path, compare: Compare) -> None:
+    make_run(tmp_path, "a", [1], seed=0, preset="hopper")
+    make_run(tmp_path, "b", [1], seed=1, preset=None, env_id="Hopper-v5")
+    make_run(tmp_path, "c", [1], preset="default", env_id="Hopper-v5")
+    make_run(tmp_path, "d", [1], preset="pendulum", env_id="Hopper-v5")  # as before it was chosen
+    make_run(tmp_path, "e", [1], preset=None, env_id="Toy-v0")
+    found = json.loads(compare(tmp_path, "--json").out)
+    groups = [(f["env_id"], [(g["name"], len(g["runs"])) for g in f["groups"]]) for f in found["environments"]]
+    assert groups == [("Hopper-v5", [("hopper", 2), ("default", 1), ("pendulum", 1)]), ("Toy-v0", [("default", 1)])]
 
 
 def test_groups_stand_in_the_order_of_the_command_line(tmp_path: Path, compare: Compare) -> None:
