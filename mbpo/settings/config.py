@@ -55,9 +55,7 @@ class Config:
         "run",
         choices=("mbpo", "sac", "pets"),
     )
-    env_id: str = _setting(
-        "Pendulum-v1", "Gymnasium environment of continuous control: Name-v0, or module:Name-v0.", "environment"
-    )
+    env_id: str = _setting("Pendulum-v1", "Gymnasium environment, Name-v0 or module:Name-v0.", "environment")
     env_kwargs: Table = _setting(
         Table(), "Keyword arguments of the environment: key=value, values as in TOML, else text.", "environment"
     )
@@ -290,7 +288,9 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, in the order of declaration."""
         plain = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, dict) else v for k, v in plain.items()}
+        tables = {name: dict(value) for name, value in plain.items() if isinstance(value, dict)}
+        lists = {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
+        return {name: value for name, value in (plain | lists | tables).items() if value != {}}
 
 
 def _declared() -> dict[str, Setting]:
