@@ -15,6 +15,7 @@ from mbpo.envs.repeats import Repeats, repeats
 from mbpo.envs.spec import EnvSpec
 from mbpo.envs.termination import find_rule
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
+from mbpo.runs.origin import add_to_path, folders
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.parser import OneLineParser
 
@@ -66,6 +67,7 @@ def _check(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if not 1 <= given.steps <= MOST_STEPS or given.seed < 0:
         raise ConfigError(f"--steps must be from 1 to {MOST_STEPS} and --seed at least 0")
+    add_to_path(folders(given.module_path))
     spec = _spec(given)
     found = check(spec, given.steps, given.seed)
     code = EnvironmentFault.exit_code if any(each.fatal for each in found) else 0
@@ -113,6 +115,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("env_id", metavar="ENV_ID", help="Name-v0, or module:Name-v0 to import")
     parser.add_argument("--env-kwargs", nargs="+", action="extend", metavar="KEY=VALUE", help="as in training")
     parser.add_argument("--wrapper", dest="wrappers", action="append", metavar="MODULE:CLASS", help="as in training")
+    parser.add_argument("--module-path", metavar="DIR", action="append", help="where modules lie, beside here")
     parser.add_argument("--time-limit", metavar="N", help="as in training")
     parser.add_argument("--fresh-env", action="store_true", help="make it anew for each episode")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="default 5000")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -17,6 +18,8 @@ from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
 from mbpo.learner.build import build_actor
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.origin import admit, folders, where_started
+from mbpo.runs.records.manifest import read_manifest
 from mbpo.sac.networks import Actor
 from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.saving.store import find_checkpoint
@@ -46,7 +49,7 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
         raise ConfigError(
             "a pets run plans with its model and has no policy to measure; its evaluations are in metrics.jsonl"
         )
-    env = BoxEnv(config.env_id)
+    env = BoxEnv(config)
     actor = build_actor(config, env, torch.device("cpu"))
     env.close()
     state = load_checkpoint(find_checkpoint(paths.checkpoints, label), "actor")
@@ -66,18 +69,28 @@ def evaluate(config: Config, actor: Actor, episodes: int, seed: int) -> EvalRepo
         action: Array = actor.squash(mean).numpy()
         return action
 
-    evaluator = Evaluator(config.env_id, episodes, seed)
+    only = BoxEnv(config) if config.one_instance else None
+    evaluator = Evaluator(config, episodes, seed, only)
     try:
         return evaluator.run(policy)
     finally:
         evaluator.close()
+        if only is not None:
+            only.close()
 
 
 def _evaluate(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.episodes < 1 or given.seed < 0:
         raise ConfigError("--episodes must be at least 1 and --seed at least 0")
-    config, actor = load_actor(RunPaths(Path(given.run_dir)), given.checkpoint)
+    paths = RunPaths(Path(given.run_dir).absolute())
+    about = read_manifest(paths.manifest).facts() if paths.manifest.exists() else {}
+    admit(paths, about, resolve_run(read_config(paths.config)), folders(given.module_path))
+    with where_started(paths, about):
+        return _print(given, *load_actor(paths, given.checkpoint))
+
+
+def _print(given: argparse.Namespace, config: Config, actor: Actor) -> int:
     result = evaluate(config, actor, given.episodes, given.seed)
     if given.json:
         print(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
@@ -102,6 +115,7 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--checkpoint", "--snapshot", default="best", metavar="WHICH", help="best (default), final, last or an env step"
     )
+    parser.add_argument("--module-path", metavar="DIR", action="append", help="where the run's own modules lie")
     parser.add_argument("--json", action="store_true", help="print every return as JSON")
     return parser
 

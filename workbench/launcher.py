@@ -155,13 +155,7 @@ class Launcher:
         output = os.open(log, create, 0o600)
         try:
             return subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.root,
-                env=_environment(),
-                start_new_session=True,
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(), start_new_session=True
             )
         finally:
             os.close(output)

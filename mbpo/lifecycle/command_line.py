@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ import tomli_w
 from mbpo.errors import ConfigError
 from mbpo.lifecycle.train_help import USAGE, defaults_beside, description, epilog, help_of, metavar
 from mbpo.runs.config_file import read_config
-from mbpo.runs.layout import check_run_id
+from mbpo.runs.layout import RunPaths, check_run_id
+from mbpo.runs.origin import folders
 from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import how_chosen
@@ -23,8 +25,8 @@ from mbpo.settings.setting import Setting, shown
 
 MAX_SEEDS = 1000
 NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
-OF_A_RESUME = ("resume", "runs_root")  # runs_root always has a value
-OF_A_REPLAY = ("replay", "runs_root", "run_id")
+OF_A_RESUME = ("resume", "runs_root", "module_path")  # runs_root always has a value
+OF_A_REPLAY = ("replay", "runs_root", "run_id", "module_path")
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 OF_KIND: Mapping[type, Mapping[str, Any]] = {
     bool: {"nargs": "?", "const": "true"},
@@ -55,7 +57,16 @@ class Launch:
     resume: bool = False  # the run run_id under runs_root, which has this config
     fork: Fork | None = None
     replay: Path | None = None  # the run directory whose config this is
+    module_path: tuple[Path, ...] = ()  # folders where modules are found too
     preset_line: str = ""  # says which preset a new run has, and what chose it
+
+    @property
+    def source(self) -> RunPaths | None:
+        """Return the run whose config this is, if it is another's or an earlier attempt's."""
+        if self.resume:
+            return RunPaths(self.runs_root / str(self.run_id))
+        root = self.fork.parent if self.fork else self.replay
+        return None if root is None else RunPaths(root)
 
     @property
     def toml(self) -> str:
@@ -109,6 +120,13 @@ def build_parser(beside: Sequence[str] = ()) -> OneLineParser:
         "carry, each of one thread unless there are more cores than seeds: the fastest on a small "
         "machine. On a GPU they share it.",
     )
+    launch.add_argument(
+        "--module-path",
+        metavar="DIR",
+        action="append",
+        help="Folder where modules of --env-id and --wrapper lie, beside the current one; repeated. A run that "
+        "someone else began needs it to be evaluated, forked or resumed with its own modules and wrappers.",
+    )
     groups: dict[str, Any] = {}
     for setting in SETTINGS.values():
         if setting.group not in groups:
@@ -130,6 +148,10 @@ def parse_launch(arguments: Sequence[str]) -> Launch:
     """
     asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
     given = vars(build_parser(arguments if asks_for_help else ()).parse_args(arguments))
+    return dataclasses.replace(_launch(given), module_path=folders(given["module_path"]))
+
+
+def _launch(given: Mapping[str, Any]) -> Launch:
     if given["resume"] is not None:
         return _resume(given)
     if given["replay"] is not None:

@@ -9,7 +9,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -65,7 +64,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
         fault = refused(f"cannot write in {run.paths.root}", error)
         run.end("failed", fault.exit_code, str(fault))
         raise fault from None
-    with _working_in(run.paths.root), _logged(log), _signals(run, received):
+    with _logged(log), _signals(run, received):
         state, code, reason = _outcome(train)
         if state == "finished" and received:
             number = received[0]
@@ -114,17 +113,6 @@ def _signals(run: RunWriter, received: list[int]) -> contextlib.AbstractContextM
         run.control.request_stop()
 
     return handled(stop)
-
-
-@contextlib.contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """Work in ``folder``, where MuJoCo then puts its MUJOCO_LOG.TXT."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from mbpo.envs.repeats import GOES_ON, repeats
 from mbpo.errors import EnvironmentFault
@@ -16,10 +17,13 @@ from mbpo.lifecycle.process import learner_process
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status
 from mbpo.lifecycle.training import Training
+from mbpo.runs.config_file import read_config
 from mbpo.runs.create import create_run_dir
+from mbpo.runs.origin import add_to_path, admit, here_if_looked_in, module_path_of, origin, where_started
+from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.store import CheckpointStore, Saved
-from mbpo.settings.config import Config
+from mbpo.settings.config import Config, resolve_run
 
 Loop = Callable[[Training], bool]  # returns whether it came to its end, and was not told to stop before
 
@@ -30,7 +34,21 @@ NO_RULE = (
 
 
 def start(launch: Launch, loop: Loop) -> int:
-    """Train a new run, one that was cut off, a fork or a replay; return the exit code."""
+    """Train a new run, one that was cut off, a fork or a replay; return the exit code.
+
+    The last three find their modules, and files by relative paths, where the earlier run was started.
+    """
+    source = launch.source
+    if source is None:
+        add_to_path(launch.module_path)
+        return _start(launch, loop, [*launch.module_path, *here_if_looked_in()])
+    earlier = read_manifest(source.manifest).facts()
+    admit(source, earlier, resolve_run(read_config(source.config)), launch.module_path)
+    with where_started(source, earlier):
+        return _start(launch, loop, [*launch.module_path, *module_path_of(source, earlier)])
+
+
+def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
     config = launch.config
     begin = find_starting_point(launch)
     threads = pin_threads(begin.threads)
@@ -43,7 +61,8 @@ def start(launch: Launch, loop: Loop) -> int:
     status = new_status(config, begin)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:
-            writer.write_config(launch.toml, {**facts, **begin.lineage})
+            whence = origin(paths, facts["config_sha256"], modules)
+            writer.write_config(launch.toml, {**facts, **whence, **begin.lineage})
         begin.announce(writer, facts)
         for text in said:
             writer.warn(begin.env_steps, text)

@@ -27,6 +27,7 @@ class Plan:
     runs_root: Path
     name: str  # what the names of the runs begin with
     makes_root: bool  # whether there is no runs root yet
+    module_path: tuple[Path, ...] = ()
 
     @property
     def outputs(self) -> Path:
@@ -52,6 +53,7 @@ class Plan:
             *_flags(config),
             f"--runs-root={self.runs_root}",
             f"--run-id={self.run_id(seed)}",
+            *(f"--module-path={folder}" for folder in self.module_path),
         )
 
     def claim(self) -> bool:
@@ -93,7 +95,7 @@ def make_plan(launch: Launch) -> Plan:
     begun = f"{config.preset}-{time.strftime('%m%d-%H%M%S')}"
     for number in itertools.count(1):
         name = begun if number == 1 else f"{begun}-{number}"
-        plan = Plan(config, threads, seeds, jobs, root, name, makes_root)
+        plan = Plan(config, threads, seeds, jobs, root, name, makes_root, launch.module_path)
         if plan.claim():
             break
     return plan

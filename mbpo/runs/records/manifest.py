@@ -57,6 +57,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     config_sha256: str = ""
     preset: str = ""
     seed: int = 0
+    started_in: str = ""  # folder, where its environment finds files by relative paths
+    module_path: list[str] = []  # folders, where its modules are found
+    seal: str = ""  # see mbpo.runs.origin
     branch: Branch | None = None
     repetition: Repetition | None = None
 
