@@ -18,6 +18,7 @@ from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
 from mbpo.runs.origin import add_to_path, folders
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.parser import OneLineParser
+from mbpo.settings.stdout import our_stdout, say
 
 MOST_REPLAYED = 500
 MOST_STEPS = 1_000_000
@@ -37,7 +38,8 @@ exit codes: 0 MBPO runs on it, 2 unknown environment or flag, 3 MBPO cannot run 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play at random, print the findings and return the exit code."""
     try:
-        return _check(sys.argv[1:] if arguments is None else arguments)
+        with our_stdout(for_good=arguments is None):
+            return _check(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -73,12 +75,12 @@ def _check(arguments: Sequence[str]) -> int:
     code = EnvironmentFault.exit_code if any(each.fatal for each in found) else 0
     if given.json:
         about = {"env_id": given.env_id, "seed": given.seed, "exit_code": code}
-        print(json.dumps({**about, "findings": [each.to_dict() for each in found]}))
+        say(json.dumps({**about, "findings": [each.to_dict() for each in found]}))
         return code
-    print(f"{given.env_id}, seed {given.seed}")
+    say(f"{given.env_id}, seed {given.seed}")
     for each in found:
-        print(as_text(each))
-    print(_verdict(given.env_id, found))
+        say(as_text(each))
+    say(_verdict(given.env_id, found))
     return code
 
 

@@ -19,6 +19,7 @@ from mbpo.runs.find import find_runs
 from mbpo.runs.metrics import METRICS
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.setting import Setting, nearest, shown
+from mbpo.settings.stdout import our_stdout, say
 
 THRESHOLD = Setting("--threshold", float, 0.0, "", "compare")
 RESAMPLES = Setting("--resamples", int, 2000, "", "compare", low=100, high=1_000_000)
@@ -29,7 +30,8 @@ FEW_SEEDS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print how groups of runs do against each other; notes go to stderr."""
     try:
-        return _compare(sys.argv[1:] if arguments is None else arguments)
+        with our_stdout(for_good=arguments is None):
+            return _compare(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -50,11 +52,10 @@ def _compare(arguments: Sequence[str]) -> int:
     if given.png:
         write_png(Path(given.png), all_figures, question)
     if given.json:
-        print(as_json(all_figures, question, notes))
+        say(as_json(all_figures, question, notes))
     else:
         for figures in all_figures:
             print_figures(figures, question)
-    sys.stdout.flush()
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0

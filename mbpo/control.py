@@ -16,12 +16,14 @@ from mbpo.runs.records.json_text import decode, encode
 from mbpo.runs.status import ENDED, read_status
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.parser import OneLineParser
+from mbpo.settings.stdout import our_stdout, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send one command, wait for its answer, print it; return 0 applied, 1 rejected."""
     try:
-        return _control(sys.argv[1:] if arguments is None else arguments)
+        with our_stdout(for_good=arguments is None):
+            return _control(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -44,15 +46,15 @@ def _control(arguments: Sequence[str]) -> int:
         raise StorageError(f"{paths.root} is not a run directory: it has no readable status.json")
     state = status.derived_state()
     if state in ENDED or state == "lost":
-        print(f"rejected: the run is {state}")
+        say(f"rejected: the run is {state}")
         return 1
     by = f"{_user()[:100]} (command line)"
     command_id = send(paths, **command, by=by, expect_revision=given.expect_revision)
     answer = wait_for_answer(paths, command_id, given.timeout)
     if answer is None:
-        print(f"no answer within {given.timeout:g} s; the run is {state}")
+        say(f"no answer within {given.timeout:g} s; the run is {state}")
         return 1
-    print(encode(answer))
+    say(encode(answer))
     return 0 if answer.get("status") == "applied" else 1
 
 

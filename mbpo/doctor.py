@@ -14,6 +14,7 @@ from mbpo.errors import MBPOError, printable, report
 from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info
 from mbpo.settings.parser import OneLineParser
+from mbpo.settings.stdout import our_stdout, say
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 
@@ -21,8 +22,9 @@ ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what runs where, or the findings about each run; return the exit code."""
     try:
-        runs = [Path(name) for name in _parser().parse_args(arguments).runs]
-        return _check(runs) if runs else _describe()
+        with our_stdout(for_good=arguments is None):
+            runs = [Path(name) for name in _parser().parse_args(arguments).runs]
+            return _check(runs) if runs else _describe()
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -33,12 +35,12 @@ def _check(runs: Sequence[Path]) -> int:
     """Print a line per finding and return 1 where one is a problem, else 0."""
     wrong = False
     for run, findings in [(run, check_run(run)) for run in runs]:
-        print(printable(str(run)))
+        say(printable(str(run)))
         found = []
         for each in findings:
-            print(as_text(each), flush=True)
+            say(as_text(each))
             found.append(each)
-        print(f"{counted(found)}.")
+        say(f"{counted(found)}.")
         wrong |= any(each.level == "problem" for each in found)
     return int(wrong)
 
@@ -80,9 +82,9 @@ def _environment(env_id: str) -> str:
 
 
 def _print(title: str, facts: dict[str, object] | dict[str, str]) -> None:
-    print(title)
+    say(title)
     for name, value in facts.items():
-        print(f"  {name:<20} {value}")
+        say(f"  {name:<20} {value}")
 
 
 if __name__ == "__main__":

@@ -25,12 +25,14 @@ from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.saving.store import find_checkpoint
 from mbpo.settings.config import Config, resolve_run
 from mbpo.settings.parser import OneLineParser
+from mbpo.settings.stdout import our_stdout, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the saved policy in the real environment and print its returns."""
     try:
-        return _evaluate(sys.argv[1:] if arguments is None else arguments)
+        with our_stdout(for_good=arguments is None):
+            return _evaluate(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -93,9 +95,9 @@ def _evaluate(arguments: Sequence[str]) -> int:
 def _print(given: argparse.Namespace, config: Config, actor: Actor) -> int:
     result = evaluate(config, actor, given.episodes, given.seed)
     if given.json:
-        print(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
+        say(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
         return 0
-    print(
+    say(
         f"{config.env_id}, {given.checkpoint} policy, {given.episodes} episodes: "
         f"{result.returns.mean():.1f} ± {result.returns.std():.1f} "
         f"(min {result.returns.min():.1f}, max {result.returns.max():.1f})"

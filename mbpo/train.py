@@ -11,7 +11,7 @@ from typing import Any
 
 from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.lifecycle.command_line import parse_launch
-from mbpo.lifecycle.process import exit_code_of, fill_standard_streams
+from mbpo.lifecycle.process import exit_code_of
 from mbpo.lifecycle.start import start
 from mbpo.lifecycle.training import Training
 from mbpo.seeds.pool import run_seeds
@@ -107,11 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, train, and return the exit code of the contract."""
 
     def run() -> int:
-        fill_standard_streams()
         launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
         return run_seeds(launch) if launch.seeds else start(launch, train)
 
-    return exit_code_of(run)
+    return exit_code_of(run, is_program=arguments is None)
 
 
 if __name__ == "__main__":

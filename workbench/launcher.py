@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mbpo.errors import EnvironmentFault, StorageError
 from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
-from mbpo.runs.reader import read_text_tail
+from mbpo.runs.reader import last_words
 from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
@@ -43,9 +43,8 @@ class Launch:
 
     @property
     def last_words(self) -> str:
-        """Return the last line it printed."""
-        lines = [line for line in read_text_tail(self.log) if line.strip()]
-        return lines[-1] if lines else ""
+        """Return the error it ended with, or else the last line that was printed."""
+        return last_words(self.log)
 
 
 def flags(preset: str, overrides: Mapping[str, Value]) -> list[str]:

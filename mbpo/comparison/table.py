@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 
 from rich import box
@@ -13,13 +12,14 @@ from rich.text import Text
 
 from mbpo.comparison.figures import Axis, Figures, Question, Until
 from mbpo.comparison.statistics import Interval
+from mbpo.settings.stdout import stdout
 
 MAX_WIDTH = 100
 
 
 def print_figures(figures: Figures, question: Question) -> None:
     """Print one environment's tables on stdout."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
     console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
     presets = dict.fromkeys(group.preset for group in figures.groups)
     title = f"{figures.env_id}, preset {', '.join(presets)}: {question.metric}"

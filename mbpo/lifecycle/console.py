@@ -7,6 +7,7 @@ from typing import Any
 
 from mbpo.runs.status import RunStatus
 from mbpo.settings.config import Config
+from mbpo.settings.stdout import say
 
 
 class Console:
@@ -35,7 +36,7 @@ class Console:
             f"{speed:.0f} steps/s",
             f"{left} left",
         ]
-        print("  ".join(part for part in parts if part), flush=True)
+        say("  ".join(part for part in parts if part))
 
     def _trust(self, metrics: Mapping[str, float | None]) -> Iterator[str]:
         if self._algo == "mbpo":
@@ -52,16 +53,16 @@ class Console:
         """Print an evaluation."""
         mean, std = metrics["eval/return_mean"], metrics["eval/return_std"]
         self._evaluation = f"eval {mean:.1f}"
-        print(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}", flush=True)
+        say(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}")
 
     def profile(self, figures: Mapping[str, Any]) -> None:
         """Print where the wall time went."""
-        print(f"wall time {duration(figures['wall_s'])}, of which")
+        say(f"wall time {duration(figures['wall_s'])}, of which")
         for part, share in sorted(figures["share"].items(), key=lambda item: -item[1]):
             each = figures["ms_per_step"][part]
-            print(f"  {part:8} {share:6.1%}  {each:8.2f} ms per env step after warm-up")
+            say(f"  {part:8} {share:6.1%}  {each:8.2f} ms per env step after warm-up")
         if figures["median_step_ms"] is not None:
-            print(f"median env step {figures['median_step_ms']:.2f} ms", flush=True)
+            say(f"median env step {figures['median_step_ms']:.2f} ms")
 
 
 def _shown(metrics: Mapping[str, float | None], key: str) -> str:

@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, TextIO
 
 import torch
 
 from mbpo.errors import DivergedError, Interrupted, MBPOError, StorageError, one_line, refused, report
+from mbpo.lifecycle.log import RunLog
 from mbpo.lifecycle.signals import handled
-from mbpo.runs.files import open_to_append
 from mbpo.runs.writer import RunWriter
+from mbpo.settings.stdout import our_stdout, say
 
 OUT_OF_MEMORY = 8
 
 
-def exit_code_of(act: Callable[[], int]) -> int:
+def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
     """Return what ``act`` returns; what it raises, before there is a run, becomes one line and its code."""
     try:
-        return act()
+        with our_stdout(of_learner=True, for_good=is_program):
+            return act()
     except MBPOError as error:
         return report(error)
     except OSError as error:  # from there on the run itself answers for its files
         return report(refused("cannot begin the run", error))
     except KeyboardInterrupt:
         return 130
-
-
-def fill_standard_streams() -> None:
-    """Open the null device where stdin, stdout or stderr is closed, as after ``>&-``.
-
-    Otherwise the run's files would take those numbers, and whatever a library prints would land
-    in them.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(1, "w", closefd=False)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
@@ -59,12 +42,12 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
     """
     received: list[int] = []
     try:
-        log = open_to_append(run.paths.log)
+        log = RunLog(run.paths.log)
     except OSError as error:
         fault = refused(f"cannot write in {run.paths.root}", error)
         run.end("failed", fault.exit_code, str(fault))
         raise fault from None
-    with _logged(log), _signals(run, received):
+    with log.kept(), _signals(run, received):
         state, code, reason = _outcome(train)
         if state == "finished" and received:
             number = received[0]
@@ -75,7 +58,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
             print(one_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
-        print(f"{state} at {run.status.env_steps:,} env steps", flush=True)
+        say(f"{state} at {run.status.env_steps:,} env steps")
     return code
 
 
@@ -113,41 +96,3 @@ def _signals(run: RunWriter, received: list[int]) -> contextlib.AbstractContextM
         run.control.request_stop()
 
     return handled(stop)
-
-
-@contextlib.contextmanager
-def _logged(descriptor: int) -> Iterator[None]:
-    """Copy stdout and stderr to a file; a fatal signal's stack goes there too."""
-    log = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
-    faulthandler.enable(log)
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Tee(before[0], log), _Tee(before[1], log)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
-        faulthandler.disable()
-        with contextlib.suppress(OSError):  # a full disk refuses the lines that wait, and the run has its outcome
-            log.close()
-
-
-class _Tee:
-    """Write text to two places; losing the first, a closed terminal or pipe, is no error."""
-
-    def __init__(self, first: TextIO, second: TextIO) -> None:
-        self._first = first
-        self._second = second
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._first.write(text)
-        with contextlib.suppress(OSError, ValueError):
-            self._second.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._first.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._first, name)

@@ -24,6 +24,7 @@ from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import Config, resolve_run
+from mbpo.settings.stdout import say
 
 Loop = Callable[[Training], bool]  # returns whether it came to its end, and was not told to stop before
 
@@ -57,7 +58,7 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
     facts = manifest(learner, config, launch.toml, threads)
     said = [] if begin.paths else _said(learner, config)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
-    print("\n".join(filter(None, (str(paths.root), launch.preset_line))), flush=True)
+    say("\n".join(filter(None, (str(paths.root), launch.preset_line))))
     status = new_status(config, begin)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:

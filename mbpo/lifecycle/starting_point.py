@@ -16,6 +16,7 @@ from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.store import Saved
 from mbpo.settings.config import LIVE_SETTINGS, Auto, Config
+from mbpo.settings.stdout import say
 
 CHECKS: Mapping[str, Check] = {name: setting.check for name, setting in LIVE_SETTINGS.items()}
 MOVES_RESULTS = ("versions", "machine", "threads", "device", "op", "termination")  # of the manifest
@@ -134,7 +135,7 @@ class StartingPoint:
         name = "resumed" if self.paths else "started"
         run.event(name, attempt=run.status.attempt, **self.lineage, **self._facts(now))
         for line in self._lines(now):
-            print(line, flush=True)
+            say(line)
 
     def changed(self, now: Mapping[str, Any]) -> list[str]:
         """Return what may make results differ from the first attempt's, in words."""

@@ -10,6 +10,7 @@ from mbpo.runs.history import History
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
 from mbpo.runs.records.row import kind_of
 from mbpo.runs.rows import Row
+from mbpo.settings.stdout import say
 
 NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt", "kind"})
 FIRST_NAMED = ("seq", "env_steps", "kind")
@@ -100,4 +101,4 @@ class Verdict:
             self._warn(at, f"{what} not as before from env step {at} on: {overlap.difference}; {counts}", **facts)
         else:
             self._event(f"{what}_verified", env_steps=at, **facts)
-            print(f"{what} verified: {counts}", flush=True)
+            say(f"{what} verified: {counts}")

@@ -21,6 +21,7 @@ __all__ = [
     "JsonLines",
     "RunReader",
     "Series",
+    "last_words",
     "list_runs",
     "load_runs",
     "plain_number",
@@ -130,3 +131,10 @@ def read_text_tail(path: Path, max_bytes: int = 16_384) -> list[str]:
         return []
     lines = data.decode("utf-8", "replace").splitlines()
     return lines[1:] if size > max_bytes and lines else lines
+
+
+def last_words(path: Path) -> str:
+    """Return the last error in what a learner printed, or else the last line; libraries may print after it."""
+    lines = [line for line in read_text_tail(path) if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines or [""])[-1]

@@ -24,6 +24,7 @@ from mbpo.runs.records.row import Kind, kind_of, new_row
 from mbpo.runs.status import RunStatus, this_process
 from mbpo.runs.status_file import StatusFile
 from mbpo.runs.watches import DiskWatch, LoopWatch, PlaceWatch
+from mbpo.settings.stdout import say
 
 RECENT_RETURNS = 24
 
@@ -136,7 +137,7 @@ class RunWriter:
     def warn(self, env_steps: int, reason: str, **facts: Any) -> None:
         """Append a warning to the events and print it."""
         self.event("warning", env_steps=env_steps, **facts, reason=reason)
-        print(f"warning: {reason}", flush=True)
+        say(f"warning: {reason}")
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status; they reach the disk with the next heartbeat."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import shlex
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
@@ -26,6 +25,7 @@ from mbpo.lifecycle.console import duration
 from mbpo.runs.status import ENDED
 from mbpo.seeds.plan import Plan
 from mbpo.seeds.seed_run import SeedRun
+from mbpo.settings.stdout import say, stdout
 
 REDRAW_S = 0.5
 PLAIN_LINE_S = 30.0
@@ -34,29 +34,28 @@ FRAME_LINES = 6  # of the table: title, head, rule, caption and what rich puts a
 
 
 class SeedsConsole:
-    """Write on stdout; losing it, a closed terminal or pipe, is no error."""
+    """Write on stdout; losing it, a closed terminal or pipe, is no error: the exit code says how the learners do."""
 
     def __init__(self, plan: Plan, preset_line: str = "") -> None:
         self._plan = plan
         self._preset_line = preset_line  # said once, after the first run directory
-        self._console = RichConsole(highlight=False, markup=False, emoji=False)
-        on_terminal = sys.stdout.isatty() and self._console.is_interactive
+        self._console = RichConsole(file=stdout().file, highlight=False, markup=False, emoji=False)
+        on_terminal = stdout().isatty() and self._console.is_interactive
         live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live = live if on_terminal else None
         self._every_s = REDRAW_S if on_terminal else PLAIN_LINE_S
         self._shown_at = -math.inf if on_terminal else time.monotonic()
-        self._lost = False
 
     def __enter__(self) -> SeedsConsole:
         if self._live is not None:
-            self._quietly(self._live.start)
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._quietly(self._live.stop)
+            self._live.stop()
 
     def directory(self, run: SeedRun) -> None:
         """Print a run directory that was made."""
@@ -82,18 +81,17 @@ class SeedsConsole:
         if time.monotonic() - self._shown_at < self._every_s:
             return
         self._shown_at = time.monotonic()
-        if (live := self._live) is None:
+        if self._live is None:
             self._print(self._line(runs))
         else:
-            table = self._live_table(runs)
-            self._quietly(lambda: live.update(table, refresh=True))
+            self._live.update(self._live_table(runs), refresh=True)
 
     def summary(self, runs: Sequence[SeedRun], told_to_stop: bool) -> None:
         """Print what came of each seed, of all together, and what to type to compare them.
 
         Why a seed failed goes to stderr, a line each; a stop that was asked for is no failure.
         """
-        console = self._console if self._live is not None else RichConsole(width=WIDTH)
+        console = self._console if self._live is not None else RichConsole(file=stdout().file, width=WIDTH)
         with console.capture() as captured:
             console.print(self._summary_table(runs))
         self._print(captured.get().rstrip("\n"))
@@ -178,19 +176,9 @@ class SeedsConsole:
 
     def _print(self, line: str) -> None:
         if self._live is not None and self._live.is_started:
-            self._quietly(lambda: self._console.print(Text(line), soft_wrap=True))
+            self._console.print(Text(line), soft_wrap=True)
         else:
-            self._quietly(lambda: print(line, flush=True))
-
-    def _quietly(self, write: Callable[[], object]) -> None:
-        """Call ``write`` until stdout is lost; the learners go on, and the exit code says how."""
-        if self._lost:
-            return
-        try:
-            write()
-        except (OSError, ValueError, SystemExit):  # rich turns a broken pipe into SystemExit
-            self._lost = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)  # for the flush at exit
+            say(line)
 
 
 def _table(title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None) -> Table:

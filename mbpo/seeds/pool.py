@@ -14,6 +14,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.seeds.display import SeedsConsole
 from mbpo.seeds.plan import Plan, make_plan
 from mbpo.seeds.seed_run import SeedRun
+from mbpo.settings.stdout import our_stdout
 
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
@@ -33,9 +34,10 @@ def run_seeds(launch: Launch) -> int:
         SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed), plan.outputs / f"s{seed}.txt")
         for seed in plan.seeds
     ]
-    with SeedsConsole(plan, launch.preset_line) as console:
-        received = Pool(runs, plan, console).run()
-    console.summary(runs, told_to_stop=bool(received))
+    with our_stdout(of_learner=True):
+        with SeedsConsole(plan, launch.preset_line) as console:
+            received = Pool(runs, plan, console).run()
+        console.summary(runs, told_to_stop=bool(received))
     for run in runs:
         run.forget_output()
     plan.release()

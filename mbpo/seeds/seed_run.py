@@ -13,7 +13,7 @@ from pathlib import Path
 from mbpo.errors import one_line
 from mbpo.lifecycle.signals import STOP_SIGNALS
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.reader import JsonLines, plain_number, read_text_tail
+from mbpo.runs.reader import JsonLines, last_words, plain_number
 from mbpo.runs.status import ENDED, RunStatus, read_status
 
 STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
@@ -71,8 +71,7 @@ class SeedRun:
         elif killed > 0 and killed in set(signal.Signals):
             found = f"ended by {signal.Signals(killed).name}"
         else:
-            lines = [line for line in read_text_tail(self.output) if line.strip()]
-            found = lines[-1].removeprefix("error: ") if lines else "it printed nothing"
+            found = last_words(self.output).removeprefix("error: ") or "it printed nothing"
         return one_line(found).removeprefix("error: ")
 
     def start(self) -> None:
@@ -106,9 +105,7 @@ class SeedRun:
 
     def forget_output(self) -> None:
         """Remove what it printed where the run's log or the reason holds as much."""
-        explained = self.exit_code in STOP_CODES or any(
-            line.startswith("error: ") for line in read_text_tail(self.output)
-        )
+        explained = self.exit_code in STOP_CODES or last_words(self.output).startswith("error: ")
         if explained or self.paths.log.exists():
             with contextlib.suppress(OSError):
                 self.output.unlink()

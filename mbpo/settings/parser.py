@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mbpo.errors import ConfigError
 from mbpo.settings.setting import nearest, shown
+from mbpo.settings.stdout import say
 
 
 class OneLineParser(argparse.ArgumentParser):
     """Raise a one-line :class:`ConfigError` where argparse would print its usage and exit."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Write the help where our words go."""
+        say(self.format_help().rstrip("\n")) if file is None else super().print_help(file)
 
     def error(self, message: str) -> NoReturn:
         """Raise ``message`` with the nearest valid flag."""

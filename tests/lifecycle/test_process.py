@@ -189,7 +189,7 @@ def test_a_full_disk_that_refuses_the_log_leaves_the_outcome_alone(
             raise DivergedError("the weights are gone")
 
     paths = create_run_dir(tmp_path, None, preset="debug", seed=0)
-    monkeypatch.setattr("mbpo.lifecycle.process.open_to_append", lambda path: os.open("/dev/full", os.O_WRONLY))
+    monkeypatch.setattr("mbpo.lifecycle.log.open_to_append", lambda path: os.open("/dev/full", os.O_WRONLY))
     with RunWriter(paths, RunStatus(), {}, {}) as run:
         assert learner_process(run, train) == code
     assert "words that find no space" in capsys.readouterr().out
