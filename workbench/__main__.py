@@ -1,6 +1,19 @@
-"""Run the workbench as ``python -m workbench``."""
+"""Run the workbench: ``mbpo-workbench``, or ``python -m workbench``."""
 
-from workbench.app import main
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.command_line import options_or_exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app; return its exit status."""
+    options = options_or_exit(arguments)
+    from workbench.app import show  # Textual, where there is a terminal for it
+
+    return show(options)
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

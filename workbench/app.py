@@ -17,8 +17,9 @@ from textual.command import Provider
 from mbpo.errors import MBPOError
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
-from mbpo.settings.presets import PRESETS
 from mbpo.settings.setting import Value
+from mbpo.settings.stdout import say
+from workbench.command_line import options_or_exit
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
 from workbench.last_selected import load_selected, save_selected
@@ -234,34 +235,20 @@ class Workbench(App[None]):
         self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the command line's choices."""
-    startable = [preset.name for preset in PRESETS.values() if preset.env_id]
-    parser = argparse.ArgumentParser(
-        prog="mbpo-workbench", description="Launch, watch and steer runs. Quitting stops none."
-    )
-    parser.add_argument("--runs-root", type=Path, default=Path("runs"), help="folder of runs (default: ./runs)")
-    parser.add_argument("--readonly", action="store_true", help="watch only")
-    parser.add_argument(
-        "--start",
-        metavar="PRESET",
-        default="",
-        choices=["", *startable],
-        help="start a run at once: " + ", ".join(startable),
-    )
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the app; return its exit status."""
-    options = parse_arguments(arguments)
+def show(options: argparse.Namespace) -> int:
+    """Run the app until it is quit; return its exit status."""
     app = Workbench(options.runs_root, readonly=options.readonly, start=options.start)
     end_with_terminal()
     app.run()
     if active := sum(row.active for row in app.rows):
         shown = shlex.join(["mbpo-workbench", "--runs-root", str(options.runs_root)])
-        print(f"{active} at work, and going on: {shown} shows them again.")
+        say(f"{active} at work, and going on: {shown} shows them again.")
     return app.return_code or 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app; return its exit status."""
+    return show(options_or_exit(arguments))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""Read the app's command line, and see before Textual is there whether it has a terminal to draw in."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.settings.parser import OneLineParser
+from mbpo.settings.presets import PRESETS
+
+STREAMS = ("stdin", "stdout", "stderr")
+CANNOT_DRAW = ("dumb", "unknown")  # values of TERM
+
+
+def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's choices.
+
+    Raises:
+        SystemExit: after ``--help``, or after a line that says what is wrong, be it that there is no terminal.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        check_terminal(options.start or "pendulum")
+    except MBPOError as error:
+        raise SystemExit(report(error)) from None
+    return options
+
+
+def check_terminal(preset: str) -> None:
+    """Look for a terminal that the app can draw in and be typed to.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    train = f"python -m mbpo.train --preset {preset}"
+    if lacking := [name for number, name in enumerate(STREAMS) if not os.isatty(number)]:
+        raise ConfigError(
+            f"the app needs a terminal, but {lacking[0]} is none; train headless: {train}, or give ssh a -t"
+        )
+    if (term := os.environ.get("TERM", "")) in CANNOT_DRAW:
+        raise ConfigError(
+            f"the app needs a terminal that draws, but TERM is {term}; "
+            f"give TERM=xterm-256color, or train headless: {train}"
+        )
+
+
+def _parser() -> OneLineParser:
+    startable = [preset.name for preset in PRESETS.values() if preset.env_id]
+    parser = OneLineParser(
+        prog="mbpo-workbench",
+        allow_abbrev=False,
+        description="Launch, watch and steer runs. Quitting stops none.",
+        epilog="exit codes: 0 quit, 2 no terminal or an unknown flag",
+    )
+    parser.add_argument("--runs-root", type=Path, default=Path("runs"), metavar="DIR", help="default: ./runs")
+    parser.add_argument("--readonly", action="store_true", help="watch only")
+    parser.add_argument(
+        "--start",
+        metavar="PRESET",
+        default="",
+        choices=["", *startable],
+        help="start a run at once: " + ", ".join(startable),
+    )
+    return parser
