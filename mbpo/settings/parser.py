@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 from mbpo.errors import ConfigError
 from mbpo.settings.setting import nearest, shown
 from mbpo.settings.stdout import say
 
+NEGATIVE_NUMBER = re.compile(r"-(?:\.?[0-9]|(?:inf|infinity|nan)$)", re.IGNORECASE)
+
 
 class OneLineParser(argparse.ArgumentParser):
-    """Raise a one-line :class:`ConfigError` where argparse would print its usage and exit."""
+    """Raise a one-line :class:`ConfigError` where argparse would print its usage and exit.
+
+    What begins like a negative number is a value: argparse before Python 3.14 takes -1e0 and -20,5 for flags.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._negative_number_matcher = NEGATIVE_NUMBER  # argparse's own knows no exponent
 
     def print_help(self, file: Any = None) -> None:
         """Write the help where our words go."""
