@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mbpo.comparison.export import as_json, write_csv
 from mbpo.comparison.figures import Axis, Figures, Question
@@ -20,6 +19,7 @@ from mbpo.runs.metrics import METRICS
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.setting import Setting, nearest, shown
 from mbpo.settings.stdout import our_stdout, say
+from mbpo.settings.typed_path import typed_path
 
 THRESHOLD = Setting("--threshold", float, 0.0, "", "compare")
 RESAMPLES = Setting("--resamples", int, 2000, "", "compare", low=100, high=1_000_000)
@@ -48,9 +48,9 @@ def _compare(arguments: Sequence[str]) -> int:
     all_figures = [measure(alike, question) for alike in _by_env(groups)]
     notes += left_out + _cautions(all_figures)
     if given.csv:
-        write_csv(Path(given.csv), all_figures)
+        write_csv(typed_path(given.csv), all_figures)
     if given.png:
-        write_png(Path(given.png), all_figures, question)
+        write_png(typed_path(given.png), all_figures, question)
     if given.json:
         say(as_json(all_figures, question, notes))
     else:

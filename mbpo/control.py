@@ -6,7 +6,6 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mbpo.errors import ConfigError, MBPOError, RecordError, StorageError, report
@@ -17,6 +16,7 @@ from mbpo.runs.status import ENDED, read_status
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
+from mbpo.settings.typed_path import typed_path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def _control(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if not given.timeout >= 0:
         raise ConfigError(f"--timeout must be seconds from 0, got {given.timeout}")
-    paths = RunPaths(Path(given.run_dir))
+    paths = RunPaths(typed_path(given.run_dir))
     if given.action == "set":
         command: dict[str, Any] = {"settings": _assignments(given.assignment)}
     elif given.assignment:

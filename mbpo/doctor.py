@@ -15,6 +15,7 @@ from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
+from mbpo.settings.typed_path import typed_path
 
 ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print what runs where, or the findings about each run; return the exit code."""
     try:
         with our_stdout(for_good=arguments is None):
-            runs = [Path(name) for name in _parser().parse_args(arguments).runs]
+            runs = [typed_path(name) for name in _parser().parse_args(arguments).runs]
             return _check(runs) if runs else _describe()
     except MBPOError as error:
         return report(error)

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
@@ -26,6 +25,7 @@ from mbpo.saving.store import find_checkpoint
 from mbpo.settings.config import Config, resolve_run
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
+from mbpo.settings.typed_path import typed_path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +85,7 @@ def _evaluate(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.episodes < 1 or given.seed < 0:
         raise ConfigError("--episodes must be at least 1 and --seed at least 0")
-    paths = RunPaths(Path(given.run_dir).absolute())
+    paths = RunPaths(typed_path(given.run_dir).absolute())
     about = read_manifest(paths.manifest).facts() if paths.manifest.exists() else {}
     admit(paths, about, resolve_run(read_config(paths.config)), folders(given.module_path))
     with where_started(paths, about):

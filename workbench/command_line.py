@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS
+from mbpo.settings.typed_path import typed_path
 
 STREAMS = ("stdin", "stdout", "stderr")
 CANNOT_DRAW = ("dumb", "unknown")  # values of TERM
@@ -23,6 +23,7 @@ def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     try:
         options = _parser().parse_args(arguments)
+        options.runs_root = typed_path(options.runs_root)
         check_terminal(options.start or "pendulum")
     except MBPOError as error:
         raise SystemExit(report(error)) from None
@@ -55,7 +56,7 @@ def _parser() -> OneLineParser:
         description="Launch, watch and steer runs. Quitting stops none.",
         epilog="exit codes: 0 quit, 2 no terminal or an unknown flag",
     )
-    parser.add_argument("--runs-root", type=Path, default=Path("runs"), metavar="DIR", help="default: ./runs")
+    parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default: ./runs")
     parser.add_argument("--readonly", action="store_true", help="watch only")
     parser.add_argument(
         "--start",

@@ -22,6 +22,7 @@ from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import how_chosen
 from mbpo.settings.setting import Setting, shown
+from mbpo.settings.typed_path import typed_path
 
 MAX_SEEDS = 1000
 NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
@@ -158,7 +159,7 @@ def _launch(given: Mapping[str, Any]) -> Launch:
         return _replay(given)
     if given["fork"] is not None:
         return _fork(given)
-    file = read_config(Path(given["config"]), pipe=True) if given["config"] is not None else {}
+    file = read_config(typed_path(given["config"]), pipe=True) if given["config"] is not None else {}
     values: dict[str, object] = {**file, **_flags(given)}
     preset = values.pop("preset", None)
     if preset is not None and not isinstance(preset, str):
@@ -168,7 +169,7 @@ def _launch(given: Mapping[str, Any]) -> Launch:
     seeds = _seeds(given)
     return Launch(
         config=config,
-        runs_root=Path(given["runs_root"]).absolute(),
+        runs_root=typed_path(given["runs_root"]).absolute(),
         run_id=None if run_id is None else check_run_id(run_id),
         seeds=seeds,
         jobs=None if given["jobs"] is None else int(str(JOBS.parse(given["jobs"]))),
@@ -240,15 +241,15 @@ def _fork(given: Mapping[str, str | None]) -> Launch:
             raise ConfigError(f"--fork and {flag} exclude each other: a fork goes on with its run")
     text = str(given["fork"])
     path, _, step = text.rpartition("@")
-    if path and step.isdecimal() and len(step) < 19 and not Path(text).exists():
-        parent, at = Path(path).absolute(), int(step)
+    if path and step.isdecimal() and len(step) < 19 and not typed_path(text).exists():
+        parent, at = typed_path(path).absolute(), int(step)
     else:
-        parent, at = Path(text).absolute(), None
+        parent, at = typed_path(text).absolute(), None
     values, changes = read_config(parent / "config.toml"), _flags(given)
     run_id = given["run_id"]
     return Launch(
         resolve_run({**values, **changes}),
-        Path(str(given["runs_root"])).absolute(),
+        typed_path(str(given["runs_root"])).absolute(),
         None if run_id is None else check_run_id(run_id),
         fork=Fork(parent, at, changes),
     )
@@ -263,7 +264,10 @@ def _replay(given: Mapping[str, str | None]) -> Launch:
     root, config = _run_alone("--replay", given, OF_A_REPLAY)
     run_id = given["run_id"]
     return Launch(
-        config, Path(str(given["runs_root"])).absolute(), None if run_id is None else check_run_id(run_id), replay=root
+        config,
+        typed_path(str(given["runs_root"])).absolute(),
+        None if run_id is None else check_run_id(run_id),
+        replay=root,
     )
 
 
@@ -273,5 +277,5 @@ def _run_alone(flag: str, given: Mapping[str, str | None], allowed: Sequence[str
     if others:
         other = "--" + others[0].replace("_", "-")
         raise ConfigError(f"{flag} goes alone, without {other}: the run has its own settings")
-    root = Path(str(given[flag[2:]])).absolute()
+    root = typed_path(str(given[flag[2:]])).absolute()
     return root, resolve_run(read_config(root / "config.toml"))

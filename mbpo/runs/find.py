@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
+from mbpo.settings.typed_path import expanded
 
 
 def find_runs(patterns: Sequence[str]) -> list[RunPaths]:
@@ -31,6 +32,7 @@ def find_runs(patterns: Sequence[str]) -> list[RunPaths]:
 
 
 def _folders(pattern: str) -> list[Path]:
+    pattern = expanded(pattern)
     if Path(pattern).is_dir():
         return [Path(pattern)]
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path takes no absolute one

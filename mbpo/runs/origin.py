@@ -21,6 +21,7 @@ from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.config import Config
 from mbpo.settings.setting import shown
+from mbpo.settings.typed_path import typed_path
 
 KEY_BYTES = 32
 
@@ -56,7 +57,7 @@ def folders(given: Sequence[str] | None) -> tuple[Path, ...]:
     Raises:
         ConfigError: one is no folder.
     """
-    found = tuple(Path(text).expanduser().absolute() for text in given or ())
+    found = tuple(typed_path(text).absolute() for text in given or ())
     for folder in found:
         if not folder.is_dir():
             raise ConfigError(f"--module-path must name a folder, got {shown(str(folder))}")

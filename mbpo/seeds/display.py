@@ -172,7 +172,7 @@ class SeedsConsole:
         """Return a glob of the run directories, as a shell reads it, shorter than their names."""
         named, here = self._plan.runs_root / self._plan.name, Path.cwd()
         near = named.relative_to(here) if named.is_relative_to(here) else named
-        return shlex.quote(str(near)) + "-s*"
+        return shlex.quote(f"./{near}" if str(near).startswith("~") else str(near)) + "-s*"
 
     def _print(self, line: str) -> None:
         if self._live is not None and self._live.is_started:
