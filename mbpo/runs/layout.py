@@ -58,7 +58,12 @@ def check_run_id(run_id: str) -> str:
 
 def default_run_id(preset: str, seed: int) -> str:
     """Return a readable name that sorts by time within a preset and seed."""
-    return f"{preset}-s{seed}-{time.strftime('%m%d-%H%M%S')}"
+    return f"{preset}-s{seed}-{begun_now()}"
+
+
+def begun_now() -> str:
+    """Return the local time for a name: texts that sort as the times do, over New Year too."""
+    return time.strftime("%Y%m%d-%H%M%S")
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:

@@ -6,12 +6,12 @@ import contextlib
 import dataclasses
 import itertools
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
+from mbpo.runs.layout import begun_now
 from mbpo.settings.config import SETTINGS, Auto, Config, defaults_of
 from mbpo.settings.threads import auto_threads, cores
 
@@ -92,7 +92,7 @@ def make_plan(launch: Launch) -> Plan:
     config, seeds, root = launch.config, launch.seeds, launch.runs_root
     threads, jobs = share_cores(config.threads, len(seeds), launch.jobs)
     makes_root = not root.exists()
-    begun = f"{config.preset}-{time.strftime('%m%d-%H%M%S')}"
+    begun = f"{config.preset}-{begun_now()}"
     for number in itertools.count(1):
         name = begun if number == 1 else f"{begun}-{number}"
         plan = Plan(config, threads, seeds, jobs, root, name, makes_root, launch.module_path)

@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from mbpo.saving.checkpoint import load_checkpoint, save_checkpoint
 from mbpo.saving.row_files import Segments
 from mbpo.saving.store import CheckpointStore, find_checkpoint
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, resolve
+from mbpo.settings.presets import PRESETS
 from mbpo.train import main
 
 RETURNS_CSV = "MBPO_Pendulum-v1_returns_data.csv"
@@ -389,12 +391,25 @@ def test_another_name_is_none(name: str) -> None:
 
 
 def test_a_default_name_is_a_slug_and_avoids_those_taken(tmp_path: Path) -> None:
-    check_run_id(default_run_id("pendulum-tutorial", 2**32 - 1))
     made = [create_run_dir(tmp_path, None, preset="debug", seed=1) for _ in range(5)]
     assert len({paths.root for paths in made}) == 5
     for paths in made:
         check_run_id(paths.run_id)
         assert mode(paths.root) == mode(paths.inbox) == 0o700
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_default_names_sort_by_time_whatever_the_calendar_does(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = ["1999-12-31 23:59:59", "2026-02-28 09:05:01", "2026-11-28 10:00:00", "2026-12-31 23:59:59"]
+    moments += ["2027-01-01 00:00:00", "2027-01-02 09:00:00", "2028-02-29 00:00:00"]
+    names, real = [], time.strftime
+    for moment in moments:
+        at = time.strptime(moment, "%Y-%m-%d %H:%M:%S")
+        monkeypatch.setattr(time, "strftime", lambda form, at=at: real(form, at))
+        names.append(check_run_id(default_run_id(preset, int(SETTINGS["seed"].high))))
+    assert names == sorted(names)
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 58 for name in names)  # and a number, where one is taken
 
 
 def test_the_name_of_an_ended_run_is_refused(finished_run: RunPaths) -> None:

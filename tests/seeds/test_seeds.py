@@ -232,18 +232,18 @@ def test_the_preset_is_said_once_after_the_first_run_directory(
 
 
 def test_the_runs_of_one_command_sort_together_and_by_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "strftime", lambda form: "1125-120000")
+    monkeypatch.setattr(time, "strftime", lambda form: "20251125-120000")
     plans = [make_plan(launched(tmp_path, "--seeds", "0:12")) for _ in range(2)]
     names = [plan.run_id(seed) for plan in plans for seed in plan.seeds]
-    assert names[:2] == ["debug-1125-120000-s00", "debug-1125-120000-s01"]
-    assert names[12] == "debug-1125-120000-2-s00"
+    assert names[:2] == ["debug-20251125-120000-s00", "debug-20251125-120000-s01"]
+    assert names[12] == "debug-20251125-120000-2-s00"
     assert len(set(names)) == 24
     for plan in plans:
         group = [plan.run_id(seed) for seed in plan.seeds]
         assert [name for name in sorted(names) if name in group] == group
         plan.release()
-    (tmp_path / "debug-1125-120000-s05").mkdir()
-    assert make_plan(launched(tmp_path, "--seeds", "0:12")).name == "debug-1125-120000-2"
+    (tmp_path / "debug-20251125-120000-s05").mkdir()
+    assert make_plan(launched(tmp_path, "--seeds", "0:12")).name == "debug-20251125-120000-2"
 
 
 def test_a_root_that_cannot_be_written_ends_with_5(call: Call, tmp_path: Path) -> None:
