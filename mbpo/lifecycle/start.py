@@ -23,6 +23,7 @@ from mbpo.runs.origin import add_to_path, admit, here_if_looked_in, module_path_
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.writer import RunWriter
 from mbpo.saving.store import CheckpointStore, Saved
+from mbpo.settings.cautions import cautions
 from mbpo.settings.config import Config, resolve_run
 from mbpo.settings.stdout import say
 
@@ -95,6 +96,8 @@ def _train(
         writer.enter("running")
         if learner.termination and config.algo != "sac":
             writer.warn(training.env_steps, NO_RULE.format(config.env_id))
+        for caution in cautions(config):
+            writer.warn(training.env_steps, caution)
         _run(training, loop)
         return writer.settle()
     finally:

@@ -14,7 +14,8 @@ from mbpo.runs.layout import RunPaths
 from mbpo.seeds.display import SeedsConsole
 from mbpo.seeds.plan import Plan, make_plan
 from mbpo.seeds.seed_run import SeedRun
-from mbpo.settings.stdout import our_stdout
+from mbpo.settings.cautions import cautions
+from mbpo.settings.stdout import our_stdout, say
 
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
@@ -35,6 +36,8 @@ def run_seeds(launch: Launch) -> int:
         for seed in plan.seeds
     ]
     with our_stdout(of_learner=True):
+        for caution in cautions(plan.config):
+            say(f"warning: {caution}")
         with SeedsConsole(plan, launch.preset_line) as console:
             received = Pool(runs, plan, console).run()
         console.summary(runs, told_to_stop=bool(received))

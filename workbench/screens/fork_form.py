@@ -18,10 +18,10 @@ from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
 from mbpo.settings.setting import Value
 from workbench.fork_points import ForkPoints
-from workbench.format import MUTED, fitted, safe_text, whole
+from workbench.format import fitted, safe_text, whole
 from workbench.launcher import fork_flags, typed
 from workbench.screens.launch_form import accepted
-from workbench.screens.start_form import StartForm
+from workbench.screens.start_form import StartForm, shown_order
 
 ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")
 
@@ -94,7 +94,7 @@ class ForkForm(StartForm[Branch]):
             self._move(self.query_one("#fork-step", Input).value)
             branch = self._branch()
             command = typed(fork_flags(_short(self._run), branch.at, branch.changes))
-            shown = Content.styled(safe_text(command), MUTED)
+            shown = shown_order(command, branch.config)
         except ConfigError as error:
             shown = Content.styled(safe_text(error, 160), "$error")
         self.query_one("#command", Static).update(shown)

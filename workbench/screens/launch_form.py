@@ -20,7 +20,7 @@ from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
-from workbench.screens.start_form import StartForm
+from workbench.screens.start_form import StartForm, shown_order
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 GROUPS = {
@@ -173,9 +173,8 @@ class LaunchForm(StartForm[Order]):
         run_id = self.query_one("#run-id", Input).value.strip()
         fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "")
         fault = fault or self._fault(overrides, run_id)
-        shown = Content.styled(shown_command(self.preset, overrides, run_id), MUTED)
-        if fault:
-            shown = Content.styled(fault, "$error")
+        command = shown_command(self.preset, overrides, run_id)
+        shown = Content.styled(fault, "$error") if fault else shown_order(command, resolve(overrides, self.preset))
         self.query_one("#command", Static).update(shown)
         self.query_one("#start", Button).disabled = bool(fault)
         return None if fault else Order(self.preset, overrides, run_id)

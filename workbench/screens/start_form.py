@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from textual import on
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button
+
+from mbpo.settings.cautions import cautions
+from mbpo.settings.config import Config
+from workbench.format import MUTED, safe_text
 
 Asked = TypeVar("Asked")
 
@@ -37,3 +42,9 @@ class StartForm(ModalScreen[Asked | None], Generic[Asked]):
             self.action_start()
         else:
             self.action_cancel()
+
+
+def shown_order(command: str, config: Config) -> Content:
+    """Return the command that a form stands for, or what its learner would warn of."""
+    caution = next(cautions(config), "")
+    return Content.styled(safe_text(caution), "$warning") if caution else Content.styled(safe_text(command), MUTED)

@@ -1,0 +1,16 @@
+"""Name what may be asked for and is hardly meant: a run warns of it, and the app's forms show it before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mbpo.settings.config import Config
+
+
+def cautions(config: Config) -> Iterator[str]:
+    """Yield each in words, with a mend."""
+    if config.total_steps <= config.warmup_steps:
+        yield (
+            f"nothing will be trained: total_steps {config.total_steps:,} ends within warmup_steps "
+            f"{config.warmup_steps:,}; give more --total-steps or fewer --warmup-steps"
+        )
