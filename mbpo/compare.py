@@ -83,16 +83,16 @@ def _number(setting: Setting, text: str) -> float:
 
 
 def _usable_runs(patterns: Sequence[str], metric: str) -> tuple[list[Run], list[str]]:
-    """Return the runs that have the metric, and notes on those without and those not finished."""
-    runs = [read_run(paths, metric) for paths in find_runs(patterns)]
+    """Return the runs that have the metric, and notes on what is left out and what has not finished."""
+    found, notes = find_runs(patterns)
+    runs = [read_run(paths, metric) for paths in found]
     usable = [run for run in runs if run.curve.values.size]
     if not usable:
         raise ConfigError(
             f"expected at least one evaluation, but no row of metrics.jsonl has {metric} in "
             f"{_counted(len(runs), 'run')} yet; wait for eval_every env steps, or give --metric"
         )
-    notes = [note for run in runs for note in _run_notes(run, metric)]
-    return usable, notes
+    return usable, notes + [note for run in runs for note in _run_notes(run, metric)]
 
 
 def _run_notes(run: Run, metric: str) -> list[str]:

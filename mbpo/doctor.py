@@ -13,6 +13,7 @@ from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import MBPOError, printable, report
 from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info
+from mbpo.runs.find import runs_below
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
@@ -24,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print what runs where, or the findings about each run; return the exit code."""
     try:
         with our_stdout(for_good=arguments is None):
-            runs = [typed_path(name) for name in _parser().parse_args(arguments).runs]
-            return _check(runs) if runs else _describe()
+            named = _parser().parse_args(arguments).runs
+            return _check([run for name in named for run in _runs(typed_path(name))]) if named else _describe()
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -44,6 +45,14 @@ def _check(runs: Sequence[Path]) -> int:
         say(f"{counted(found)}.")
         wrong |= any(each.level == "problem" for each in found)
     return int(wrong)
+
+
+def _runs(folder: Path) -> list[Path]:
+    """Return ``folder``, or else the runs below it; notes on what is passed over go to stderr."""
+    found = runs_below(folder)
+    for note in found.notes if found.runs else ():
+        print(f"note: {note}", file=sys.stderr)
+    return found.runs or [folder]  # which is none, and said to be
 
 
 def _describe() -> int:
@@ -67,9 +76,9 @@ def _parser() -> OneLineParser:
         epilog="levels:\n  ok       as it should be\n"
         "  note     readers and a resume cope; know it\n"
         "  problem  something is lost, damaged or went wrong\n\n"
-        "exit codes: 0 no problem, 1 a problem, 2 a folder that is no run, or an unknown flag",
+        "exit codes: 0 no problem, 1 a problem, 2 a folder that is no run and holds none, or an unknown flag",
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN_DIR", help="a run to check")
+    parser.add_argument("runs", nargs="*", metavar="RUN_DIR", help="a run to check, or a folder of runs")
     return parser
 
 

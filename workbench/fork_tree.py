@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,26 @@ def origin(parent: str) -> tuple[str, int]:
     """Return the run and the env step that ``parent`` names as RUN@STEP; no run where it is not."""
     found = ORIGIN.fullmatch(parent)
     return (found[1], int(found[2])) if found else ("", -1)
+
+
+def with_names(rows: Sequence[RunRow], root: Path) -> list[RunRow]:
+    """Return ``rows`` with names that are their own also where runs stand in folders below ``root``.
+
+    A learner notes of its parent the name alone: that is the run of this name in its own folder, else in the root,
+    else anywhere.
+    """
+    if all(row.path.parent == root for row in rows):
+        return list(rows)
+    names = {row.path: row.path.relative_to(root).as_posix() for row in rows if row.path != root}
+    anywhere = {path.name: name for path, name in reversed(names.items())}
+    named = []
+    for row in rows:
+        parent, step = origin(row.parent)
+        near = (row.path.parent / parent, root / parent)
+        known = next((names[path] for path in near if path in names), anywhere.get(parent, parent))
+        whole = f"{known}@{step}" if parent else row.parent
+        named.append(replace(row, name=names.get(row.path, ""), parent=whole))
+    return named
 
 
 def in_tree(rows: Iterable[RunRow]) -> tuple[RunRow, ...]:

@@ -21,7 +21,8 @@ def save_selected(runs_root: Path, path: Path) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         target = _file(runs_root)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomic(target, path.name.encode("utf-8", "surrogateescape"), sync=False)
+        name = path.relative_to(runs_root) if path.is_relative_to(runs_root) else path.name
+        write_atomic(target, str(name).encode("utf-8", "surrogateescape"), sync=False)
 
 
 def load_selected(runs_root: Path) -> Path | None:
@@ -31,4 +32,5 @@ def load_selected(runs_root: Path) -> Path | None:
     except (OSError, RuntimeError):
         return None
     path = runs_root / name
-    return path if name and "/" not in name and path.is_dir() else None
+    inside = name and not Path(name).is_absolute() and ".." not in Path(name).parts
+    return path if inside and path.is_dir() else None

@@ -108,7 +108,7 @@ class Launcher:
         """
         name = self._free_name(default_run_id(config.preset, config.seed))
         arguments = [*fork_flags(parent, at, changes), *self._place(name)]
-        return self._launch(name, arguments, preset=config.preset, parent=f"{parent.name}@{at}")
+        return self._launch(name, arguments, preset=config.preset, parent=f"{self._name(parent)}@{at}")
 
     def resume(self, path: Path) -> Launch:
         """Start a learner that goes on with the run at ``path``.
@@ -117,14 +117,19 @@ class Launcher:
             ConfigError: it has a name that no learner gives.
             StorageError: as :meth:`start`.
         """
-        return self._launch(check_run_id(path.name), ["--resume", str(self.root / path.name)])
+        check_run_id(path.name)
+        return self._launch(self._name(path), ["--resume", str(path)])
+
+    def _name(self, path: Path) -> str:
+        """Return how a run is called here: where it stands below the root."""
+        return path.relative_to(self.root).as_posix() if self.root in path.parents else path.name
 
     def _place(self, name: str) -> tuple[str, ...]:
         return "--runs-root", str(self.root), "--run-id", name
 
     def _launch(self, name: str, arguments: Sequence[str], preset: str = "", parent: str = "") -> Launch:
         argv, path = (*self._learner, *arguments), self.root / name
-        log = self.root / ".launch" / f"{name}.log"
+        log = self.root / ".launch" / f"{name.replace('/', '-')}.log"
         found = _status_mark(path)
         try:
             log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -43,11 +43,12 @@ class RunRow:
     exit_code: int | None = None
     parent: str = ""  # RUN@STEP that it is a fork of
     lines: str = ""  # of the tree, where its parent stands above it
+    name: str = ""  # below the runs root, of a run in a folder there
 
     @property
     def run_id(self) -> str:
-        """Return the run's name as found."""
-        return self.path.name
+        """Return the run's name as found, with the folders that it is in below the runs root."""
+        return self.name or self.path.name
 
     @property
     def active(self) -> bool:

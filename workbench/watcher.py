@@ -9,9 +9,11 @@ from pathlib import Path
 from textual.message import Message
 
 from mbpo.errors import NewerRecordError, RecordError
+from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import ENDED, RunStatus, load_status
 from workbench.charts.table import metrics_compared
+from workbench.fork_tree import with_names
 from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
 from workbench.run_follower import CurveFollower, RunFollower
 
@@ -20,6 +22,9 @@ BACKLOG_PERIOD_S = 0.02
 FAULT_PERIOD_S = 2.0
 MAX_PARENT = 300  # characters of a run's name and a step
 MANY_RUNS = 50  # above this, the listing is refreshed every fourth time
+MANY_FOLDERS = 200  # that are no runs: above this, every eighth
+
+Mark = tuple[int, int]  # time and inode of a status file
 
 
 class RunIndex:
@@ -27,27 +32,28 @@ class RunIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known: dict[str, tuple[tuple[int, int], RunStatus | str]] = {}
+        self.folders = 0  # that are no runs and were looked through for some
+        self._known: dict[Path, tuple[Mark, RunStatus | str]] = {}
 
     def rows(self) -> tuple[RunRow, ...]:
         """Return every run: those at work first, then the newest."""
-        known: dict[str, tuple[tuple[int, int], RunStatus | str]] = {}
-        try:
-            names = [entry.name for entry in self.root.iterdir()]
-        except OSError:
-            names = []
-        for name in names:
-            paths = RunPaths(self.root / name)
-            try:
-                stat = paths.status.stat()
-            except (OSError, ValueError):
-                continue
-            mark = (stat.st_mtime_ns, stat.st_ino)
-            old = self._known.get(name)
-            known[name] = old if old and old[0] == mark else (mark, _status_or_fault(paths))
+        found = runs_below(self.root)
+        self.folders = found.folders
+        known: dict[Path, tuple[Mark, RunStatus | str]] = {}
+        for path in found.runs:
+            mark, old = _mark(path), self._known.get(path)
+            known[path] = old if old and old[0] == mark else (mark, _status_or_fault(RunPaths(path)))
         self._known = known
-        rows = [_row(self.root / name, status) for name, (_, status) in known.items()]
+        rows = with_names([_row(path, status) for path, (_, status) in known.items()], self.root)
         return tuple(sorted(rows, key=lambda row: (not row.active, -row.started, row.run_id)))
+
+
+def _mark(path: Path) -> Mark:
+    try:
+        stat = RunPaths(path).status.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def _status_or_fault(paths: RunPaths) -> RunStatus | str:
@@ -128,7 +134,8 @@ class Watcher:
 
     def look(self) -> Reading:
         """Take one reading now."""
-        if self._turn % (4 if len(self._rows) > MANY_RUNS else 1) == 0:
+        every = 8 if self._index.folders > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
+        if self._turn % every == 0:
             self._rows = self._index.rows()
         self._turn += 1
         selected = self._selected

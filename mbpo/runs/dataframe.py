@@ -43,9 +43,8 @@ def load_runs(*patterns: str | Path) -> pd.DataFrame:
         import pandas as pd
     except ImportError:
         raise ConfigError(f"load_runs needs pandas: {install_command('pandas')}") from None
-    tables = [
-        _columns(paths) for paths in find_runs([p if isinstance(p, str) else str(p.absolute()) for p in patterns])
-    ]
+    runs, _ = find_runs([p if isinstance(p, str) else str(p.absolute()) for p in patterns])
+    tables = [_columns(paths) for paths in runs]
     names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
     return pd.DataFrame({name: _joined(tables, name) for name in names})
 

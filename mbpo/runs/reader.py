@@ -12,6 +12,7 @@ from typing import Any
 
 from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
+from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, cut, plain_number
 from mbpo.runs.status import RunStatus, read_status
@@ -108,14 +109,10 @@ class RunReader:
 
 
 def list_runs(runs_root: Path) -> Iterator[tuple[RunPaths, RunStatus]]:
-    """Yield every run directory directly under ``runs_root`` at the cost of a status file each."""
-    try:
-        entries = sorted(os.scandir(runs_root), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        paths = RunPaths(Path(entry.path))
-        status = read_status(paths)  # None for what is no folder, or a link to nowhere
+    """Yield every run below ``runs_root`` that has a readable status, at the cost of that file each."""
+    for path in runs_below(runs_root).runs:
+        paths = RunPaths(path)
+        status = read_status(paths)
         if status is not None:
             yield paths, status
 
