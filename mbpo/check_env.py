@@ -11,6 +11,7 @@ from mbpo.checks.diagnostic import Diagnostic, as_text, counted
 from mbpo.checks.environment.play import play
 from mbpo.checks.environment.transitions import findings
 from mbpo.envs.box_env import BoxEnv
+from mbpo.envs.left_behind import leave
 from mbpo.envs.repeats import Repeats, repeats
 from mbpo.envs.spec import EnvSpec
 from mbpo.envs.termination import find_rule
@@ -127,4 +128,4 @@ def _parser() -> OneLineParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -10,6 +10,7 @@ from pathlib import Path
 from mbpo.checks.diagnostic import as_text, counted
 from mbpo.checks.run import check_run
 from mbpo.envs.box_env import BoxEnv
+from mbpo.envs.left_behind import leave
 from mbpo.errors import MBPOError, printable, report
 from mbpo.lifecycle.manifest import machine, versions
 from mbpo.ops import build_info
@@ -98,4 +99,4 @@ def _print(title: str, facts: dict[str, object] | dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -12,6 +12,7 @@ import torch
 
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.evaluation import EvalReport, Evaluator
+from mbpo.envs.left_behind import leave
 from mbpo.envs.spaces import Array
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
 from mbpo.learner.build import build_actor
@@ -123,4 +124,4 @@ def _parser() -> OneLineParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.data.replay_buffer import model_buffer_capacity
+from mbpo.envs.left_behind import leave
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.lifecycle.process import exit_code_of
 from mbpo.lifecycle.start import start
@@ -114,4 +115,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -78,6 +78,14 @@ class RunLog:
             file.end()
 
 
+def note(text: str) -> None:
+    """Write ``text`` into the log alone: what only someone who looks for a fault wants to see."""
+    log = stdout().log
+    if log is not None:
+        with contextlib.suppress(OSError):
+            log(text.encode("utf-8", "backslashreplace"))
+
+
 class _Tee:
     """Stand for stdout or stderr of Python: write to the log and to stderr. Losing one of them is no error."""
 

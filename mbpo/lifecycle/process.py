@@ -11,8 +11,8 @@ from types import FrameType
 
 import torch
 
-from mbpo.errors import DivergedError, Interrupted, MBPOError, StorageError, one_line, refused, report
-from mbpo.lifecycle.log import RunLog
+from mbpo.errors import DivergedError, EnvironmentFault, Interrupted, MBPOError, StorageError, one_line, refused, report
+from mbpo.lifecycle.log import RunLog, note
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.writer import RunWriter
 from mbpo.settings.stdout import our_stdout, say
@@ -48,9 +48,9 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
         raise fault from None
     with log.kept(), _signals(run, received):
         state, code, reason = _outcome(train)
-        if state == "finished" and received:
-            number = received[0]
-            state, code, reason = "stopped", 128 + number, signal.Signals(number).name
+        if received and (state == "finished" or code == EnvironmentFault.exit_code):
+            name = signal.Signals(received[0]).name  # the terminal's Ctrl-C reaches an environment's workers, too
+            state, code, reason = "stopped", 128 + received[0], f"{name}; {reason}" if reason else name
         elif state == "finished" and run.control.stopping:
             state, reason = "stopped", "stop requested"
         if reason and state != "stopped":
@@ -67,6 +67,8 @@ def _outcome(train: Callable[[], None]) -> tuple[str, int, str]:
     except DivergedError as error:
         return "diverged", error.exit_code, str(error)
     except MBPOError as error:
+        if error.__cause__ is not None:
+            note(traceback.format_exc())
         return "failed", error.exit_code, str(error)
     except KeyboardInterrupt:
         return "stopped", 130, "SIGINT, twice"
