@@ -152,6 +152,7 @@ class Training:
 
     def save_before_failing(self) -> None:
         """Save what was learned until the environment failed; weights that are not finite are not."""
+        self.reports.writer.update(env_steps=self.env_steps)
         with contextlib.suppress(DivergedError):
             self.save(self.env_steps, "last")
             if self.store is not None:
