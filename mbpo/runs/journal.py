@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from mbpo.errors import RunInUseError
 from mbpo.runs.append import AppendFile
+from mbpo.runs.files import open_to_append
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.event import event_line
 from mbpo.runs.records.json_text import encode
@@ -93,9 +95,29 @@ class Journal:
 
     def _claim(self) -> None:
         """Lock the run against a second learner, where the file system has locks."""
-        try:
-            fcntl.flock(self._metrics.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunInUseError(f"{self._paths.root} is in use by another learner") from None
-        except OSError:
-            pass  # no locks here; the status still tells
+        if _lock(self._metrics.descriptor) is False:  # without locks the status still tells
+            raise RunInUseError(f"{self._paths.root} is in use by another learner")
+
+
+def is_locked(paths: RunPaths) -> bool | None:
+    """Return whether a learner has the run, be it in another container; None where there are no locks to tell."""
+    try:
+        descriptor = open_to_append(paths.metrics)
+    except OSError:
+        return None
+    try:
+        taken = _lock(descriptor)
+        return None if taken is None else not taken
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Return whether the file is locked now, for this descriptor; None where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True

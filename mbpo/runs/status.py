@@ -32,6 +32,15 @@ def boot_id() -> str:
         return ""
 
 
+@functools.cache
+def pid_namespace() -> str:
+    """Return what tells this process's numbering of processes from a container's, or an empty text."""
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115  it leads to no file
+    except OSError:
+        return ""
+
+
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Hold the contents of ``status.json``; the second half is what a listing shows."""
 
@@ -40,6 +49,7 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     host: str = ""
     boot_id: str = ""
+    pid_namespace: str = ""
     create_time: float = 0.0  # of the process, Unix seconds
     since_boot: float = 0.0  # seconds from boot to then: unlike create_time the same if a clock is set
     env_steps: int = 0
@@ -66,18 +76,30 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """Return whether this machine's process of this run is still there."""
-        return self.state not in ENDED and self.local and not self.gone
+        """Return whether a learner is at work in this run, as far as can be told from here."""
+        return self.state not in ENDED and self.derived_state() not in ("lost", "silent")
 
     @property
     def local(self) -> bool:
-        """Return whether the learner runs, or ran, on this machine."""
-        return self.host == socket.gethostname()
+        """Return whether the learner's process is, or was, one that can be looked for from here.
+
+        A container may have the name of this host, and process numbers of its own.
+        """
+        if self.host != socket.gethostname():
+            return False
+        if self._of_another_boot:
+            return self.heartbeat < psutil.boot_time()  # else another machine has this name
+        known = bool(self.pid_namespace and pid_namespace())
+        return not (known and self.pid_namespace != pid_namespace()) and not _hidden(self.pid)
+
+    @property
+    def _of_another_boot(self) -> bool:
+        return bool(self.boot_id and boot_id()) and self.boot_id != boot_id()
 
     @property
     def gone(self) -> bool:
-        """Return whether the process ended; a reused pid has begun at another time."""
-        if self.boot_id and boot_id() and self.boot_id != boot_id():
+        """Return whether the process, a local one, ended; a reused pid has begun at another time."""
+        if self._of_another_boot:
             return True
         try:
             process = psutil.Process(self.pid)
@@ -95,8 +117,8 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     def derived_state(self, now: float | None = None) -> str:
         """Return the state a reader shows: as written, or ``lost`` or ``silent``.
 
-        ``lost``: same host, process gone. ``silent``: another host, and no heartbeat for
-        max(60 s, 3 cadences).
+        ``lost``: a local process, which is gone. ``silent``: on another host or in another container, and no
+        heartbeat for max(60 s, 3 cadences).
         """
         if self.state in ENDED:
             return self.state
@@ -108,7 +130,21 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def this_process() -> dict[str, Any]:
     """Return the fields of :class:`RunStatus` that identify the calling process."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": boot_id(), **_began(psutil.Process())}
+    place = {"host": socket.gethostname(), "boot_id": boot_id(), "pid_namespace": pid_namespace()}
+    return {"pid": os.getpid(), **place, **_began(psutil.Process())}
+
+
+def _hidden(pid: int) -> bool:
+    """Return whether there is a process of that number that only its owner may see, as with hidepid."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)  # asks, and signals nothing
+    except PermissionError:
+        return not Path(f"/proc/{pid}/stat").exists() and Path("/proc/self").exists()
+    except (OSError, OverflowError):
+        pass
+    return False
 
 
 def _began(process: psutil.Process) -> dict[str, float]:

@@ -98,6 +98,6 @@ def _states() -> Content:
     lines = []
     for state, glyph in GLYPHS.items():
         deaf = "  takes no commands" if state in DEAF else ""
-        words = {"lost": "its process is gone", "silent": "no heartbeat from another host"}
+        words = {"lost": "its process is gone", "silent": "no heartbeat from another host or container"}
         lines.append(Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf))
     return Content("\n").join(lines)
