@@ -39,7 +39,7 @@ exit codes: 0 MBPO runs on it, 2 unknown environment or flag, 3 MBPO cannot run 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play at random, print the findings and return the exit code."""
     try:
-        with our_stdout(for_good=arguments is None):
+        with our_stdout(is_program=arguments is None):
             return _check(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

@@ -30,7 +30,7 @@ FEW_SEEDS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print how groups of runs do against each other; notes go to stderr."""
     try:
-        with our_stdout(for_good=arguments is None):
+        with our_stdout(is_program=arguments is None):
             return _compare(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

@@ -22,7 +22,7 @@ from mbpo.settings.typed_path import typed_path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send one command, wait for its answer, print it; return 0 applied, 1 rejected."""
     try:
-        with our_stdout(for_good=arguments is None):
+        with our_stdout(is_program=arguments is None):
             return _control(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

@@ -25,7 +25,7 @@ ENVIRONMENTS = ("Pendulum-v1", "InvertedPendulum-v5")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what runs where, or the findings about each run; return the exit code."""
     try:
-        with our_stdout(for_good=arguments is None):
+        with our_stdout(is_program=arguments is None):
             named = _parser().parse_args(arguments).runs
             return _check([run for name in named for run in _runs(typed_path(name))]) if named else _describe()
     except MBPOError as error:

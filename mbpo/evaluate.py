@@ -32,7 +32,7 @@ from mbpo.settings.typed_path import typed_path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the saved policy in the real environment and print its returns."""
     try:
-        with our_stdout(for_good=arguments is None):
+        with our_stdout(is_program=arguments is None):
             return _evaluate(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

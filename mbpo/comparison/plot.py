@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
 from mbpo.comparison.statistics import iqm_interval
 from mbpo.errors import ConfigError
 from mbpo.settings.packages import install_command
+from mbpo.settings.setting import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,12 +28,16 @@ def check_matplotlib() -> None:
     """Find out now, before the work, whether there is something to draw with.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ConfigError: matplotlib is not installed, or refuses MPLBACKEND.
     """
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ConfigError(f"--png needs matplotlib: {install_command('matplotlib')}") from None
+    except ValueError:
+        raise ConfigError(
+            f"--png needs matplotlib, and that knows no MPLBACKEND {shown(os.environ.get('MPLBACKEND', ''))}; unset it"
+        ) from None
 
 
 def write_png(path: Path, all_figures: Sequence[Figures], question: Question) -> None:
@@ -40,10 +46,12 @@ def write_png(path: Path, all_figures: Sequence[Figures], question: Question) ->
     Raises:
         ConfigError: the file cannot be written.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows, columns = len(all_figures), len(question.axes)
     figure = Figure(figsize=(7.6 * columns, 4.4 * rows), layout="constrained")
+    FigureCanvasAgg(figure)  # whatever MPLBACKEND says
     axes = figure.subplots(rows, columns, squeeze=False)
     for row, figures in enumerate(all_figures):
         for column, by in enumerate(question.axes):

@@ -23,7 +23,7 @@ OUT_OF_MEMORY = 8
 def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
     """Return what ``act`` returns; what it raises, before there is a run, becomes one line and its code."""
     try:
-        with our_stdout(of_learner=True, for_good=is_program):
+        with our_stdout(of_learner=True, is_program=is_program):
             return act()
     except MBPOError as error:
         return report(error)

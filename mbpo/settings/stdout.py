@@ -17,6 +17,7 @@ from typing import IO, TextIO, cast
 
 from mbpo.errors import refused
 from mbpo.settings.echo import EchoedFile, write_whole
+from mbpo.settings.plot_backend import leave_notebook
 
 PIPE_CLOSED = 128 + 13  # as a shell names the end by SIGPIPE
 
@@ -94,17 +95,19 @@ def stdout() -> OurStdout:
 
 
 @contextlib.contextmanager
-def our_stdout(*, of_learner: bool = False, for_good: bool = False) -> Iterator[None]:
+def our_stdout(*, of_learner: bool = False, is_program: bool = False) -> Iterator[None]:
     """Keep stdout for :func:`say` while inside; a command that another one calls changes nothing.
 
-    ``for_good``: what libraries print when the process ends goes to stderr too.
+    ``is_program``: the process is the command's own. What libraries print when it ends goes to stderr too.
     """
     global _ours
     if _ours is not None:
         yield
         return
     fill_standard_streams()
-    take = _descriptor_taken(of_learner, for_good) if _is_stdout(sys.stdout) else _stream_taken(of_learner)
+    if is_program:
+        leave_notebook()
+    take = _descriptor_taken(of_learner, is_program) if _is_stdout(sys.stdout) else _stream_taken(of_learner)
     try:
         with take as _ours:
             yield
@@ -164,7 +167,7 @@ def _stream_taken(of_learner: bool) -> Iterator[OurStdout]:
 
 
 @contextlib.contextmanager
-def _descriptor_taken(of_learner: bool, for_good: bool) -> Iterator[OurStdout]:
+def _descriptor_taken(of_learner: bool, is_program: bool) -> Iterator[OurStdout]:
     global _early
     stream, ours = sys.stdout, os.dup(1)
     assert isinstance(stream, io.TextIOWrapper)
@@ -180,7 +183,7 @@ def _descriptor_taken(of_learner: bool, for_good: bool) -> Iterator[OurStdout]:
         yield OurStdout(stream, ours, of_learner)
     finally:
         take_early()
-        if not for_good:
+        if not is_program:
             os.dup2(ours, 1)
             os.close(ours)
             stream.reconfigure(errors=errors, line_buffering=line_buffering)
