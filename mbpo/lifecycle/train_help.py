@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mbpo.runs.config_file import read_config
 from mbpo.settings.config import SETTINGS, choose_preset, defaults_of
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS, Preset, how_chosen
 from mbpo.settings.setting import Setting, Value, shown
+from mbpo.settings.typed_path import typed_path
 
 USAGE = """\
 %(prog)s [--env-id NAME] [--preset NAME] [--FLAG VALUE ...]
@@ -68,7 +68,7 @@ def defaults_beside(arguments: Sequence[str]) -> Defaults:
         parser.add_argument(flag)
     given = vars(parser.parse_known_args(arguments)[0])
     file = given.pop("config")
-    found = {} if file is None else read_config(Path(file), pipe=True)
+    found = {} if file is None else read_config(typed_path(file), pipe=True)
     found |= {name: SETTINGS[name].parse(text) for name, text in given.items() if text is not None}
     values = {name: SETTINGS[name].check(value) for name, value in found.items() if name in SETTINGS}
     preset = str(values["preset"]) if "preset" in values else choose_preset(values)

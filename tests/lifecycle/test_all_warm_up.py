@@ -26,7 +26,7 @@ def warnings(run: Path) -> list[str]:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_preset_is_all_warm_up(preset: str) -> None:
-    assert list(cautions(resolve({}, preset))) == []
+    assert list(cautions(resolve({"env_id": "Pendulum-v1"}, preset))) == []
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_run_that_ends_within_its_warm_up_says_so(
     assert (outcome.code, outcome.err) == (0, "")
     (said,) = warnings(tmp_path / "r")
     assert said.startswith(WORDS.format(total, warmup))
-    assert outcome.out.splitlines()[1] == f"warning: {said}"
+    assert f"warning: {said}" in outcome.out.splitlines()[:3]
     assert said in (tmp_path / "r" / "log.txt").read_text()
 
 

@@ -63,9 +63,7 @@ gymnasium.register("Chatterbox-v0", entry_point=Chatterbox, max_episode_steps=20
 """
 WAYS = ("print", "descriptor", "libc", "child", "thread", "buffer", "old stream", "fork")
 SWALLOWED = {f"{when} by {way}" for when in ("import", "make") for way in WAYS if way in ("print", "thread", "fork")}
-OURS = re.compile(
-    r"/.*/runs/[a-z]+|warning: .*| *[\d,]+/[\d,]+  .*|finished at [\d,]+ env steps|stopped at [\d,]+ env steps"
-)
+OURS = re.compile(r"/.*/runs/[a-z]+|preset .*|warning: .*| *[\d,]+/[\d,]+  .*|(finished|stopped) at [\d,]+ env steps")
 SHORT = (*DEBUG, "--total-steps", "120", "--eval-every", "60", "--log-every", "20", "--eval-episodes", "1")
 
 
@@ -113,7 +111,7 @@ def test_all_that_an_environment_prints_is_on_stderr_and_in_the_log(
     for words in said - SWALLOWED:
         assert log.splitlines().count(words) == done.stderr.splitlines().count(words), words
     assert "exit by libc" in done.stderr.splitlines()  # there is no log any more
-    ours = [line for line in done.stdout.splitlines()[1:] if line not in log.splitlines()]
+    ours = [line for line in done.stdout.splitlines()[2:] if line not in log.splitlines()]  # two before there is a log
     assert ours == []
 
 
@@ -140,7 +138,7 @@ def test_the_last_words_of_a_learner_that_is_killed_are_in_its_log(tmp_path: Pat
         (tmp_path / f"{name}.py").write_text(
             "import ctypes, os, signal\nimport gymnasium, toy_envs\n\n\nclass Env(toy_envs.Toy):\n"
             "    def step(self, action):\n"
-            f"        if self.steps == 29:\n            {words}\n"
+            f"        if self.steps == 29 and os.path.exists('runs/{name}/log.txt'):\n            {words}\n"
             "        return super().step(action)\n\n\ngymnasium.register('Last-v0', Env)\n"
         )
         done = run(tmp_path, "train", *SHORT, "--env-id", f"{name}:Last-v0", "--run-id", name)

@@ -89,6 +89,13 @@ def test_a_launch_reads_it_in_every_flag(home: Path) -> None:
     assert parse_launch(["--runs-root=./~"]).runs_root == Path.cwd() / "~"
 
 
+def test_help_reads_it(home: Path, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "mine.toml").write_text("total_steps = 321\n")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--config=~/mine.toml", "--help"])
+    assert "default 321" in capsys.readouterr().out
+
+
 def test_a_run_is_made_at_home(home: Path, call: Call) -> None:
     outcome = call(main, *DEBUG, "--total-steps", 60, "--runs-root=~/mine", "--run-id", "a")
     assert (outcome.code, outcome.out.splitlines()[0]) == (0, str(home / "mine" / "a"))
