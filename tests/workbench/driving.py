@@ -40,9 +40,12 @@ def met(condition: Callable[[], object]) -> bool:
 
 STAND_IN = """\
 import pathlib, sys, time
-pathlib.Path("args").write_text(" ".join(sys.argv[1:]))
+flag = "--runs-root" if "--runs-root" in sys.argv else "--resume"
+place = pathlib.Path(sys.argv[sys.argv.index(flag) + 1])
+root = next(folder for folder in (place, *place.parents) if (folder / ".launch").exists())
+(root / "args").write_text(" ".join(sys.argv[1:]))
 for _ in range(1200):
-    if pathlib.Path("end").exists():
+    if (root / "end").exists():
         break
     time.sleep(0.1)
 """

@@ -70,8 +70,7 @@ def test_the_run_in_focus_is_remembered_in_its_folder(tmp_path: Path, monkeypatc
         assert load_selected(root) is None
 
 
-async def test_a_nested_run_is_shown_and_goes_on_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where the stand-in notes what it was given
+async def test_a_nested_run_is_shown_and_goes_on_where_it_is(tmp_path: Path) -> None:
     path = make_run(tmp_path / "group", "gone", lost_status(), rows=60)
     launcher = Launcher(tmp_path, (sys.executable, "-c", STAND_IN))
     app = Workbench(tmp_path, watch=False, launcher=launcher)
