@@ -47,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def check(what: EnvSpec | str, steps: int, seed: int) -> list[Diagnostic]:
+def check(what: EnvSpec | str, steps: int, seed: int, alone: bool = False) -> list[Diagnostic]:
     """Return what there is to say about an environment after that many random steps.
+
+    ``alone``: never make a second one.
 
     Raises:
         ConfigError: there is no such environment.
@@ -60,7 +62,7 @@ def check(what: EnvSpec | str, steps: int, seed: int) -> list[Diagnostic]:
         rule = find_rule(env)
         played = play(env, steps, seed)
         again = play(env, min(MOST_REPLAYED, len(played)), seed)
-        repeated = Repeats(True) if played.fault else repeats(env, seed)
+        repeated = Repeats(True) if played.fault or alone else repeats(env, seed)
         return list(findings(played, again, rule, repeated))
     finally:
         env.close()
@@ -72,7 +74,7 @@ def _check(arguments: Sequence[str]) -> int:
         raise ConfigError(f"--steps must be from 1 to {MOST_STEPS} and --seed at least 0")
     add_to_path(folders(given.module_path))
     spec = _spec(given)
-    found = check(spec, given.steps, given.seed)
+    found = check(spec, given.steps, given.seed, given.one_instance)
     code = EnvironmentFault.exit_code if any(each.fatal for each in found) else 0
     if given.json:
         about = {"env_id": given.env_id, "seed": given.seed, "exit_code": code}
@@ -120,6 +122,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("--wrapper", dest="wrappers", action="append", metavar="MODULE:CLASS", help="as in training")
     parser.add_argument("--module-path", metavar="DIR", action="append", help="where modules lie, beside here")
     parser.add_argument("--time-limit", metavar="N", help="as in training")
+    parser.add_argument("--one-instance", action="store_true", help="never make a second one, as of hardware")
     parser.add_argument("--fresh-env", action="store_true", help="make it anew for each episode")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="default 5000")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")

@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.left_behind import leave
 from mbpo.envs.spaces import Array
-from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
+from mbpo.errors import CheckpointError, ConfigError, MBPOError, StorageError, report
 from mbpo.learner.build import build_actor
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
@@ -87,10 +88,18 @@ def _evaluate(arguments: Sequence[str]) -> int:
     if given.episodes < 1 or given.seed < 0:
         raise ConfigError("--episodes must be at least 1 and --seed at least 0")
     paths = RunPaths(typed_path(given.run_dir).absolute())
-    about = read_manifest(paths.manifest).facts() if paths.manifest.exists() else {}
-    admit(paths, about, resolve_run(read_config(paths.config)), folders(given.module_path))
+    config, about = resolve_run(read_config(paths.config)), _manifest(paths)
+    admit(paths, about, config, folders(given.module_path))
     with where_started(paths, about):
         return _print(given, *load_actor(paths, given.checkpoint))
+
+
+def _manifest(paths: RunPaths) -> Mapping[str, Any]:
+    """Return what the manifest says; nothing where it cannot be read, as of a run that is only evaluated."""
+    try:
+        return read_manifest(paths.manifest).facts()
+    except StorageError:
+        return {}
 
 
 def _print(given: argparse.Namespace, config: Config, actor: Actor) -> int:

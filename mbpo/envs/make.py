@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -44,7 +42,7 @@ def make(spec: EnvSpec) -> Env:
         ConfigError: there is no such environment, module or wrapper.
         EnvironmentFault: it cannot be made, or keeps statistics over all episodes.
     """
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), mujoco_quiet():
+    with warnings.catch_warnings(), mujoco_quiet():
         warnings.simplefilter("ignore")
         env_id = _registered(spec.env_id)
         env = wrapped(_made(env_id, spec), spec.wrappers)

@@ -40,6 +40,7 @@ def forked(launch: Launch, fork: Fork) -> StartingPoint:
         _check_beginning(paths, manifest, fork.at, damaged)
     if at != here:
         _check_reached(paths, at, earlier.after, status)
+        _check_repeatable(launch.config, here, at)
     if launch.config.total_steps <= at:
         raise ConfigError(
             f"total_steps must be more than the {at:,} where the fork begins, got "
@@ -94,6 +95,13 @@ def _check_beginning(paths: RunPaths, manifest: Mapping[str, Any], at: int | Non
         raise CheckpointError(
             f"{paths.root} began as {manifest['parent']}@{manifest['fork_env_steps']} and has no "
             f"whole checkpoint up to env step {at}: fork that run"
+        )
+
+
+def _check_repeatable(config: Config, here: int, at: int) -> None:
+    if config.one_instance:
+        raise CheckpointError(
+            f"there is no checkpoint at env step {at}, and on one instance no steps are repeated: fork at {here}"
         )
 
 

@@ -25,7 +25,10 @@ DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
 
 
 def _setting(default: Value, doc: str, group: str, **facts: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"doc": doc, "group": group, **facts})
+    metadata = {"doc": doc, "group": group, **facts}
+    if isinstance(default, Table):  # which Python 3.10 takes for a default that might be changed
+        return dataclasses.field(default_factory=Table, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _wrong_schedule(schedule: tuple[float, float, float, float]) -> str:
@@ -293,6 +296,11 @@ class Config:
         return {name: value for name, value in (plain | lists | tables).items() if value != {}}
 
 
+def _default_of(field: dataclasses.Field[Any]) -> Value:
+    made = field.default_factory
+    return typing.cast(Value, field.default if made is dataclasses.MISSING else made())
+
+
 def _declared() -> dict[str, Setting]:
     hints = typing.get_type_hints(Config)
     settings = {}
@@ -303,7 +311,7 @@ def _declared() -> dict[str, Setting]:
             kind = dict if kind is Table else list
         union = typing.get_origin(hints[field.name]) in (typing.Union, types.UnionType)
         settings[field.name] = Setting(
-            name=field.name, kind=kind, default=typing.cast(Value, field.default), auto=union, **field.metadata
+            name=field.name, kind=kind, default=_default_of(field), auto=union, **field.metadata
         )
     return settings
 

@@ -69,9 +69,9 @@ def table_of(texts: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not key.isidentifier():
-            raise ConfigError(f"env_kwargs must be key=value, values as in TOML, got {text[:40]!a}")
+            raise ConfigError(f"env_kwargs must be key=value, values as in TOML, got {text!a:.50}")
         if key in table:
-            raise ConfigError(f"env_kwargs must name each key once, got {key[:40]} twice")
+            raise ConfigError(f"env_kwargs must name each key once, got {key:.40} twice")
         table[key] = value_of(value.strip())
     return table
 
@@ -92,7 +92,7 @@ def parse_wrapper(text: str) -> tuple[str, str, dict[str, Any]]:
     Raises:
         ConfigError: it is none.
     """
-    expected = f"wrapper must be like 'module:Class(key=1.0)', values as in TOML, got {text[:60]!a}"
+    expected = f"wrapper must be like 'module:Class(key=1.0)', values as in TOML, got {text!a:.80}"
     found = WRAPPER.match(text.strip())
     if found is None:
         raise ConfigError(expected)

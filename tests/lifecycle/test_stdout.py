@@ -62,7 +62,6 @@ atexit.register(chat, "exit")
 gymnasium.register("Chatterbox-v0", entry_point=Chatterbox, max_episode_steps=20)
 """
 WAYS = ("print", "descriptor", "libc", "child", "thread", "buffer", "old stream", "fork")
-SWALLOWED = {f"{when} by {way}" for when in ("import", "make") for way in WAYS if way in ("print", "thread", "fork")}
 OURS = re.compile(r"/.*/runs/[a-z]+|preset .*|warning: .*| *[\d,]+/[\d,]+  .*|(finished|stopped) at [\d,]+ env steps")
 SHORT = (*DEBUG, "--total-steps", "120", "--eval-every", "60", "--log-every", "20", "--eval-episodes", "1")
 
@@ -106,9 +105,9 @@ def test_all_that_an_environment_prints_is_on_stderr_and_in_the_log(
     folder, done = noisy
     log = (folder / "runs" / "noisy" / "log.txt").read_text()
     said = {f"{when} by {way}" for when in ("import", "make", "reset", "step", "close") for way in WAYS}
-    assert said - set(log.splitlines()) <= SWALLOWED
-    assert said - set(done.stderr.splitlines()) <= SWALLOWED
-    for words in said - SWALLOWED:
+    assert said <= set(log.splitlines())
+    assert said <= set(done.stderr.splitlines())
+    for words in said:
         assert log.splitlines().count(words) == done.stderr.splitlines().count(words), words
     assert "exit by libc" in done.stderr.splitlines()  # there is no log any more
     ours = [line for line in done.stdout.splitlines()[2:] if line not in log.splitlines()]  # two before there is a log

@@ -81,6 +81,9 @@ def test_the_manifest_says_on_what_the_run_ran(finished_run: RunPaths) -> None:
         "config_sha256",
         "preset",
         "seed",
+        "started_in",
+        "module_path",
+        "seal",
     }
     assert manifest["schema"] == 1
     assert (manifest["preset"], manifest["seed"]) == ("debug", 3)
