@@ -12,7 +12,7 @@ import numpy as np
 from mbpo.envs.global_state import GlobalState
 from mbpo.envs.guard import faults, told
 from mbpo.envs.make import make
-from mbpo.envs.put_back import PUT_BACK, PutBacks, warn_on_stderr
+from mbpo.envs.put_back import PUT_BACK, PutBacks, is_physics_error, warn_on_stderr
 from mbpo.envs.spaces import Actions, Array, Observations
 from mbpo.envs.spec import EnvSpec
 from mbpo.errors import DivergedError, EnvironmentFault
@@ -81,14 +81,14 @@ class BoxEnv:
         if not np.isfinite(action).all():
             raise DivergedError(f"{self.env_id}: the policy's action is not finite: {action}")
         own = self._actions.of(action)
-        self._put_backs.clear()
-        self._globals.enter()
-        try:
-            with faults(self.env_id, "step"):
-                happened = self._env.step(own)
-        finally:
-            self._globals.exit()
         self._steps += 1
+        try:
+            happened = self._step(own)
+        except EnvironmentFault as fault:
+            if not is_physics_error(fault.__cause__):
+                raise
+            self.left_out = f"dm_control found the simulation unstable: {fault.__cause__}"[:120]
+            return self._obs, 0.0, False, True
         obs, reward, terminated, truncated = self._checked(happened)
         self.left_out = self._wrong(obs, reward)
         if self.left_out:
@@ -161,6 +161,15 @@ class BoxEnv:
                 "mend it, or wrap it by shimmy"
             )
         return self._flat(found[0])
+
+    def _step(self, own: Any) -> Any:
+        self._put_backs.clear()
+        self._globals.enter()
+        try:
+            with faults(self.env_id, "step"):
+                return self._env.step(own)
+        finally:
+            self._globals.exit()
 
     def _checked(self, happened: Any) -> tuple[Array, float, bool, bool]:
         if not (isinstance(happened, tuple) and len(happened) == 5):

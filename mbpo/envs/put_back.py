@@ -19,11 +19,14 @@ class PutBacks:
 
     Its counters live in the MjData that the environment has at the moment. Some environments never clear them and
     MuJoCo sets them to 1 again, so they are cleared here, before a step, where an earlier one left something.
+    A maze or a kitchen has a robot's environment within it, and that one has the MjData.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         mujoco = _mujoco()
-        self._env = env.unwrapped
+        own = env.unwrapped
+        within = [value.unwrapped for value in vars(own).values() if isinstance(value, gymnasium.Env)]
+        self._holders = [own, *within]
         self._type = None if mujoco is None else mujoco.MjData
         names = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")
         self._kinds = [] if mujoco is None else [int(getattr(mujoco.mjtWarning, name)) for name in names]
@@ -40,8 +43,18 @@ class PutBacks:
         return data is not None and bool(data.warning.number[self._kinds].any())
 
     def _data(self) -> Any:
-        data = getattr(self._env, "data", None) if self._type else None
-        return data if self._type and isinstance(data, self._type) else None
+        if self._type is not None:
+            for holder in self._holders:
+                data = getattr(holder, "data", None)
+                if isinstance(data, self._type):
+                    return data
+        return None
+
+
+def is_physics_error(error: BaseException | None) -> bool:
+    """Return whether it is what dm_control raises where its simulation explodes; its next reset mends that."""
+    kinds = [] if error is None else type(error).__mro__
+    return any((kind.__module__, kind.__qualname__) == ("dm_control.rl.control", "PhysicsError") for kind in kinds)
 
 
 @contextlib.contextmanager
