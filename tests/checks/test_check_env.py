@@ -65,6 +65,20 @@ class Far(Quirk):
         return [1e9 + 100 * self.position, self.position, -self.position]
 
 
+class Trembling(Quirk):
+    """Observe a number near 1 that moves by rounding, as a quaternion's does."""
+
+    def seen(self) -> list[float]:
+        return [self.position, 1.0 - 1e-6 * self.position**2, -self.position]
+
+
+class Easting(Quirk):
+    """Observe positions on a map, by the centimetre."""
+
+    def seen(self) -> list[float]:
+        return [5e5 + 0.05 * self.position, self.position, -self.position]
+
+
 class Vast(Quirk):
     """Observe in micrometres."""
 
@@ -129,7 +143,7 @@ class Still(Quirk):
         return 1.0
 
 
-for quirk in (Quirk, Walled, Frozen, Far, Vast, Rich, Moody, Worn, Curfew, Mortal, Strong, Still):
+for quirk in (Quirk, Walled, Frozen, Far, Trembling, Easting, Vast, Rich, Moody, Worn, Curfew, Mortal, Strong, Still):
     gymnasium.register(f"{quirk.__name__}-v0", quirk, max_episode_steps=100)
 gymnasium.register("Timeless-v0", Quirk)
 
@@ -177,6 +191,8 @@ def test_a_well_behaved_environment_gets_a_note_on_scale_at_most(call: Call) -> 
         ("Toy-v0", "float32", "ok", "float32 resolves"),
         ("Vast-v0", "float32", "note", "obs[0-2] reach"),
         ("Far-v0", "float32", "problem", "obs[0]: values near 1e+09 are 64 apart"),
+        ("Trembling-v0", "float32", "note", "obs[1] move by rounding only"),
+        ("Easting-v0", "float32", "problem", "obs[0]: values near 5e+05 are 0.031 apart"),
         ("Rich-v0", "scale", "note", "Use --normalize-targets true"),
         ("Hopper-v5", "scale", "note", "often hurts where episodes terminate"),
         ("Toy-v0", "scale", "ok", "normalize_targets can stay false"),

@@ -14,7 +14,7 @@ from mbpo.envs.repeats import repeats
 from mbpo.envs.spec import EnvSpec
 
 
-class Worn(gymnasium.Env[Any, Any]):
+class Tiring(gymnasium.Env[Any, Any]):
     """Move a little less far with every episode after the first ``whole`` of them."""
 
     observation_space = Box(-10.0, 10.0, (2,), np.float64)
@@ -32,17 +32,17 @@ class Worn(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> Any:
         """Move by the action."""
-        worn = max(0, self.episodes - self.whole)
-        self.place = self.place + 0.01 * action[0] * (1.0 - 1e-3 * worn)
+        tired = max(0, self.episodes - self.whole)
+        self.place = self.place + 0.01 * action[0] * (1.0 - 1e-3 * tired)
         return self.place.copy(), float(self.place[0]), False, False, {}
 
 
-gymnasium.register("Worn-v0", entry_point=Worn, max_episode_steps=20)
+gymnasium.register("Tiring-v0", entry_point=Tiring, max_episode_steps=20)
 
 
 @pytest.mark.parametrize("whole", [1, 2, 3])
 def test_what_shows_only_in_the_second_third_or_fourth_episode_is_found(whole: int) -> None:
-    env = BoxEnv(EnvSpec("Worn-v0", {"whole": whole}))
+    env = BoxEnv(EnvSpec("Tiring-v0", {"whole": whole}))
     found = repeats(env, seed=0)
     env.close()
     assert (found.exactly, found.in_fresh) == (False, True)
@@ -50,6 +50,6 @@ def test_what_shows_only_in_the_second_third_or_fourth_episode_is_found(whole: i
 
 
 def test_one_made_anew_for_each_episode_repeats() -> None:
-    env = BoxEnv(EnvSpec("Worn-v0", fresh=True))
+    env = BoxEnv(EnvSpec("Tiring-v0", fresh=True))
     assert repeats(env, seed=0).exactly
     env.close()

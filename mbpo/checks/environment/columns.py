@@ -16,6 +16,7 @@ FIRST_SMALLEST_STD = float(np.exp(-5.0))  # of the model's Gaussians: its first 
 CLIPPED_SHARE = 0.005  # of the values of a dim, exactly at its extreme
 LARGE = 1e6
 LOST_SHARE = 0.01  # of the std of Δobs, by rounding to float32
+STILL = 1e-5  # range of a dim, below which it is as good as constant: a quaternion's 1 that trembles, say
 WITHOUT_FORCES = {"Ant-v5": "mbpo/AntTruncated-v5", "Humanoid-v5": "mbpo/HumanoidTruncated-v5"}
 STEADY_SHARE = 1e-3  # of its mean, below which the std of Δobs is rounding
 
@@ -92,7 +93,9 @@ def _piled(played: Played, dim: int) -> dict[float, float]:
 def _precision(played: Played) -> Diagnostic:
     largest = np.abs(played.next_obs).max(axis=0)
     moved = _moved(played)
-    lost = np.flatnonzero((moved > 0) & (np.spacing(largest) > LOST_SHARE * moved))
+    ranges = np.ptp(played.next_obs.astype(np.float64), axis=0)
+    rounded = (moved > 0) & (np.spacing(largest) > LOST_SHARE * moved)
+    lost, trembling = np.flatnonzero(rounded & (ranges >= STILL)), np.flatnonzero(rounded & (ranges < STILL))
     large = np.flatnonzero(largest > LARGE)
     numbers = {"largest": float(largest.max()), "above_1e6": large.tolist(), "lost": lost.tolist()}
     if len(lost):
@@ -105,6 +108,13 @@ def _precision(played: Played) -> Diagnostic:
         return Diagnostic("problem", "float32", text, numbers)
     if len(large):
         text = f"{named(large)} reach {largest.max():.3g}; scale such values in a wrapper."
+        return Diagnostic("note", "float32", text, numbers)
+    if len(trembling):
+        dim = int(trembling[0])
+        text = (
+            f"{named(trembling)} move by rounding only, as good as constant: obs[{dim}] stays within {ranges[dim]:.2g} "
+            "of one value. MBPO runs; a wrapper may leave such dims out."
+        )
         return Diagnostic("note", "float32", text, numbers)
     text = f"The largest value of obs is {largest.max():.3g}: float32 resolves every step."
     return Diagnostic("ok", "float32", text, numbers)
