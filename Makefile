@@ -15,10 +15,11 @@ UNDER_SANITIZERS = cd $(SANITIZED)/lib && \
 	PYTHONPATH=$(CURDIR)/$(SANITIZED)/lib MBPO_CMAKE_BUILD=$(CURDIR)/$(SANITIZED)/cmake \
 	$(CURDIR)/$(BIN)
 RUN_ARGS ?= --preset pendulum
+SUITES ?=
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults check format sanitize bench clean
+.PHONY: help install run test faults suites check format sanitize bench clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults check sanitize: export MBPO_WERROR := 1
@@ -38,6 +39,9 @@ test: ready-test ## run every test
 faults: ready-test ## break runs in every way, in full figures; FAULTS_TABLE=FILE.md keeps them
 	MBPO_FAULTS=full MBPO_FAULTS_TABLE=$(FAULTS_TABLE) \
 		$(BIN)/python -m pytest -n auto --dist worksteal -o timeout=3600 tests/faults
+
+suites: ready-run ## train on the suites people use, each in an environment of its own; SUITES='dmc panda'
+	$(BIN)/python tests/suites $(SUITES)
 
 check: ready-dev ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
