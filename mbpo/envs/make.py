@@ -72,8 +72,11 @@ def _registered(env_id: str) -> str:
 
 
 def _import(module: str, env_id: str) -> None:
+    name = env_id.rpartition(":")[2]
     try:
-        importlib.import_module(module)
+        found = importlib.import_module(module)
+        if name not in gymnasium.registry and callable(register := getattr(found, "register_envs", None)):
+            register()  # for some packages importing is not enough
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise EnvironmentFault(f"{env_id}: importing {module} raised {told(error)}; install it") from error
