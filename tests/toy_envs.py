@@ -139,6 +139,21 @@ class Stuck(Toy):
         return super().step(action)
 
 
+class Tiring(Toy):
+    """Move a little less far with every episode after the first ``whole`` of them."""
+
+    def __init__(self, whole: int = 1) -> None:
+        super().__init__()
+        self.whole, self.episodes = whole, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.episodes += 1
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return super().step(action * (1.0 - 1e-3 * max(0, self.episodes - self.whole)))
+
+
 for toy in (
     Toy,
     Grid,
@@ -153,5 +168,6 @@ for toy in (
     Brink,
     Unmakeable,
     Stuck,
+    Tiring,
 ):
     gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=100)

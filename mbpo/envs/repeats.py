@@ -36,6 +36,11 @@ class Repeats:
         mend = "; --fresh-env true makes it exact" if self.in_fresh else ""
         return f"the environment does not repeat: {self.why}; {GOES_ON}{mend}"
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return what a run's manifest holds of it; nothing where it repeats."""
+        return {} if self.exactly else {"unrepeated": self.why}
+
 
 def repeats(env: BoxEnv, seed: int) -> Repeats:
     """Play short episodes with random actions in environments made like ``env``: first, later and fresh ones.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mbpo.envs.repeats import GOES_ON, repeats
+from mbpo.envs.repeats import GOES_ON, Repeats, repeats
 from mbpo.errors import EnvironmentFault
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.command_line import Launch
@@ -57,14 +57,16 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
     learner = Learner(config)  # before the directory: what cannot be built leaves no trace
     begin, leader = begin.load(learner)
     facts = manifest(learner, config, launch.toml, threads)
-    said = [] if begin.paths else _said(learner, config)
+    known = begin.paths is not None or config.one_instance
+    repeated = Repeats(True) if known else repeats(learner.collector.env, config.seed)
+    said = [] if begin.paths else _said(learner, config, repeated)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     say("\n".join(filter(None, (str(paths.root), launch.preset_line))))
     status = new_status(config, begin)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:
             whence = origin(paths, facts["config_sha256"], modules)
-            writer.write_config(launch.toml, {**facts, **whence, **begin.lineage})
+            writer.write_config(launch.toml, {**facts, **whence, **repeated.facts, **begin.lineage})
         begin.announce(writer, facts)
         for text in said:
             writer.warn(begin.env_steps, text)
@@ -116,13 +118,10 @@ def _run(training: Training, loop: Loop) -> None:
         raise
 
 
-def _said(learner: Learner, config: Config) -> list[str]:
+def _said(learner: Learner, config: Config, repeated: Repeats) -> list[str]:
     """Say once what a new run should know of its environment."""
-    env = learner.collector.env
-    unrepeated = "" if config.one_instance else repeats(env, config.seed).said
-    if config.one_instance:
-        unrepeated = f"on one instance {GOES_ON}"
-    return [text for text in (env.adapted, unrepeated) if text]
+    unrepeated = f"on one instance {GOES_ON}" if config.one_instance else repeated.said
+    return [text for text in (learner.collector.env.adapted, unrepeated) if text]
 
 
 def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop) -> tuple[RepeatedOrders, Saved | None]:

@@ -97,6 +97,11 @@ class StartingPoint:
         """Return whether the imagined rows were too many to save."""
         return self.saved is not None and "imagined" not in self.saved.parts
 
+    @property
+    def unrepeated(self) -> str:
+        """Return why an episode of the environment may differ when played again, as the first attempt found out."""
+        return str(self.manifest.get("unrepeated", ""))
+
     def load(self, learner: Learner) -> tuple[StartingPoint, Learner | None]:
         """Bring ``learner`` to where the checkpoint was saved; return what then holds.
 
@@ -153,8 +158,8 @@ class StartingPoint:
             "damaged": self.damaged,
             "changed": self.changed(now),
             "imagined": "regenerated" if self.regenerated else "saved",
-            "exact": not (self.lost or self.regenerated),
-            **({"why": self.lost} if self.lost else {}),
+            "exact": not (self.lost or self.regenerated or self.unrepeated),
+            **({"why": self.lost or self.unrepeated} if self.lost or self.unrepeated else {}),
         }
 
     def _lines(self, now: Mapping[str, Any]) -> Iterator[str]:
@@ -164,6 +169,8 @@ class StartingPoint:
             yield f"warning: {change}; results may differ from here on"
         if self.lost:
             yield f"warning: not exact, a new episode begins: {self.lost}"
+        elif self.unrepeated:
+            yield f"warning: perhaps not exact, the environment does not repeat: {self.unrepeated}"
         if self.regenerated:
             yield "warning: the model buffer was too large to save: its rows are imagined anew"
         if self.lineage and self.replay:

@@ -124,11 +124,15 @@ def _resumed(run: Path, task: Task) -> str:
         raise Failed(f"resumed, it is {state['state']} at {state['env_steps']}")
     if said_before == task.repeats:
         raise Failed("it was said not to repeat" if said_before else "it was not said that it does not repeat")
-    if resumed["exact"] and verified:
-        return "resume exact" if task.repeats else "resume exact this time; it was said that it may not be"
+    if resumed["exact"] != task.repeats:
+        raise Failed(f"the event resumed says exact: {resumed['exact']}, {resumed.get('why')}")
+    if task.repeats and not verified:
+        raise Failed(f"the resume is not exact: {warnings[-1:]}")
     if task.repeats:
-        raise Failed("the resume is not exact: " + str(resumed.get("why") or warnings[-1:]))
-    return "resume in a new episode, said before"
+        return "resume exact"
+    return (
+        "resume happened to be exact, said before that it may not be" if verified else "resume not exact, said before"
+    )
 
 
 def _replayed(run: Path) -> str:

@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     config_sha256: str = ""
     preset: str = ""
     seed: int = 0
+    unrepeated: str = ""  # why an episode of its environment may differ when played again
     started_in: str = ""  # folder, where its environment finds files by relative paths
     module_path: list[str] = []  # folders, where its modules are found
     seal: str = ""  # see mbpo.runs.origin

@@ -1,0 +1,33 @@
+"""A run on an environment that does not repeat says so before, and its resume is never called exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from learners import LearnerProcess, Outcome, rows
+
+from mbpo import train
+from mbpo.runs.records.manifest import read_manifest
+
+OFTEN = ("--env-id", "toy_envs:Tiring-v0", "--total-steps", "400", "--checkpoint-every", "100", "--log-every", "10")
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_resume_is_exact_where_each_episode_has_an_environment_of_its_own(
+    call: Callable[..., Outcome], tmp_path: Path, fresh: bool
+) -> None:
+    learner = LearnerProcess.start(tmp_path, *OFTEN, "--fresh-env", str(fresh).lower())
+    learner.wait_for_env_steps(250)  # 100 steps an episode: the checkpoint at 200 stands between two episodes
+    learner.kill()
+    said = [row["reason"] for row in rows(learner.paths.events) if row["event"] == "warning"]
+    assert any("the environment does not repeat" in text for text in said) != fresh
+
+    outcome = call(train.main, "--resume", learner.paths.root)
+    assert outcome.code == 0
+    (resumed,) = (row for row in rows(learner.paths.events) if row["event"] == "resumed")
+    assert resumed["exact"] == fresh
+    why = read_manifest(learner.paths.manifest).unrepeated
+    assert (why == "") == fresh and resumed.get("why", "") == why
+    assert ("perhaps not exact" in outcome.out) != fresh
