@@ -71,7 +71,8 @@ def outcome(folder: Path, task: Task) -> Outcome:
         Failed: it does not keep its promises, or left less than it should.
     """
     try:
-        facts, checked = (json.loads(_last_line(folder / f"{name}.log")) for name in ("probe", "check_env"))
+        facts = json.loads(_last_line(folder / "probe.out"))
+        checked = json.loads((folder / "check_env.out").read_text())  # nothing of the environment's is between
     except (OSError, ValueError) as error:
         raise Failed(f"no whole trial: {error}") from None
     parts = [_resumed(folder / "runs" / "trial", task), _replayed(folder / "runs" / "again")]
@@ -81,14 +82,12 @@ def outcome(folder: Path, task: Task) -> Outcome:
 
 
 def _end_well(folder: Path, name: str, command: list[str]) -> None:
-    """Run a process that must exit 0; what it says goes to a log, stdout last."""
-    log = folder / f"{name}.log"
-    with log.open("w") as err:
+    """Run a process that must exit 0; stdout goes to NAME.out, stderr to NAME.log."""
+    out, log = folder / f"{name}.out", folder / f"{name}.log"
+    with out.open("wb") as stdout, log.open("wb") as stderr:
         done = subprocess.run(
-            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=err, text=True, timeout=PATIENCE_S
+            command, cwd=folder, env=environment(), stdout=stdout, stderr=stderr, timeout=PATIENCE_S, check=False
         )
-    with log.open("a") as both:
-        both.write(f"\n{done.stdout}")
     if done.returncode:
         raise Failed(f"{name} ended with exit code {done.returncode}: {_last_line(log)}")
 
