@@ -19,10 +19,10 @@ SUITES ?=
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults suites check format sanitize bench clean
+.PHONY: help install run test faults fuzz suites check format sanitize bench clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
-test faults check sanitize: export MBPO_WERROR := 1
+test faults fuzz check sanitize: export MBPO_WERROR := 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ test: ready-test ## run every test
 faults: ready-test ## break runs in every way, in full figures; FAULTS_TABLE=FILE.md keeps them
 	MBPO_FAULTS=full MBPO_FAULTS_TABLE=$(FAULTS_TABLE) \
 		$(BIN)/python -m pytest -n auto --dist worksteal -o timeout=3600 tests/faults
+
+fuzz: ready-test ## train on 300 drawn environments; FUZZ_SEED and FUZZ_COUNT draw others
+	@seed=$${FUZZ_SEED:-$$(date +%s)} && echo "FUZZ_SEED=$$seed" && \
+		FUZZ_SEED=$$seed FUZZ_COUNT=$${FUZZ_COUNT:-300} \
+		$(BIN)/python -m pytest -n auto --dist worksteal -o timeout=3600 tests/fuzz
 
 suites: ready-run ## train on the suites people use, each in an environment of its own; SUITES='dmc panda'
 	$(BIN)/python tests/suites $(SUITES)

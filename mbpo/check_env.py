@@ -16,6 +16,7 @@ from mbpo.envs.repeats import Repeats, repeats
 from mbpo.envs.spec import EnvSpec
 from mbpo.envs.termination import find_rule
 from mbpo.errors import ConfigError, EnvironmentFault, MBPOError, report
+from mbpo.lifecycle.signals import ctrl_c_named
 from mbpo.runs.origin import add_to_path, folders
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.parser import OneLineParser
@@ -39,7 +40,7 @@ exit codes: 0 MBPO runs on it, 2 unknown environment or flag, 3 MBPO cannot run 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play at random, print the findings and return the exit code."""
     try:
-        with our_stdout(is_program=arguments is None):
+        with ctrl_c_named(), our_stdout(is_program=arguments is None):
             return _check(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

@@ -27,6 +27,12 @@ class EnvironmentFault(MBPOError):
     exit_code = 3
 
 
+class EnvironmentOutOfMemory(EnvironmentFault):
+    """Report an environment that found no memory."""
+
+    exit_code = 8
+
+
 class DivergedError(MBPOError):
     """Report a non-finite loss, gradient, observation or action."""
 

@@ -17,6 +17,7 @@ from mbpo.envs.left_behind import leave
 from mbpo.envs.spaces import Array
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, StorageError, report
 from mbpo.learner.build import build_actor
+from mbpo.lifecycle.signals import ctrl_c_named
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.origin import admit, folders, where_started
@@ -33,7 +34,7 @@ from mbpo.settings.typed_path import typed_path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the saved policy in the real environment and print its returns."""
     try:
-        with our_stdout(is_program=arguments is None):
+        with ctrl_c_named(), our_stdout(is_program=arguments is None):
             return _evaluate(sys.argv[1:] if arguments is None else arguments)
     except MBPOError as error:
         return report(error)

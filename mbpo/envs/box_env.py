@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from mbpo.envs.global_state import GlobalState
 from mbpo.envs.guard import faults, told
@@ -38,6 +39,8 @@ class BoxEnv:
             observation was not finite; else empty. Such a step truncates.
     """
 
+    _said: ClassVar[set[str]] = set()  # of what close raised
+
     def __init__(self, what: EnvSpec | Config | str) -> None:
         self.spec = EnvSpec.of(what)
         self.env_id = self.spec.env_id
@@ -50,7 +53,7 @@ class BoxEnv:
         self.obs_low, self.obs_high = self._observations.low, self._observations.high
         self.left_out = ""
         self.reuses_array = False
-        self._raw: Any = None
+        self._given: list[Any] = []  # the last observation's arrays, as they are
         self._obs = np.zeros(self.obs_dim, np.float32)
         self._steps = self._episodes = 0
 
@@ -131,45 +134,38 @@ class BoxEnv:
     def close(self) -> None:
         """Free what the environment holds; what it raises there costs nothing."""
         try:
-            with faults(self.env_id, "close"):
+            with self._globals.inside(), faults(f"{self.env_id}.close raised", self.env_id):
                 self._env.close()
         except EnvironmentFault as error:
-            print(f"warning: {error}", file=sys.stderr)
+            if str(error) not in self._said:  # each of ten for evaluation would say it
+                self._said.add(str(error))
+                print(f"warning: {error}", file=sys.stderr)
 
     def _make(self) -> None:
-        self._globals.enter()
-        try:
+        with self._globals.inside():
             self._env = make(self.spec)
-        finally:
-            self._globals.exit()
         warn_on_stderr()
-        self._observations = Observations(self._env.observation_space, self.env_id)
-        self._actions = Actions(self._env.action_space, self.env_id)
+        with faults(f"{self.env_id} declares no spaces:"):
+            spaces = self._env.observation_space, self._env.action_space
+        self._observations, self._actions = Observations(spaces[0], self.env_id), Actions(spaces[1], self.env_id)
         self._put_backs = PutBacks(self._env)
 
     def _reset(self, seed: int) -> Array:
-        self._globals.enter()
-        self._globals.seed(seed)
-        try:
-            with faults(self.env_id, "reset"):
-                found = self._env.reset(seed=seed)
-        finally:
-            self._globals.exit()
+        with self._globals.inside(), faults(f"{self.env_id}.reset raised", self.env_id):
+            self._globals.seed(seed)
+            found = self._env.reset(seed=seed)
         if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
             raise EnvironmentFault(
                 f"{self.env_id}.reset must return (obs, info), got {_kinds(found)}; its interface is an older one: "
                 "mend it, or wrap it by shimmy"
             )
+        self._actions.check_unchanged(self._env.action_space)
         return self._flat(found[0])
 
     def _step(self, own: Any) -> Any:
         self._put_backs.clear()
-        self._globals.enter()
-        try:
-            with faults(self.env_id, "step"):
-                return self._env.step(own)
-        finally:
-            self._globals.exit()
+        with self._globals.inside(), faults(f"{self.env_id}.step raised", self.env_id):
+            return self._env.step(own)
 
     def _checked(self, happened: Any) -> tuple[Array, float, bool, bool]:
         if not (isinstance(happened, tuple) and len(happened) == 5):
@@ -183,9 +179,9 @@ class BoxEnv:
         return self._flat(obs), number, ended, cut
 
     def _flat(self, obs: Any) -> Array:
-        if isinstance(obs, np.ndarray) and isinstance(self._raw, np.ndarray):
-            self.reuses_array |= np.may_share_memory(obs, self._raw)
-        self._raw = obs
+        given = list(_arrays(obs))
+        self.reuses_array |= any(map(np.may_share_memory, given, self._given))
+        self._given = given
         return self._observations.flat(obs)
 
     def _number(self, value: Any, name: str) -> float:
@@ -197,7 +193,7 @@ class BoxEnv:
             if found.size == 1 and found.dtype.kind in "fiub":
                 return float(found.item())
             what = f"{found.size} of dtype {found.dtype}" if found.dtype != object else type(value).__name__
-        except (TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # of an __array__ of its own, say
             what = told(error)
         raise EnvironmentFault(f"{self.env_id}: its {name} must be one number, got {what}; mend it in a --wrapper")
 
@@ -209,6 +205,15 @@ class BoxEnv:
         if not np.isfinite(obs).all():
             return f"the observation was not finite in float32: {np.flatnonzero(~np.isfinite(obs))[:4].tolist()}"
         return ""
+
+
+def _arrays(obs: Any) -> Iterator[NDArray[Any]]:
+    """Yield the arrays of an observation, those within a Dict or Tuple too."""
+    if isinstance(obs, np.ndarray):
+        yield obs
+    elif isinstance(obs, (Mapping, tuple)):
+        for part in obs.values() if isinstance(obs, Mapping) else obs:
+            yield from _arrays(part)
 
 
 def _kinds(found: Any) -> str:

@@ -1,20 +1,23 @@
 """Give each environment its own share of what belongs to the whole process.
 
 Some draw from ``random``, ``np.random`` or torch's global generator. Each has these for itself, seeded with its
-episodes, so that no other environment moves them. Packages that set torch's default dtype or its number of threads
-find them so inside environments; the learner has its own.
+episodes, so that no other environment moves them. Packages that set torch's default dtype, say, find it so inside
+environments; the learner has its own.
 """
 
 from __future__ import annotations
 
 import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 _holder: GlobalState | None = None  # whose draws the process's generators go on with
-_dtype = torch.float32  # of all environments
 
 
 class GlobalState:
@@ -22,44 +25,100 @@ class GlobalState:
 
     def __init__(self) -> None:
         self._numpy: Any = np.random.MT19937(0)
+        self._numpy_state: Any = None  # with the second number of a pair of Gaussians, which the generator has not
         self._python: Any = None
         self._torch = torch.Generator().get_state()
-        self._threads = torch.get_num_threads()  # of the learner
 
     def seed(self, seed: int) -> None:
         """Begin all three generators anew from ``seed``; the caller is inside."""
         random.seed(seed)
+        np.random.set_bit_generator(np.random.MT19937(0))  # type: ignore[attr-defined]  # of which kind theirs may be
         np.random.seed(seed % 2**32)
         torch.default_generator.manual_seed(seed)
 
-    def enter(self) -> None:
-        """Let the environment find the generators as it left them."""
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let the environment find generators and settings as it left them, and the learner its own afterwards.
+
+        The learner draws from no generator of the process.
+        """
         global _holder
         if _holder is not self:
             if _holder is not None:
                 _holder._leave()
             self._take()
             _holder = self
-        self._threads = torch.get_num_threads()
-        if _dtype is not torch.float32:
-            torch.set_default_dtype(_dtype)
-
-    def exit(self) -> None:
-        """Let the learner find dtype and threads as it had them; it draws from no generator of the process."""
-        global _dtype
-        _dtype = torch.get_default_dtype()
-        if _dtype is not torch.float32:
-            torch.set_default_dtype(torch.float32)
-        if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
+        ours = [setting.enter() for setting in _SETTINGS]
+        try:
+            yield
+        finally:
+            for setting, value in zip(_SETTINGS, ours, strict=True):
+                setting.exit(value)
 
     def _take(self) -> None:
         np.random.set_bit_generator(self._numpy)  # type: ignore[attr-defined]
+        if self._numpy_state is not None:
+            np.random.set_state(self._numpy_state)
         if self._python is not None:
             random.setstate(self._python)
         torch.default_generator.set_state(self._torch)
 
     def _leave(self) -> None:
         self._numpy = np.random.get_bit_generator()  # type: ignore[attr-defined]
+        self._numpy_state = np.random.get_state(legacy=False)
         self._python = random.getstate()
         self._torch = torch.default_generator.get_state()
+
+
+class _Setting:
+    """Keep apart what the learner and all environments set process-wide: a package sets it once, when imported."""
+
+    def __init__(self, get: Callable[[], Any], put: Callable[[Any], object], *theirs: Any, kept: bool = True) -> None:
+        """Take how to read and set it, and what environments find at first if not the learner's.
+
+        What they set is ``kept`` for them, or forgotten.
+        """
+        self._get = get
+        self._put = put
+        self._theirs = theirs  # empty, or one value
+        self._kept = kept
+
+    def enter(self) -> Any:
+        """Give environments theirs; return the learner's."""
+        ours = self._get()
+        if self._theirs and self._theirs[0] != ours:
+            self._put(self._theirs[0])
+        return ours
+
+    def exit(self, ours: Any) -> None:
+        """Give the learner ``ours``, and remember what environments set."""
+        found = self._get()
+        if self._kept and (found != ours or self._theirs):
+            self._theirs = (found,)
+        if found != ours:
+            self._put(ours)
+
+
+def _put_device(device: torch.device) -> None:
+    torch.set_default_device(None if device == torch.device("cpu") else device)
+
+
+def _put_filters(filters: tuple[Any, ...]) -> None:
+    warnings.resetwarnings()
+    warnings.filters[:] = filters  # type: ignore[index]
+
+
+def _put_streams(streams: tuple[Any, Any]) -> None:
+    sys.stdout, sys.stderr = streams
+
+
+_SETTINGS = (
+    _Setting(torch.get_default_dtype, torch.set_default_dtype),
+    _Setting(lambda: torch.empty(0).device, _put_device),
+    _Setting(torch.is_grad_enabled, torch.set_grad_enabled, True),
+    _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    _Setting(torch.get_num_threads, torch.set_num_threads, kept=False),
+    _Setting(np.geterr, lambda kinds: np.seterr(**kinds)),
+    _Setting(lambda: tuple(warnings.filters), _put_filters),
+    _Setting(lambda: (sys.stdout, sys.stderr), _put_streams, kept=False),
+)

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 import gymnasium
 
-from mbpo.errors import EnvironmentFault, Interrupted
+from mbpo.errors import EnvironmentFault, EnvironmentOutOfMemory, Interrupted, MBPOError, printable
 
 
 @contextlib.contextmanager
-def faults(env_id: str, act: str) -> Iterator[None]:
-    """Name ``act`` and versions in what the environment raises, SystemExit and its own KeyboardInterrupt included.
+def faults(what: str, env_id: str = "") -> Iterator[None]:
+    """Say ``what`` of anything that an environment's code raises, SystemExit and its own KeyboardInterrupt included.
+
+    With ``env_id`` it names versions, too.
 
     Raises:
         EnvironmentFault: it raised.
@@ -23,17 +25,35 @@ def faults(env_id: str, act: str) -> Iterator[None]:
     """
     try:
         yield
-    except (EnvironmentFault, Interrupted, MemoryError):
+    except (MBPOError, Interrupted):
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and _is_the_users():
             raise
-        raise EnvironmentFault(f"{env_id}.{act} raised {told(error)} ({versions(env_id)})") from error
+        if _is_of_another_interface(error):
+            what = what.replace(" raised", ": its interface is an older one, mend it or wrap it by shimmy:")
+        with_which = f" ({versions(env_id)})" if env_id else ""
+        kind = EnvironmentOutOfMemory if isinstance(error, MemoryError) else EnvironmentFault
+        raise kind(f"{what} {told(error)}{with_which}") from error
+
+
+def _is_of_another_interface(error: BaseException) -> bool:
+    """Return whether one of Gymnasium's wrappers could not unpack what an environment returned."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    module = "" if last is None else str(last.tb_frame.f_globals.get("__name__"))
+    kinds = isinstance(error, (ValueError, TypeError)) and " unpack" in told(error)
+    return kinds and module.startswith("gymnasium.wrappers.")
 
 
 def told(error: BaseException) -> str:
-    """Return type and first line of ``error``."""
-    first = (str(error).strip().splitlines() or [""])[0][:90]
+    """Return type and first line of ``error``, in printable characters."""
+    try:
+        text = str(error)
+    except Exception:  # an error whose own text raises is one all the same
+        text = ""
+    first = printable((text.strip().splitlines() or [""])[0][:70])
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
@@ -54,6 +74,6 @@ def versions(env_id: str) -> str:
 
 
 def _is_the_users() -> bool:
-    """Return whether Ctrl-C raises where we are, as Python does it; a learner's handler raises Interrupted."""
+    """Return whether Ctrl-C raises where we are, as Python does it; that of our commands raises Interrupted."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

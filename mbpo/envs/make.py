@@ -9,11 +9,11 @@ from typing import Any
 
 import gymnasium
 
-from mbpo.envs.guard import told, versions
+from mbpo.envs.guard import faults, told
 from mbpo.envs.put_back import mujoco_quiet
 from mbpo.envs.spec import EnvSpec
 from mbpo.envs.wrappers import Env, running_statistics, wrapped
-from mbpo.errors import ConfigError, EnvironmentFault, Interrupted, MBPOError
+from mbpo.errors import ConfigError, EnvironmentFault
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import nearest
 
@@ -34,6 +34,8 @@ gymnasium.register(
     },
 )
 
+_new_ids: dict[str, set[str]] = {}  # that came with a module, which is imported once
+
 
 def make(spec: EnvSpec) -> Env:
     """Return the environment that ``spec`` names, in its wrappers.
@@ -49,8 +51,8 @@ def make(spec: EnvSpec) -> Env:
     for layer in _layers(env):
         if counted := running_statistics(layer):
             raise EnvironmentFault(
-                f"{spec.env_id}: {type(layer).__name__} keeps running statistics ({counted}), so that evaluation and "
-                "older rows see other scales: leave it out; the model normalizes obs itself, --reward-scale rewards"
+                f"{spec.env_id}: {type(layer).__name__} keeps running statistics ({counted}), so that scales move: "
+                "leave it out; the model normalizes obs itself, --reward-scale rewards"
             )
     return env
 
@@ -64,8 +66,9 @@ def _registered(env_id: str) -> str:
         return name
     before = {*gymnasium.registry}
     _import(module, env_id)
+    new = _new_ids.setdefault(module, {*gymnasium.registry} - before)
     if name not in gymnasium.registry:
-        own = sorted({*gymnasium.registry} - before) or sorted(_registered_by(module))
+        own = sorted(new) or sorted(_registered_by(module))
         there = f"module {module} registers " + (f"{', '.join(own[:5])}" if own else "no environment")
         raise _unknown(env_id, f"; {there[:90]}")
     return name
@@ -73,19 +76,16 @@ def _registered(env_id: str) -> str:
 
 def _import(module: str, env_id: str) -> None:
     name = env_id.rpartition(":")[2]
-    try:
-        found = importlib.import_module(module)
+    with faults(f"{env_id}: importing {module} raised"):
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise EnvironmentFault(f"{env_id}: importing {module} raised {told(error)}; install it") from error
+            hint = "run where it lies, or give its folder: --module-path DIR"
+            raise _unknown(env_id, f"; there is no module {error.name[:40]}: {hint}") from None
         if name not in gymnasium.registry and callable(register := getattr(found, "register_envs", None)):
             register()  # for some packages importing is not enough
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise EnvironmentFault(f"{env_id}: importing {module} raised {told(error)}; install it") from error
-        hint = "run where it lies, or give its folder: --module-path DIR"
-        raise _unknown(env_id, f"; there is no module {error.name[:40]}: {hint}") from None
-    except (Interrupted, MemoryError):
-        raise
-    except BaseException as error:
-        raise EnvironmentFault(f"{env_id}: importing {module} raised {told(error)}") from error
 
 
 def _registered_by(module: str) -> Iterable[str]:
@@ -100,16 +100,12 @@ def _registered_by(module: str) -> Iterable[str]:
 
 def _made(name: str, spec: EnvSpec) -> Env:
     env_id = spec.env_id
-    try:
-        return gymnasium.make(name, disable_env_checker=True, **spec.kwargs)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise EnvironmentFault(lacking(name) or f"{env_id} needs a package: {_first_line(error)}") from None
-    except (Interrupted, MemoryError, MBPOError):
-        raise
-    except BaseException as error:
-        given = f" with {', '.join(sorted(spec.kwargs))}" if spec.kwargs else ""
-        what = f"{env_id} cannot be made{given[:60]}: {told(error)} ({versions(name)})"
-        raise EnvironmentFault(what) from error
+    given = f" with {', '.join(sorted(spec.kwargs))}" if spec.kwargs else ""
+    with faults(f"{env_id} cannot be made{given[:25]}:", env_id):
+        try:
+            return gymnasium.make(name, disable_env_checker=True, **spec.kwargs)
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise EnvironmentFault(lacking(name) or f"{env_id} needs a package: {_first_line(error)}") from None
 
 
 def _unknown(env_id: str, hint: str) -> ConfigError:

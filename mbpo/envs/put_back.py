@@ -45,7 +45,10 @@ class PutBacks:
     def _data(self) -> Any:
         if self._type is not None:
             for holder in self._holders:
-                data = getattr(holder, "data", None)
+                try:
+                    data = getattr(holder, "data", None)
+                except Exception:  # what is called so in an environment without MuJoCo may do anything
+                    continue
                 if isinstance(data, self._type):
                     return data
         return None

@@ -34,13 +34,13 @@ class Observations:
                 f"{env_id}: expected a Box observation space, or a Dict or Tuple of such, got {_kind(space)}; "
                 "choose an environment with continuous observations"
             )
-        box = flatten_space(space) if self._space else space
+        box = _as_box(space, env_id)
         self.shape = box.shape
         self.low, self.high = box.low.astype(np.float64).ravel(), box.high.astype(np.float64).ravel()
         self.size = math.prod(self.shape or ())
         self.parts = f"a {_kind(space)} of {len(space.spaces)}" if isinstance(space, (Dict, Tuple)) else ""
         if not self.size:
-            raise EnvironmentFault(f"{env_id}: expected an observation of at least 1 number, its space has {space}")
+            raise EnvironmentFault(f"{env_id}: expected an observation of at least 1 number, its space is {space}")
 
     def flat(self, obs: Any) -> Array:
         """Return ``obs`` as a new array [O], whatever the environment does to its own afterwards.
@@ -50,13 +50,14 @@ class Observations:
         """
         try:
             found = np.asarray(flatten(self._space, obs) if self._space else obs)
-            with np.errstate(over="ignore"):
-                values = np.array(found, dtype=np.float32).ravel()
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
-            raise self._unlike(f"{_told(obs)} ({type(error).__name__}: {str(error)[:60]})") from None
-        if values.size != self.size or found.dtype.kind not in "fiub":
+        except KeyError as error:
+            raise self._unlike(f"{_told(obs)} without {str(error)[:20]}") from None
+        except Exception:  # of a flatten that meets something else, or of an __array__ of its own
+            raise self._unlike(_told(obs)) from None
+        if found.size != self.size or found.dtype.kind not in "fiub":
             raise self._unlike(_told(obs))
-        return values
+        with np.errstate(over="ignore"):
+            return np.array(found, dtype=np.float32).ravel()
 
     def _unlike(self, found: str) -> EnvironmentFault:
         return EnvironmentFault(
@@ -78,8 +79,9 @@ class Actions:
         Raises:
             EnvironmentFault: it is discrete, unbounded, empty or has nothing to choose.
         """
+        self._env_id = env_id
         self._space = space
-        box = flatten_space(space) if isinstance(space, (Dict, Tuple)) and _all_boxes(space) else space
+        box = _as_box(space, env_id) if isinstance(space, (Dict, Tuple)) and _all_boxes(space) else space
         if not isinstance(box, Box):
             raise EnvironmentFault(
                 f"{env_id}: expected a Box action space, got {_kind(space)}; MBPO's policy is continuous: choose an "
@@ -113,8 +115,22 @@ class Actions:
         values = (np.rint(whole) if self.whole else whole).reshape(self._box.shape)
         with np.errstate(over="ignore"):
             cast = np.clip(values, self._box.low, self._box.high).astype(self._box.dtype)
-        bounded = np.clip(cast, self._box.low, self._box.high)
+        bounded = np.asarray(
+            np.clip(cast, self._box.low, self._box.high)
+        )  # which makes a number of an array of no dims
         return bounded if self._box is self._space else unflatten(self._space, bounded)
+
+    def check_unchanged(self, space: Space[Any]) -> None:
+        """Check that ``space``, which some environments make anew at each reset, still is the same.
+
+        Raises:
+            EnvironmentFault: it is not.
+        """
+        if space is not self._space and space != self._space:
+            raise EnvironmentFault(
+                f"{self._env_id}: a reset changed its action space from {self._space!s:.40} to {space!s:.40}; "
+                "declare it for good where the environment is made"
+            )
 
     def said(self) -> str:
         """Return in words what is done to actions besides clipping; nothing where nothing is."""
@@ -126,6 +142,17 @@ class Actions:
         if self.rescaled.any():
             said.append(f"{int(self.rescaled.sum())} action dims are mapped to [-1, 1]")
         return "; ".join(said)
+
+
+def _as_box(space: Box | Dict | Tuple, env_id: str) -> Box:
+    """Return ``space`` flattened, as Gymnasium does it; of nothing, which it cannot, an empty Box."""
+    if isinstance(space, Box):
+        return space
+    try:
+        box: Box = flatten_space(space) if space.spaces else Box(0.0, 0.0, (0,), np.float32)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise EnvironmentFault(f"{env_id}: its space {space!s:.60} cannot be flattened: {str(error)[:60]}") from error
+    return box
 
 
 def _all_boxes(space: Space[Any]) -> bool:
@@ -140,8 +167,12 @@ def _kind(space: object) -> str:
 
 
 def _bounds(box: Box) -> str:
-    low, high = (np.array2string(bound.ravel()[:4], precision=4) for bound in (box.low, box.high))
-    return f"{low} to {high}"
+    low, high = (" ".join(_short(number) for number in bound.ravel()[:3]) for bound in (box.low, box.high))
+    return f"[{low}] to [{high}]"
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}"
 
 
 def _told(value: Any) -> str:

@@ -12,11 +12,12 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
-from mbpo.errors import ConfigError, EnvironmentFault
+from mbpo.envs.guard import faults
+from mbpo.errors import ConfigError
 from mbpo.settings.toml_text import parse_wrapper
 
 Env: TypeAlias = gymnasium.Env[Any, Any]
-RUNNING = re.compile(r"running_?(mean|stat|var)", re.IGNORECASE)  # classes that count over all episodes
+RUNNING = re.compile(r"running_?(mean|stat|var)|_rms\Z", re.IGNORECASE)  # what counts over all episodes is called so
 
 
 class BoundAction(gymnasium.ActionWrapper[Any, Any, Any]):  # type: ignore[misc]
@@ -48,37 +49,30 @@ def wrapped(env: Env, texts: tuple[str, ...]) -> Env:
 
 
 def _wrapper_class(module: str, name: str) -> type[gymnasium.Wrapper[Any, Any, Any, Any]]:
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        missing = f"module {error.name}"
-        raise ConfigError(f"wrapper {module}:{name} needs {missing}, which is not found; give --module-path") from None
-    except (KeyboardInterrupt, MemoryError):
-        raise
-    except BaseException as error:
-        what = f"{type(error).__name__}: {str(error)[:80]}"
-        raise EnvironmentFault(f"wrapper {module}:{name} cannot be imported: {what}") from error
+    with faults(f"wrapper {module}:{name} cannot be imported:"):
+        try:
+            found = getattr(importlib.import_module(module), name, None)
+        except ModuleNotFoundError as error:
+            missing = f"module {error.name}"
+            raise ConfigError(
+                f"wrapper {module}:{name} needs {missing}, which is not found; give --module-path"
+            ) from None
     if not (inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)):
         raise ConfigError(f"wrapper {module}:{name} must be a class of gymnasium.Wrapper, got {type(found).__name__}")
     return found
 
 
 def _constructed(kind: type[Any], env: Env, given: Mapping[str, Any], text: str) -> Env:
-    try:
+    with faults(f"wrapper {text[:60]} cannot be made:"):
         made: Env = kind(env, **given)
-    except (KeyboardInterrupt, MemoryError):
-        raise
-    except BaseException as error:
-        what = f"{type(error).__name__}: {str(error)[:80]}"
-        raise EnvironmentFault(f"wrapper {text[:60]} cannot be made: {what}") from error
     return made
 
 
 def running_statistics(layer: object) -> str:
-    """Return the name of what ``layer`` counts over all its episodes and scales by, or nothing."""
-    if getattr(layer, "update_running_mean", True) is False:
+    """Return the name of what ``layer`` counts over all its episodes and scales by; nothing where that is frozen."""
+    if getattr(layer, "update_running_mean", True) is False or getattr(layer, "training", True) is False:
         return ""
     for name, value in vars(layer).items():
-        if RUNNING.search(type(value).__name__):
+        if RUNNING.search(type(value).__name__) or (RUNNING.search(name) and not isinstance(value, bool)):
             return name
     return ""

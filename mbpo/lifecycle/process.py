@@ -13,7 +13,7 @@ import torch
 
 from mbpo.errors import DivergedError, EnvironmentFault, Interrupted, MBPOError, StorageError, one_line, refused, report
 from mbpo.lifecycle.log import RunLog, note
-from mbpo.lifecycle.signals import handled
+from mbpo.lifecycle.signals import ctrl_c_named, handled
 from mbpo.runs.writer import RunWriter
 from mbpo.settings.stdout import our_stdout, say
 
@@ -23,7 +23,7 @@ OUT_OF_MEMORY = 8
 def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
     """Return what ``act`` returns; what it raises, before there is a run, becomes one line and its code."""
     try:
-        with our_stdout(of_learner=True, is_program=is_program):
+        with ctrl_c_named(), our_stdout(of_learner=True, is_program=is_program):
             return act()
     except MBPOError as error:
         return report(error)

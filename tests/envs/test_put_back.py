@@ -1,79 +1,117 @@
-"""Steps in which a simulator exploded are noticed, wherever it lives and however it says so."""
+"""Notice where MuJoCo puts its simulation back: in the step at hand, and in the MjData that there is then."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
+import pytest
 from gymnasium.spaces import Box
+from tiny_runs import Train
 
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.put_back import PUT_BACK
 
+mujoco = pytest.importorskip("mujoco")
 
-class Kitchen(gymnasium.Env[Any, Any]):
-    """Play a robot's environment that lies within, as mazes and kitchens do."""
-
-    def __init__(self) -> None:
-        self.robot = gymnasium.make("InvertedPendulum-v5")
-        self.observation_space, self.action_space = self.robot.observation_space, self.robot.action_space
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        """Begin."""
-        return self.robot.reset(seed=seed)
-
-    def step(self, action: Any) -> Any:
-        """Go on; the explosion itself leaves no trace in what is returned."""
-        robot: Any = self.robot.unwrapped
-        if action[0] > 1.0:
-            robot.data.qvel[:] = 1e300
-        obs, _, _, _, info = self.robot.step(action)
-        return np.nan_to_num(obs), 1.0, False, False, info
+MODEL = """
+<mujoco>
+  <option timestep="0.01"/>
+  <worldbody>
+    <body><joint name="slide" type="slide" axis="1 0 0" damping="1"/><geom size="0.1"/></body>
+  </worldbody>
+  <actuator><motor joint="slide" gear="1"/></actuator>
+</mujoco>
+"""
 
 
-# What dm_control raises, by the name that it has there.
-PhysicsError = type("PhysicsError", (RuntimeError,), {"__module__": "dm_control.rl.control"})
+class Sled(gymnasium.Env[Any, Any]):
+    """Push a mass along a rail. Its solver explodes at listed steps of the object that trains, counted over episodes.
 
+    ``reset`` sets positions alone, as many environments do: counters, velocities and time stay.
+    """
 
-class Explosive(gymnasium.Env[Any, Any]):
-    """Raise at large actions, as dm_control does where its physics is invalid, or something else."""
-
-    observation_space = Box(-1.0, 1.0, (2,), np.float64)
+    observation_space = Box(-np.inf, np.inf, (2,), np.float64)
     action_space = Box(-1.0, 1.0, (1,), np.float64)
+    made = 0
+
+    def __init__(self, explodes: tuple[int, ...] = (), anew: bool = False) -> None:
+        Sled.made += 1
+        self.explodes = {*explodes} if Sled.made == 1 else set()
+        self.anew = anew
+        self.model = mujoco.MjModel.from_xml_string(MODEL)
+        self.data = mujoco.MjData(self.model)
+        self.count = 0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        """Begin."""
-        return np.zeros(2), {}
+        super().reset(seed=seed)
+        if self.anew:
+            self.data = mujoco.MjData(self.model)
+        self.data.qpos[:] = self.np_random.uniform(-1, 1)
+        return self.observe(), {}
+
+    def observe(self) -> Any:
+        return np.concatenate([self.data.qpos, self.data.qvel])
 
     def step(self, action: Any) -> Any:
-        """Go on unless the action is large."""
-        if action[0] > 0.5:
-            raise PhysicsError("Physics state is invalid. Warning(s) raised: mjWARN_BADQACC")
-        return np.zeros(2), 0.0, False, False, {}
+        self.count += 1
+        self.data.ctrl[:] = action
+        if self.count in self.explodes:
+            self.data.qvel[:] = np.nan
+        mujoco.mj_step(self.model, self.data)
+        return self.observe(), -float(self.data.qpos[0] ** 2), False, False, {}
 
 
-gymnasium.register("Kitchen-v0", entry_point=Kitchen)
-gymnasium.register("Explosive-v0", entry_point=Explosive)
+gymnasium.register("Sled-v0", Sled, max_episode_steps=25)
 
 
-def test_a_simulation_within_an_environment_is_watched() -> None:
-    env = BoxEnv("Kitchen-v0")
+@pytest.fixture(autouse=True)
+def new() -> Iterator[None]:
+    Sled.made = 0
+    yield
+
+
+@pytest.mark.parametrize("anew", ["true", "false"])
+def test_each_in_training_is_left_out_and_no_other_step(anew: str, train_on: Train) -> None:
+    run = train_on("Sled-v0", "--env-kwargs", "explodes=[70, 71, 90]", f"anew={anew}", "--log-every", 10)
+    assert run.outcome.code == 0
+    told = [text for text in run.warnings if PUT_BACK in text]
+    assert told == [f"{PUT_BACK}: the step was left out and the episode ended{more}" for more in ("", " (2 so far)")]
+    ends = [0, *(row["env_steps"] for row in run.metrics("episode"))]
+    assert ends == [0, 25, 50, 70, 71, 90, 115]
+    kept = any("does not repeat" in text for text in run.warnings)
+    assert kept == (anew == "false")  # by its velocities: the short plays met no put-back
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_was_counted_before_the_step_is_no_put_back(anew: bool) -> None:
+    env = BoxEnv("Sled-v0")
+    sled: Any = env._env.unwrapped
+    sled.explodes, sled.anew = {1, 40}, anew
     env.reset(0)
+    seen = []
+    for _ in range(60):
+        *_, truncated = env.step(np.zeros(1, np.float32))
+        seen.append(env.left_out)
+        if truncated:
+            env.reset(0)
+    assert [number for number, why in enumerate(seen, start=1) if why] == [1, 40]
+    assert {*seen} == {"", PUT_BACK}
+
+
+def test_counters_of_another_kind_are_no_put_back() -> None:
+    env = BoxEnv("Sled-v0")
+    sled: Any = env._env.unwrapped
+    env.reset(0)
+    sled.data.warning.number[mujoco.mjtWarning.mjWARN_CONTACTFULL] = 3
     env.step(np.zeros(1, np.float32))
     assert env.left_out == ""
-    assert env.step(np.full(1, 2.0, np.float32))[1:] == (0.0, False, True)
-    assert env.left_out == PUT_BACK
-    env.close()
 
 
-def test_a_physics_error_of_dm_control_costs_its_step_and_its_episode() -> None:
-    env = BoxEnv("Explosive-v0")
-    env.reset(0)
-    env.step(np.zeros(1, np.float32))
-    assert env.step(np.ones(1, np.float32))[1:] == (0.0, False, True)
-    assert "dm_control" in env.left_out and "mjWARN_BADQACC" in env.left_out
-    env.reset(1)
-    env.step(np.zeros(1, np.float32))
-    assert env.left_out == ""
-    env.close()
+def test_an_environment_whose_data_is_its_own_has_no_put_backs() -> None:
+    env = BoxEnv("Sled-v0")
+    env._env.unwrapped.data = {"warning": 1}  # type: ignore[attr-defined]
+    assert not env._put_backs.happened()
+    env._put_backs.clear()
