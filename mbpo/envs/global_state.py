@@ -7,6 +7,7 @@ environments; the learner has its own.
 
 from __future__ import annotations
 
+import ctypes
 import random
 import sys
 import warnings
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+KEY_BYTES = 624 * 4  # of a Mersenne twister, before its cursor
 _holder: GlobalState | None = None  # whose draws the process's generators go on with
 
 
@@ -25,7 +27,8 @@ class GlobalState:
 
     def __init__(self) -> None:
         self._numpy: Any = np.random.MT19937(0)
-        self._numpy_state: Any = None  # with the second number of a pair of Gaussians, which the generator has not
+        self._numpy_state: Any = None  # where the second of a pair of Gaussians waits, which the generator has not
+        self._cursor: int | None = None  # of the generator, when the environment last came to it
         self._python: Any = None
         self._torch = torch.Generator().get_state()
 
@@ -59,15 +62,26 @@ class GlobalState:
         np.random.set_bit_generator(self._numpy)  # type: ignore[attr-defined]
         if self._numpy_state is not None:
             np.random.set_state(self._numpy_state)
+        self._cursor = _cursor()
         if self._python is not None:
             random.setstate(self._python)
         torch.default_generator.set_state(self._torch)
 
     def _leave(self) -> None:
         self._numpy = np.random.get_bit_generator()  # type: ignore[attr-defined]
-        self._numpy_state = np.random.get_state(legacy=False)
+        if self._numpy_state is not None or self._cursor is None or self._cursor != _cursor():  # it may have drawn
+            state: Any = np.random.get_state(legacy=False)  # slow: most environments do not draw here
+            self._numpy_state = state if state["has_gauss"] else None
         self._python = random.getstate()
         self._torch = torch.default_generator.get_state()
+
+
+def _cursor() -> int | None:
+    """Return how far the numbers of numpy's generator are drawn; None where it is none of the usual kind."""
+    generator: Any = np.random.get_bit_generator()  # type: ignore[attr-defined]
+    if type(generator) is not np.random.MT19937:
+        return None
+    return ctypes.c_int.from_address(generator.ctypes.state_address + KEY_BYTES).value
 
 
 class _Setting:

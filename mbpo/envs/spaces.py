@@ -115,9 +115,7 @@ class Actions:
         values = (np.rint(whole) if self.whole else whole).reshape(self._box.shape)
         with np.errstate(over="ignore"):
             cast = np.clip(values, self._box.low, self._box.high).astype(self._box.dtype)
-        bounded = np.asarray(
-            np.clip(cast, self._box.low, self._box.high)
-        )  # which makes a number of an array of no dims
+        bounded = np.asarray(np.clip(cast, self._box.low, self._box.high))  # clip makes a number of shape ()
         return bounded if self._box is self._space else unflatten(self._space, bounded)
 
     def check_unchanged(self, space: Space[Any]) -> None:
@@ -167,12 +165,8 @@ def _kind(space: object) -> str:
 
 
 def _bounds(box: Box) -> str:
-    low, high = (" ".join(_short(number) for number in bound.ravel()[:3]) for bound in (box.low, box.high))
+    low, high = (" ".join(f"{number:.3g}" for number in bound.ravel()[:3]) for bound in (box.low, box.high))
     return f"[{low}] to [{high}]"
-
-
-def _short(number: float) -> str:
-    return f"{number:.3g}"
 
 
 def _told(value: Any) -> str:

@@ -90,6 +90,21 @@ def build_parser(beside: Sequence[str] = ()) -> OneLineParser:
         description=description(defaults),
         epilog=epilog(),
     )
+    _add_launch_flags(parser)
+    groups: dict[str, Any] = {}
+    for setting in SETTINGS.values():
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        alone = OF_KIND.get(setting.kind, {})
+        text = help_of(setting, defaults)
+        groups[setting.group].add_argument(
+            setting.flag, dest=setting.name, metavar=metavar(setting), help=text, **alone
+        )
+    return parser
+
+
+def _add_launch_flags(parser: OneLineParser) -> None:
+    """Add the flags that are no settings: where runs lie, and which to begin or go on with."""
     launch = parser.add_argument_group("launch")
     launch.add_argument("--config", metavar="FILE", help="TOML file of settings.")
     launch.add_argument("--runs-root", metavar="DIR", default="runs", help="Default: ./runs.")
@@ -128,16 +143,6 @@ def build_parser(beside: Sequence[str] = ()) -> OneLineParser:
         help="Folder where modules of --env-id and --wrapper lie, beside the current one; repeated. A run that "
         "someone else began needs it to be evaluated, forked or resumed with its own modules and wrappers.",
     )
-    groups: dict[str, Any] = {}
-    for setting in SETTINGS.values():
-        if setting.group not in groups:
-            groups[setting.group] = parser.add_argument_group(setting.group)
-        alone = OF_KIND.get(setting.kind, {})
-        text = help_of(setting, defaults)
-        groups[setting.group].add_argument(
-            setting.flag, dest=setting.name, metavar=metavar(setting), help=text, **alone
-        )
-    return parser
 
 
 def parse_launch(arguments: Sequence[str]) -> Launch:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mbpo.errors import ConfigError
+from mbpo.runs.files import read_file
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.config import Config
 from mbpo.settings.setting import shown
@@ -34,8 +35,11 @@ def origin(paths: RunPaths, config_sha256: str, modules: Sequence[Path]) -> dict
 
 def is_ours(paths: RunPaths, manifest: Mapping[str, Any]) -> bool:
     """Return whether this user began the run where it lies, with this config and these import paths."""
-    given = manifest.get("seal")
-    wanted = _seal(paths, str(manifest.get("config_sha256")), manifest)
+    try:
+        config_sha256 = hashlib.sha256(read_file(paths.config)).hexdigest()
+    except OSError:
+        return False
+    given, wanted = manifest.get("seal"), _seal(paths, config_sha256, manifest)
     return bool(wanted) and isinstance(given, str) and hmac.compare_digest(given, wanted)
 
 
@@ -45,10 +49,9 @@ def admit(paths: RunPaths, manifest: Mapping[str, Any], config: Config, given: S
     Raises:
         ConfigError: the run came from elsewhere and names wrappers, or a module that lies in the run itself.
     """
-    folders = [str(folder) for folder in given]
     if not (is_ours(paths, manifest) or given):
         _refuse(paths, config)
-    add_to_path([*folders, *module_path_of(paths, manifest)])
+    add_to_path([*given, *module_path_of(paths, manifest)])
 
 
 def folders(given: Sequence[str] | None) -> tuple[Path, ...]:

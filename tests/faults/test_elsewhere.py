@@ -174,6 +174,18 @@ def test_a_module_that_lies_in_a_run_from_elsewhere_is_not_imported(home: Home, 
     assert home.executed() == set()
 
 
+def test_ones_own_run_whose_config_was_changed_is_no_longer_ones_own(home: Home, tmp_path: Path) -> None:
+    config = home.folder / "runs" / "own" / "config.toml"
+    before = config.read_bytes()
+    config.write_bytes(before.replace(b"wrapped", b"planted"))
+    try:
+        code, _, said = home.run("mbpo.evaluate", config.parent, cwd=tmp_path)
+        assert code == 2 and "not begun here by you" in said
+        assert home.executed() == set()
+    finally:
+        config.write_bytes(before)
+
+
 def test_the_manifest_says_where_a_run_was_started(home: Home) -> None:
     paths = RunPaths(home.folder / "runs" / "own")
     manifest = json.loads(paths.manifest.read_text())
