@@ -36,7 +36,10 @@ ways = {
 
 def chat(when):
     for way, write in ways.items():
-        write(f"{when} by {way}")
+        try:
+            write(f"{when} by {way}")
+        except RuntimeError:  # in a handler of atexit Python 3.12 starts no thread
+            print(f"{when} by {way}")
 
 class Chatterbox(toy_envs.Toy):
     def __init__(self):
