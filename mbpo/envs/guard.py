@@ -64,7 +64,8 @@ def versions(env_id: str) -> str:
     if spec is not None:
         entry = spec.entry_point
         module = entry.split(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
-        names += importlib.metadata.packages_distributions().get(module.split(".")[0], [])
+        package = module.split(".")[0]  # Python 3.10 knows only distributions with a top_level.txt
+        names += importlib.metadata.packages_distributions().get(package, [package])
     names += ["mujoco"]
     found = {}
     for name in names:
