@@ -20,12 +20,13 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
   m.def(
       "ensemble_train_step(Tensor inputs, Tensor targets, Tensor index, Tensor(a!)[] parameters, "
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, Tensor(d!)[] steps, int[] widths, "
-      "int activation, float[] decay, float penalty, float[] adam) -> Tensor");
+      "int activation, float[] decay, float penalty, float[] adam, int batch, "
+      "bool bfloat16) -> Tensor");
   m.def(
       "sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale, "
       "Tensor(a!)[] parameters, Tensor(b!)[] moments, Tensor(c!)[] second_moments, "
       "Tensor(d!)[] steps, Tensor(e!) target, int[] actor_widths, int[] critic_widths, "
-      "int activation, float[] numbers, float[] adam) -> Tensor");
+      "int activation, float[] numbers, float[] adam, bool bfloat16) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {

@@ -14,7 +14,8 @@ int64_t Network<T>::widest() const {
 
 template <typename T>
 Record Record::of(const Network<T>& network, bool keep) {
-  Record record{0, 0, {}, {}, 0, keep};
+  Record record{};
+  record.keep = keep;
   int64_t end = network.inputs() * kTileRows;
   const auto place = [&end](int64_t width) {
     const int64_t at = end;
@@ -94,18 +95,20 @@ void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Re
 }
 
 template <typename T>
-int64_t GradientRows<T>::size(const Network<T>& network, int64_t tiles) {
+int64_t GradientRows<T>::size(const Network<T>& network, int64_t tiles, int64_t depth) {
   int64_t size = 0;
   for (int64_t l = 0; l < network.layers(); ++l) size += padded(network.widths[l + 1]);
-  return size * tiles * kTileRows;
+  return size * tiles * depth;
 }
 
 template <typename T>
-GradientRows<T> GradientRows<T>::cut(const Network<T>& network, int64_t tiles, T* memory) {
+GradientRows<T> GradientRows<T>::cut(const Network<T>& network, int64_t tiles, T* memory,
+                                     int64_t depth) {
   GradientRows result;
   for (int64_t l = 0; l < network.layers(); ++l) {
     result.rows.push_back(memory);
-    memory += tiles * kTileRows * padded(network.widths[l + 1]);
+    result.a_tile.push_back(depth * padded(network.widths[l + 1]));
+    memory += tiles * result.a_tile.back();
   }
   return result;
 }
@@ -118,10 +121,7 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
   T* other = workspace<T>(Slot::scratch_dz, network.widest() * kTileRows);
   for (int64_t l = network.layers() - 1; l >= 0; --l) {
     const int64_t inputs = network.widths[l], outputs = network.widths[l + 1];
-    if (job.rows) {
-      const int64_t at = job.tile * kTileRows * padded(outputs);
-      kernels.transpose(dz, outputs, job.rows->rows[l] + at);
-    }
+    if (job.rows) kernels.transpose(dz, outputs, job.rows->at(l, job.tile));
     const T* weight = network.weight(l, tile.member);
     if (l == 0) {
       if (!job.dinput) return;
@@ -138,14 +138,13 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
 }
 
 template <typename T>
-std::vector<GradientTask> gradient_tasks(const Network<T>& network) {
-  constexpr int64_t kRows = 48;  // a multiple of every instruction set's block
+std::vector<GradientTask> gradient_tasks(const Network<T>& network, int64_t at_once) {
   std::vector<GradientTask> tasks;
   for (int64_t e = 0; e < network.members; ++e) {
     for (int64_t l = 0; l < network.layers(); ++l) {
       const int64_t rows = network.widths[l];
-      for (int64_t first = 0; first < rows; first += kRows) {
-        tasks.push_back({l, e, first, std::min(first + kRows, rows)});
+      for (int64_t first = 0; first < rows; first += at_once) {
+        tasks.push_back({l, e, first, std::min(first + at_once, rows)});
       }
     }
   }
@@ -160,8 +159,8 @@ void weight_gradient(const Kernels<T>& kernels, const Network<T>& network, const
   const int64_t at = layer == 0 ? record.input : record.hidden[layer - 1];
   kernels.weight_gradient({network.widths[layer], outputs, last_tile - first_tile,
                            memory + first_tile * record.size + at, record.size,
-                           rows.rows[layer] + first_tile * kTileRows * padded(outputs), dweight,
-                           task.first == 0 ? dbias : nullptr, task.first, task.last});
+                           rows.at(layer, first_tile), dweight, task.first == 0 ? dbias : nullptr,
+                           task.first, task.last});
 }
 
 template <typename T>
@@ -195,6 +194,25 @@ double flops(const Network<T>& network, int64_t rows) {
   return count * static_cast<double>(rows);
 }
 
+template <typename T>
+double gradient_bound(const Network<T>& network, int64_t rows, double input, double parameter,
+                      double dz) {
+  constexpr double kSlack = 1.2;  // for slopes, SiLU's the steepest, and for rounding
+  const int64_t layers = network.layers();
+  std::vector<double> to_below(layers);  // of dL/dz of each layer
+  for (int64_t l = layers - 1; l >= 0; --l) {
+    to_below[l] = dz;
+    dz *= kSlack * parameter * static_cast<double>(network.widths[l + 1]);
+  }
+  double bound = 0;
+  for (int64_t l = 0; l < layers; ++l) {
+    const double term = (1 + input) * to_below[l];  // 1 for the bias
+    bound = term <= bound ? bound : term;           // NaN where one is
+    input = kSlack * parameter * (1 + input * static_cast<double>(network.widths[l]));
+  }
+  return kSlack * static_cast<double>(rows) * bound;
+}
+
 #define MBPO_INSTANTIATE(T)                                                                        \
   template struct Network<T>;                                                                      \
   template struct GradientRows<T>;                                                                 \
@@ -203,13 +221,14 @@ double flops(const Network<T>& network, int64_t rows) {
                              T*);                                                                  \
   template void backward_tile(const Kernels<T>&, const Network<T>&, const Tile&,                   \
                               const TileBackward<T>&);                                             \
-  template std::vector<GradientTask> gradient_tasks(const Network<T>&);                            \
+  template std::vector<GradientTask> gradient_tasks(const Network<T>&, int64_t);                   \
   template void weight_gradient(const Kernels<T>&, const Network<T>&, const Record&, const T*,     \
                                 const GradientRows<T>&, int64_t, int64_t, const GradientTask&, T*, \
                                 T*);                                                               \
   template int64_t flat_offset(const Network<T>&, int64_t, int64_t, int64_t);                      \
   template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation);             \
-  template double flops(const Network<T>&, int64_t);
+  template double flops(const Network<T>&, int64_t);                                               \
+  template double gradient_bound(const Network<T>&, int64_t, double, double, double);
 MBPO_INSTANTIATE(float)
 MBPO_INSTANTIATE(double)
 #undef MBPO_INSTANTIATE

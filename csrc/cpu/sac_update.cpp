@@ -1,17 +1,19 @@
 #include "mbpo/sac_update.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace mbpo {
 namespace {
 
 constexpr int64_t kCritics = 2;
 
-// Sums over the rows of one tile, added up over tiles in their order.
+// Sums over the rows of one tile, added up over tiles in their order, and the largest sizes of what
+// the critics and the actor take in and of dL/dz of their last layers.
 enum Sum { kCriticLoss, kValue, kActorLoss, kLogProb, kSums };
+enum Size { kCriticInput, kCriticDz, kActorInput, kActorDz, kSizes };
 
 // Cuts tiles of so many features from one block of memory.
 template <typename T>
@@ -28,24 +30,43 @@ class Cutter {
   T* next_;
 };
 
-template <typename T>
+// In Net's number format: FullNetwork<T> or HalfNetwork.
+template <typename Net>
 class Update {
+  using T = typename Net::Number;
+
  public:
-  Update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel)
+  Update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel, Net actor,
+         Net critic, Net target)
       : job_(job),
         kernels_(kernels),
         parallel_(parallel),
+        actor_(std::move(actor)),
+        critic_(std::move(critic)),
+        target_(std::move(target)),
         tiles_(make_tiles(1, job.rows)),
-        actor_pass_(Record::of(job.actor, false)),
-        actor_kept_(Record::of(job.actor, true)),
-        target_pass_(Record::of(job.critic_target, false)),
-        critic_kept_(Record::of(job.critic, true)),
-        alpha_(std::exp(*job.log_alpha.parameter)),
-        sums_(workspace<double>(Slot::shared_sums, count() * kSums)) {
-    std::fill_n(sums_, count() * kSums, 0.0);
+        actor_pass_(actor_.record(false)),
+        actor_kept_(actor_.record(true)),
+        target_pass_(target_.record(false)),
+        critic_kept_(critic_.record(true)),
+        sums_(workspace<double>(Slot::shared_sums, count() * (kSums + kSizes))),
+        sizes_(sums_ + count() * kSums),
+        of_actor_(Bounds::of(kernels, parallel, job.actor_state)),
+        of_critic_(Bounds::of(kernels, parallel, job.critic_state)),
+        of_target_(largest_of(kernels, parallel, job.target_parameters, job.critic_state.size)) {
+    pack_all<Net>(parallel_, {&actor_, &critic_, &target_});
   }
 
-  SacValues run() {
+  // Take update `number` of the job's.
+  SacValues run(int64_t number) {
+    batch_ = job_.batch;
+    next_noise_ = job_.next_noise;
+    noise_ = job_.noise;
+    batch_.data += number * job_.batch_apart;
+    next_noise_.data += number * job_.noise_apart;
+    noise_.data += number * job_.noise_apart;
+    alpha_ = std::exp(*job_.log_alpha.parameter);
+    std::fill_n(sums_, count() * (kSums + kSizes), 0.0);
     const bool critics = update_critics(), actor = critics && update_actor();
     const bool alpha = actor && update_temperature(), targets = alpha && move_targets();
     const auto unless_left_out = [](bool moved, double value) {
@@ -65,6 +86,16 @@ class Update {
     double sum = 0;
     for (int64_t t = 0; t < count(); ++t) sum += sums_[t * kSums + which];
     return sum;
+  }
+
+  // What no number of a network's gradient is larger than.
+  double gradient_size(const Network<T>& network, const Bounds& of, Size input, Size dz) const {
+    double sizes[2] = {0, 0};
+    for (int64_t t = 0; t < count(); ++t) {
+      sizes[0] = larger_or_nan(sizes[0], sizes_[t * kSizes + input]);
+      sizes[1] = larger_or_nan(sizes[1], sizes_[t * kSizes + dz]);
+    }
+    return gradient_bound(network, job_.rows, sizes[0], of.parameter, sizes[1]);
   }
 
   bool finite(Sum loss) const { return std::isfinite(static_cast<T>(total(loss) / rows())); }
@@ -87,28 +118,36 @@ class Update {
   }
 
   bool update_critics() {
-    const Network<T>& critic = job_.critic;
     const int64_t all = kCritics * count();
     T* memory = workspace<T>(Slot::shared, all * critic_kept_.size);
-    const GradientRows<T> dz = GradientRows<T>::cut(
-        critic, all, workspace<T>(Slot::shared_rows, GradientRows<T>::size(critic, all)));
-    const double work = kCritics * flops(critic, job_.rows);
+    const GradientRows<T> dz =
+        critic_.rows(all, workspace<T>(Slot::shared_rows, critic_.rows_size(all)));
+    const double work = kCritics * flops(job_.critic, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_critics(t, memory, dz); });
     if (!finite(kCriticLoss)) return false;
-    const WeightPass<T> pass{kernels_, critic, critic_kept_, memory, dz, {0, count(), all}};
-    return step(pass, work, job_.critic_state, job_.critic_adam);
+    const WeightPass<Net> pass{critic_, critic_kept_, memory, dz, {0, count(), all}};
+    const double largest = gradient_size(job_.critic, of_critic_, kCriticInput, kCriticDz);
+    return step(pass, work, job_.critic_state, job_.critic_adam, largest, of_critic_);
   }
 
-  bool step(const WeightPass<T>& pass, double work, const AdamState<T>& state,
-            const AdamSettings& settings) {
-    const AdamStep<T> step(kernels_, state, settings, workspace<T>(Slot::before, 3 * state.size));
-    std::atomic<bool> stays = true;
+  bool step(const WeightPass<Net>& pass, double work, const AdamState<T>& state,
+            const AdamSettings& settings, double gradient, Bounds& bounds) {
+    const bool safe = bounds.safe(gradient, settings);
+    T* before = safe ? nullptr : workspace<T>(Slot::before, 3 * state.size);
+    const AdamStep<T> step(kernels_, state, settings, before);
+    Largest<T> parameter, second_moment;
     parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
-      pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* gradient, bool) {
-        if (!step.take(offset, n, gradient, 0.0)) stays = false;
+      pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* dw, bool) {
+        const AdamSizes<T> sizes = step.take(offset, n, dw, 0.0);
+        parameter.add(sizes.parameter);
+        second_moment.add(sizes.second_moment);
       });
+      pass.network.pack(pass.tasks[number]);
     });
+    const bool stays = parameter.finite() && second_moment.finite();
     step.end(stays);
+    if (stays) bounds.template update<T>({parameter.value(), second_moment.value()}, gradient);
+    if (!stays) pack_all<Net>(parallel_, {&pass.network});
     return stays;
   }
 
@@ -119,15 +158,16 @@ class Update {
                                (width + 1 + job_.critic.widest()) * kTileRows + target_pass_.size));
     T *columns = cut.features(width), *target = cut.features(1);
     T *dz = cut.features(job_.critic.widest()), *next = cut.features(0);
-    kernels_.gather(rows_of(job_.batch, tile), width, columns);
+    kernels_.gather(rows_of(batch_, tile), width, columns);
     soft_target(tile, columns, next, target);
 
-    double *sums = sums_ + t * kSums, scale = 2.0 / rows();
+    double *sums = sums_ + t * kSums, *sizes = sizes_ + t * kSizes, scale = 2.0 / rows();
+    sizes[kCriticInput] = kernels_.largest(columns, (obs + actions) * kTileRows);
     for (int64_t e = 0; e < kCritics; ++e) {
       const int64_t number = e * count() + t;
       T* kept = memory + number * critic_kept_.size;
       std::copy_n(columns, (obs + actions) * kTileRows, kept + critic_kept_.input);
-      forward_tile(kernels_, job_.critic, critic_kept_, {e, tile.first, tile.count}, kept);
+      critic_.forward(critic_kept_, {e, tile.first, tile.count}, kept);
       const T* value = kept + critic_kept_.output;
       for (int64_t r = 0; r < kTileRows; ++r) {
         const double error = r < tile.count ? double(value[r]) - double(target[r]) : 0.0;
@@ -135,8 +175,9 @@ class Update {
         sums[kCriticLoss] += error * error;
         sums[kValue] += r < tile.count ? double(value[r]) : 0.0;
       }
-      backward_tile(kernels_, job_.critic, {e, tile.first, tile.count},
-                    {critic_kept_, kept, dz, &dz_rows, number, nullptr, 0, 0});
+      sizes[kCriticDz] = larger_or_nan(sizes[kCriticDz], kernels_.largest(dz, kTileRows));
+      critic_.backward({e, tile.first, tile.count},
+                       {critic_kept_, kept, dz, &dz_rows, number, nullptr, 0, 0});
     }
   }
 
@@ -151,13 +192,13 @@ class Update {
     T *noise = cut.features(actions), *log_prob = cut.features(1);
     T *values = cut.features(kCritics), *actor = cut.features(0);
     std::copy_n(next_obs, obs * kTileRows, actor + actor_pass_.input);
-    forward_tile(kernels_, job_.actor, actor_pass_, tile, actor);
-    kernels_.gather(rows_of(job_.next_noise, tile), actions, noise);
+    actor_.forward(actor_pass_, tile, actor);
+    kernels_.gather(rows_of(next_noise_, tile), actions, noise);
     T* input = memory + target_pass_.input;
     std::copy_n(next_obs, obs * kTileRows, input);
     kernels_.sample(policy(actor + actor_pass_.output, noise, input + obs * kTileRows, log_prob));
     for (int64_t e = 0; e < kCritics; ++e) {
-      forward_tile(kernels_, job_.critic_target, target_pass_, {e, tile.first, tile.count}, memory);
+      target_.forward(target_pass_, {e, tile.first, tile.count}, memory);
       std::copy_n(memory + target_pass_.output, kTileRows, values + e * kTileRows);
     }
     const T gamma = static_cast<T>(job_.gamma);
@@ -168,15 +209,15 @@ class Update {
   }
 
   bool update_actor() {
-    const Network<T>& actor = job_.actor;
     T* memory = workspace<T>(Slot::shared, count() * actor_kept_.size);
-    const GradientRows<T> dz = GradientRows<T>::cut(
-        actor, count(), workspace<T>(Slot::shared_rows, GradientRows<T>::size(actor, count())));
-    const double work = flops(actor, job_.rows);
+    const GradientRows<T> dz =
+        actor_.rows(count(), workspace<T>(Slot::shared_rows, actor_.rows_size(count())));
+    const double work = flops(job_.actor, job_.rows);
     parallel_.over(count(), work, [&](int64_t t) { differentiate_actor(t, memory, dz); });
     if (!finite(kActorLoss)) return false;
-    const WeightPass<T> pass{kernels_, actor, actor_kept_, memory, dz, {0, count()}};
-    return step(pass, work, job_.actor_state, job_.actor_adam);
+    const WeightPass<Net> pass{actor_, actor_kept_, memory, dz, {0, count()}};
+    const double largest = gradient_size(job_.actor, of_actor_, kActorInput, kActorDz);
+    return step(pass, work, job_.actor_state, job_.actor_adam, largest, of_actor_);
   }
 
   void differentiate_actor(int64_t t, T* memory, const GradientRows<T>& dz_rows) {
@@ -191,16 +232,16 @@ class Update {
     T* critics[kCritics] = {cut.features(critic_kept_.size / kTileRows), cut.features(0)};
 
     T* kept = memory + t * actor_kept_.size;
-    kernels_.gather(rows_of(job_.batch, tile), obs, kept + actor_kept_.input);
-    forward_tile(kernels_, job_.actor, actor_kept_, tile, kept);
-    kernels_.gather(rows_of(job_.noise, tile), actions, noise);
+    kernels_.gather(rows_of(batch_, tile), obs, kept + actor_kept_.input);
+    actor_.forward(actor_kept_, tile, kept);
+    kernels_.gather(rows_of(noise_, tile), actions, noise);
     const PolicySample<T> sample = policy(kept + actor_kept_.output, noise, action, log_prob);
     kernels_.sample(sample);
     for (int64_t e = 0; e < kCritics; ++e) {
       T* input = critics[e] + critic_kept_.input;
       std::copy_n(kept + actor_kept_.input, obs * kTileRows, input);
       std::copy_n(action, actions * kTileRows, input + obs * kTileRows);
-      forward_tile(kernels_, job_.critic, critic_kept_, {e, tile.first, tile.count}, critics[e]);
+      critic_.forward(critic_kept_, {e, tile.first, tile.count}, critics[e]);
     }
     const T* values[kCritics] = {critics[0] + critic_kept_.output,
                                  critics[1] + critic_kept_.output};
@@ -212,15 +253,18 @@ class Update {
     std::fill_n(daction, actions * kTileRows, T(0));
     for (int64_t e = 0; e < kCritics; ++e) {
       least_gradient(tile.count, values[e], values[1 - e], dz);
-      backward_tile(kernels_, job_.critic, {e, tile.first, tile.count},
-                    {critic_kept_, critics[e], dz, nullptr, 0, part, obs, obs + actions});
+      critic_.backward({e, tile.first, tile.count},
+                       {critic_kept_, critics[e], dz, nullptr, 0, part, obs, obs + actions});
       for (int64_t i = 0; i < actions * kTileRows; ++i) daction[i] += part[i];
     }
     kernels_.sample_backward(sample, daction, static_cast<T>(alpha_ / rows()), dz);
     for (int64_t j = 0; j < 2 * actions; ++j) {
       std::fill(dz + j * kTileRows + tile.count, dz + (j + 1) * kTileRows, T(0));
     }
-    backward_tile(kernels_, job_.actor, tile, {actor_kept_, kept, dz, &dz_rows, t, nullptr, 0, 0});
+    double* sizes = sizes_ + t * kSizes;
+    sizes[kActorInput] = kernels_.largest(kept + actor_kept_.input, obs * kTileRows);
+    sizes[kActorDz] = kernels_.largest(dz, 2 * actions * kTileRows);
+    actor_.backward(tile, {actor_kept_, kept, dz, &dz_rows, t, nullptr, 0, 0});
   }
 
   // dL/dvalue of -mean min(value, other): a tie gives half to each, as torch's amin does.
@@ -238,26 +282,34 @@ class Update {
     if (!std::isfinite(*job_.log_alpha.parameter * gradient)) return false;
     T before[3];
     const AdamStep<T> step(kernels_, job_.log_alpha, job_.alpha_adam, before);
-    const bool stays = step.take(0, 1, &gradient, 0.0);
+    const AdamSizes<T> sizes = step.take(0, 1, &gradient, 0.0);
+    const bool stays = std::isfinite(sizes.parameter) && std::isfinite(sizes.second_moment);
     step.end(stays);
     return stays;
   }
 
   bool move_targets() {
-    constexpr int64_t kPiece = 1 << 14;
+    const Network<T>& shape = job_.critic_target;
     const int64_t size = job_.critic_state.size;
-    T* before = workspace<T>(Slot::before, size);
-    std::atomic<bool> stays = true;
-    const auto move = [&](int64_t number) {
-      const int64_t at = number * kPiece;
-      const TargetRange<T> range{std::min(kPiece, size - at), job_.critic_state.parameter + at,
-                                 job_.target_parameters + at, before + at,
-                                 static_cast<T>(job_.tau)};
-      if (!kernels_.follow(range)) stays = false;
+    const bool safe = of_target_ < Bounds::kSafe && of_critic_.parameter < Bounds::kSafe;
+    T* before = safe ? nullptr : workspace<T>(Slot::before, size);
+    const std::vector<GradientTask> tasks = target_.tasks();
+    Largest<T> largest;
+    const auto move = [&](int64_t at, int64_t n) {
+      largest.add(kernels_.follow({n, job_.critic_state.parameter + at, job_.target_parameters + at,
+                                   before ? before + at : nullptr, static_cast<T>(job_.tau)}));
     };
-    parallel_.over((size + kPiece - 1) / kPiece, 3.0 * static_cast<double>(size), move);
-    if (!stays) std::copy_n(before, size, job_.target_parameters);
-    return stays;
+    parallel_.over(static_cast<int64_t>(tasks.size()), 3.0 * static_cast<double>(size),
+                   [&](int64_t number) {
+                     over_ranges(shape, tasks[number], move);
+                     target_.pack(tasks[number]);
+                   });
+    const bool stays = largest.finite();
+    if (stays) of_target_ = largest.value();
+    if (stays || safe) return stays;
+    std::copy_n(before, size, job_.target_parameters);
+    pack_all<Net>(parallel_, {&target_});
+    return false;
   }
 
   // NaN where either is.
@@ -266,20 +318,45 @@ class Update {
   const SacUpdate<T>& job_;
   const Kernels<T>& kernels_;
   const Parallel& parallel_;
+  const Net actor_, critic_, target_;
   const std::vector<Tile> tiles_;
   const Record actor_pass_, actor_kept_, target_pass_, critic_kept_;
-  const T alpha_;
-  double* const sums_;
+  double *const sums_, *const sizes_;
+  Bounds of_actor_, of_critic_;
+  double of_target_;
+  // Of the update under way.
+  Rows<const T> batch_{}, next_noise_{}, noise_{};
+  T alpha_{};
 };
+
+template <typename Net>
+void run_all(Update<Net> update, const SacUpdate<typename Net::Number>& job, SacValues* values) {
+  for (int64_t number = 0; number < job.updates; ++number) values[number] = update.run(number);
+}
 
 }  // namespace
 
 template <typename T>
-SacValues sac_update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel) {
-  return Update<T>(job, kernels, parallel).run();
+void sac_updates(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel,
+                 SacValues* values) {
+  using Net = FullNetwork<T>;
+  run_all(Update<Net>(job, kernels, parallel, Net(job.actor, kernels), Net(job.critic, kernels),
+                      Net(job.critic_target, kernels)),
+          job, values);
 }
 
-template SacValues sac_update(const SacUpdate<float>&, const Kernels<float>&, const Parallel&);
-template SacValues sac_update(const SacUpdate<double>&, const Kernels<double>&, const Parallel&);
+template void sac_updates(const SacUpdate<float>&, const Kernels<float>&, const Parallel&,
+                          SacValues*);
+template void sac_updates(const SacUpdate<double>&, const Kernels<double>&, const Parallel&,
+                          SacValues*);
+
+void sac_updates(const SacUpdate<float>& job, const Kernels<float>& kernels,
+                 const Bf16Kernels& products, const Parallel& parallel, SacValues* values) {
+  using Net = HalfNetwork;
+  run_all(Update<Net>(job, kernels, parallel, Net(job.actor, products, Slot::packed_actor, true),
+                      Net(job.critic, products, Slot::packed_critic, true),
+                      Net(job.critic_target, products, Slot::packed_target, false)),
+          job, values);
+}
 
 }  // namespace mbpo

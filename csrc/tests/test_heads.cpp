@@ -1,5 +1,7 @@
 // What stands on the last layer, and Adam: against their formulas in double, and their gradients
 // against differences of what they compute.
+#include <numeric>
+
 #include "check.h"
 
 using namespace mbpo;
@@ -207,13 +209,20 @@ void test_adam(const Kernels<T>& kernels, int64_t n) {
     const double one = 1 - std::pow(beta1, step), two = 1 - std::pow(beta2, step);
     const std::vector<T> old[] = {copy_of(parameter), copy_of(moment), copy_of(second)};
     const std::vector<T> old_target = copy_of(target);
-    const bool finite = kernels.adam(
+    const AdamSizes<T> sizes = kernels.adam(
         {n, parameter.data(), gradient.data(), moment.data(), second.data(), before.data(), n + 1,
          static_cast<T>(decay), static_cast<T>(rate / one), static_cast<T>(1 / std::sqrt(two)),
          static_cast<T>(beta1), static_cast<T>(beta2), static_cast<T>(epsilon)});
-    const bool follows = kernels.follow(
+    const T follows = kernels.follow(
         {n, parameter.data(), target.data(), target_before.data(), static_cast<T>(tau)});
-    expect(finite && follows, "a finite step is called so");
+    const auto size = [](T most, T x) { return std::max(most, std::abs(x)); };
+    const auto largest = [&](Buffer<T>& of) {
+      return std::accumulate(of.data(), of.data() + n, T(0), size);
+    };
+    expect(sizes.parameter == largest(parameter), "the largest weight");
+    expect(sizes.second_moment == largest(second), "the largest second moment");
+    expect(follows == largest(target), "the largest weight of the target");
+    expect(kernels.largest(moment.data(), n) == largest(moment), "the largest number");
     for (int64_t i = 0; i < n; ++i) {
       for (int which = 0; which < 3; ++which) {
         expect(before[which * (n + 1) + i] == old[which][i], "kept from before the step");
@@ -246,9 +255,10 @@ void test_adam_that_is_not_finite(const Kernels<T>& kernels, int64_t n, int64_t 
     for (Buffer<T>& each : numbers) each.waves(1);
     for (int64_t i = 0; i < n; ++i) numbers[3][i] = std::abs(numbers[3][i]);
     numbers[operand][place] = bad;
-    return kernels.adam({n, numbers[0].data(), numbers[1].data(), numbers[2].data(),
-                         numbers[3].data(), before.data(), n, T(0), T(1e-3), T(1), T(0.9), T(0.999),
-                         T(1e-8)});
+    const AdamSizes<T> sizes =
+        kernels.adam({n, numbers[0].data(), numbers[1].data(), numbers[2].data(), numbers[3].data(),
+                      before.data(), n, T(0), T(1e-3), T(1), T(0.9), T(0.999), T(1e-8)});
+    return std::isfinite(sizes.parameter) && std::isfinite(sizes.second_moment);
   };
   for (int operand = 0; operand < 4; ++operand) {
     for (const T bad : {nan, infinity, -infinity}) {
@@ -262,11 +272,14 @@ void test_adam_that_is_not_finite(const Kernels<T>& kernels, int64_t n, int64_t 
   parameter.waves(1);
   target.waves(2);
   target[place] = -largest;
-  expect(kernels.follow({n, parameter.data(), target.data(), before.data(), T(0.5)}), "far apart");
+  const auto follow = [&] {
+    return std::isfinite(
+        kernels.follow({n, parameter.data(), target.data(), before.data(), T(0.5)}));
+  };
+  expect(follow(), "far apart");
   target[place] = -largest;
   parameter[place] = largest;
-  expect(!kernels.follow({n, parameter.data(), target.data(), before.data(), T(0.5)}),
-         "a target that overflows");
+  expect(!follow(), "a target that overflows");
 }
 
 }  // namespace

@@ -30,5 +30,7 @@ std::vector<Tensor> ensemble_mlp_bf16(Tensor x, std::vector<Tensor> weights,
 std::string instruction_set();
 // That of bfloat16, or nothing. The first call may ask the system for AMX's registers.
 std::string bf16_instruction_set();
+// Refuse a call in bfloat16 where the processor has none, or of other tensors than float's.
+void check_bf16(const Tensor& tensor);
 
 }  // namespace mbpo

@@ -1,4 +1,4 @@
-// One update of soft actor-critic on tensors.
+// Updates of soft actor-critic on tensors.
 #pragma once
 
 #include "tensors.h"
@@ -6,13 +6,15 @@
 namespace mbpo {
 
 // Updates parameters, moments, second_moments and steps, each (actor, critic, log_alpha), and
-// target in place; returns [5]: critic loss, actor loss, alpha, entropy, mean value. noise is [2,
-// B, A], for next_obs and obs. numbers: gamma, tau, target_entropy, log_std_min, log_std_max. adam
-// holds (learning rate, beta1, beta2, epsilon) of actor, critic and log_alpha, one after the other.
+// target in place, once on each batch [B, W] of K; returns [K, 5]: critic loss, actor loss, alpha,
+// entropy, mean value. noise is [K, 2, B, A], for next_obs and obs. numbers: gamma, tau,
+// target_entropy, log_std_min, log_std_max. adam holds (learning rate, beta1, beta2, epsilon) of
+// actor, critic and log_alpha, one after the other.
 Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam);
+                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
+                  bool bfloat16);
 
 }  // namespace mbpo

@@ -51,7 +51,13 @@ class TrainStep:
     Source: PETS, arXiv:1805.12114, App. A.1; MBPO's released code for decay and penalty.
     """
 
-    def __init__(self, ensemble: DynamicsEnsemble, lr: float, backend: str = "auto") -> None:
+    def __init__(
+        self,
+        ensemble: DynamicsEnsemble,
+        lr: float,
+        backend: str = "auto",
+        precision: str = "float32",  # of products' factors; "bfloat16" where the op and the processor have it
+    ) -> None:
         self.decay = layer_decay(len(ensemble.net.sizes) - 1)
         self.ensemble = ensemble
         flat = ensemble.net.flat
@@ -62,6 +68,7 @@ class TrainStep:
         self._step = StepIfFinite(self.adam)
         self.backend = self._choose(backend)
         self._fused = self.backend.backend == "cpp"
+        self.precision = native.precision_of(precision, self.backend, flat)
 
     def _choose(self, backend: str) -> BuildInfo:
         op, net = "ensemble_train_step", self.ensemble.plain
@@ -82,25 +89,39 @@ class TrainStep:
         Where a loss, a gradient, a new moment or a new weight is not finite nothing moves, and a
         loss returned is not finite.
         """
-        return (self._compiled if self._fused else self._autograd)(inputs, labels, index)
+        return self.each(inputs, labels, index, index.shape[1])[0]
+
+    def each(
+        self,
+        inputs: Tensor,  # [N, I], normalised
+        labels: Tensor,  # [N, D], normalised
+        index: Tensor,  # [E, M] int64, rows of both, per member
+        batch: int,  # B
+    ) -> Tensor:  # [⌈M / B⌉, E], detached
+        """Take a step on each B of the rows, the last on what is left; return the losses before each."""
+        if self._fused:
+            return self._compiled(inputs, labels, index, batch)
+        return torch.stack([self._autograd(inputs, labels, part) for part in torch.split(index, batch, dim=1)])
 
     @property
     def adam_state(self) -> AdamState:
         """Return what Adam knows of the ensemble's parameters."""
         return AdamState.of(self.adam, self._parameters)
 
-    def _compiled(self, inputs: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+    def _compiled(self, inputs: Tensor, labels: Tensor, index: Tensor, batch: int) -> Tensor:
         net, state = self.ensemble.net, self.adam_state
-        losses: Tensor = compiled.train_step(
+        losses: Tensor = compiled.train_steps(
             inputs,
             labels,
             index.contiguous(),
+            batch,
             state,
             net.sizes,
             compiled.CODES[net.activation],
             self.decay,
             LOGVAR_BOUND_PENALTY,
             numbers(self.adam.param_groups[0]),
+            bfloat16=self.precision == "bfloat16",
         )
         return losses
 

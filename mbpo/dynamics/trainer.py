@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -146,15 +145,14 @@ class EnsembleTrainer:
         shape = (self.ensemble.members, rows)
         return torch.randint(rows, shape, generator=self.generator, device=self.ensemble.elites.device)
 
-    def _batches(self, bootstrap: Tensor) -> Iterator[Tensor]:  # [E, B]
+    def _shuffled(self, bootstrap: Tensor) -> Tensor:  # [E, N]
         noise = torch.rand(bootstrap.shape, generator=self.generator, device=bootstrap.device)
-        shuffled = bootstrap.gather(1, noise.argsort(dim=1))
-        yield from torch.split(shuffled, self._batch_size, dim=1)
+        return bootstrap.gather(1, noise.argsort(dim=1))
 
     def _epoch(self, inputs: Tensor, labels: Tensor, bootstrap: Tensor) -> Tensor:  # []
         """Take one pass of gradient steps and return its mean loss per member."""
-        losses = [self.step(inputs, labels, index).mean() for index in self._batches(bootstrap)]
-        return torch.stack(losses).mean()
+        losses = self.step.each(inputs, labels, self._shuffled(bootstrap), self._batch_size)
+        return torch.stack([loss.mean() for loss in losses]).mean()
 
     @torch.no_grad()
     def errors(self, rows: Transitions) -> tuple[Tensor, Tensor]:  # [E], [E]

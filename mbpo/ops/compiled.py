@@ -58,14 +58,16 @@ def ensemble_mlp(
     return outputs[0] if logvar_bounds is None else (outputs[0], outputs[1])
 
 
-def train_step(inputs: Tensor, labels: Tensor, index: Tensor, state: AdamState, *rest: Any) -> Tensor:  # [E]
+def train_steps(
+    inputs: Tensor, labels: Tensor, index: Tensor, batch: int, state: AdamState, *rest: Any, bfloat16: bool = False
+) -> Tensor:  # [S, E]
     """Step an ensemble and its bounds; :class:`mbpo.dynamics.train_step.TrainStep` says how."""
     held = (state.parameters, state.moments, state.second_moments, state.steps)
-    losses: Tensor
     if inputs.is_cuda:
-        losses = torch.ops.mbpo.cuda_train_step.default(inputs, labels, index, *held, *rest, cuda.tf32())
-    else:
-        losses = _train_step_cpu(inputs, labels, index, *held, *rest)
+        step = torch.ops.mbpo.cuda_train_step.default
+        parts = [part.contiguous() for part in torch.split(index, batch, dim=1)]
+        return torch.stack([step(inputs, labels, part, *held, *rest, cuda.tf32()) for part in parts])
+    losses: Tensor = _train_step_cpu(inputs, labels, index, *held, *rest, batch, bfloat16)
     return losses
 
 
@@ -85,16 +87,22 @@ def model_step(
     return result
 
 
-def sac_update(
-    batch: Tensor, noise: Tensor, center: Tensor, scale: Tensor, state: AdamState, *rest: Any
-) -> Tensor:  # [5]
+def sac_updates(
+    batches: Tensor,  # [K, B, W]
+    noise: Tensor,  # [K, 2, B, A]
+    center: Tensor,
+    scale: Tensor,
+    state: AdamState,
+    *rest: Any,
+    bfloat16: bool = False,
+) -> Tensor:  # [K, 5]
     """Update actor, critics and log α; :class:`mbpo.sac.agent.SACAgent` says how."""
     held = (state.parameters, state.moments, state.second_moments, state.steps)
-    values: Tensor
-    if batch.is_cuda:
-        values = torch.ops.mbpo.cuda_sac_update.default(batch, noise, center, scale, *held, *rest, cuda.tf32())
-    else:
-        values = _sac_update_cpu(batch, noise, center, scale, *held, *rest)
+    if batches.is_cuda:
+        update = torch.ops.mbpo.cuda_sac_update.default
+        pairs = zip(batches, noise, strict=True)
+        return torch.stack([update(*pair, center, scale, *held, *rest, cuda.tf32()) for pair in pairs])
+    values: Tensor = _sac_update_cpu(batches, noise, center, scale, *held, *rest, bfloat16)
     return values
 
 

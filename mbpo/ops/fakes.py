@@ -20,8 +20,8 @@ def register_cpu() -> None:
         ensemble_mlp_forward=_forward_cpu,
         ensemble_mlp_bf16=_forward_bf16,
         ensemble_mlp_backward=_backward,
-        ensemble_train_step=_train_step,
-        sac_update=_sac_update,
+        ensemble_train_step=_train_steps,
+        sac_update=_sac_updates,
     )
 
 
@@ -123,6 +123,16 @@ def _model_step(x: Tensor, weights: Sequence[Tensor], *rest: object) -> tuple[Te
 
 def _train_step(inputs: Tensor, targets: Tensor, index: Tensor, *state: object) -> Tensor:
     return inputs.new_empty((index.shape[0],))
+
+
+def _train_steps(inputs: Tensor, targets: Tensor, index: Tensor, *rest: object) -> Tensor:
+    batch = rest[-2]
+    assert isinstance(batch, int)
+    return inputs.new_empty((-(-index.shape[1] // batch), index.shape[0]))
+
+
+def _sac_updates(batch: Tensor, *state: object) -> Tensor:
+    return batch.new_empty((batch.shape[0], 5))
 
 
 def _sac_update(batch: Tensor, *state: object) -> Tensor:

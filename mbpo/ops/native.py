@@ -78,6 +78,17 @@ def choose(op: str, device: torch.device, dtype: torch.dtype, *networks: Sequenc
     return BuildInfo(op, "cpp" if there else "torch", reason)
 
 
+def precision_of(wanted: str, backend: BuildInfo, like: Tensor) -> str:
+    """Return in which precision an update with ``like``'s device and dtype multiplies: "bfloat16" where it can."""
+    can = backend.backend == "cpp" and like.dtype == torch.float32 and has_bfloat16(like.device)
+    return "bfloat16" if wanted == "bfloat16" and can else "float32"
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether updates on ``device`` can multiply bfloat16; the first call may ask Linux for AMX."""
+    return AVAILABLE and device.type == "cpu" and torch.ops.mbpo.bf16_instruction_set() != ""
+
+
 def serves(flat: Tensor, *networks: Sequence[int]) -> bool:
     """Return whether compiled operators take networks of these widths; ``flat`` tells device and dtype."""
     return choose("", flat.device, flat.dtype, *networks).backend == "cpp"

@@ -56,6 +56,7 @@ class SACAgent:
         target_entropy: float,
         generator: torch.Generator,
         backend: str = "auto",  # "torch" keeps to autograd
+        precision: str = "float32",  # of products' factors; "bfloat16" where the op and the processor have it
     ) -> None:
         self.actor = actor
         self.critic = critic
@@ -77,6 +78,7 @@ class SACAgent:
         self._critic_step, self._actor_step = StepIfFinite(self._critic_adam), StepIfFinite(self._actor_adam)
         self.backend = self._choose(backend)
         self._fused = self.backend.backend == "cpp"
+        self.precision = native.precision_of(precision, self.backend, actor.scale)
 
     def _choose(self, backend: str) -> BuildInfo:
         """Return what runs an update: the op where it knows both networks, autograd for any others."""
@@ -90,17 +92,27 @@ class SACAgent:
 
     def update(self, batch: Transitions) -> SACReport:
         """Take one gradient step on the critics, then the actor and α; move the targets by τ."""
-        scale = self.actor.scale
-        shape = (2, len(batch), len(scale))  # for next_obs and for obs
-        noise = torch.randn(shape, generator=self.generator, device=scale.device, dtype=scale.dtype)
-        return SACReport((self._compiled if self._fused else self._autograd)(batch, noise))
+        batches = Transitions(batch.rows[None], batch.obs_dim, batch.action_dim)
+        return SACReport(self._each(batches)[0])
 
     def update_each(self, batches: Transitions) -> Tensor:  # [5]
         """Update on each of the batches [K, B, W]; return the sum of the reports' values."""
         total = torch.zeros(len(SACReport.KEYS), device=self.actor.scale.device)
-        for batch in batches.unbind():
-            total += self.update(batch).values
+        for values in self._each(batches):
+            total += values
         return total
+
+    def _each(self, batches: Transitions) -> Tensor:  # [K, 5]
+        scale = self.actor.scale
+        updates, rows, _ = batches.rows.shape
+        shape = (updates, 2, rows, len(scale))  # for next_obs and for obs
+        noise = torch.empty(shape, device=scale.device, dtype=scale.dtype)
+        for of_one in noise:  # drawn as if updates came one by one
+            of_one.normal_(generator=self.generator)
+        if self._fused:
+            return self._compiled(batches, noise)
+        pairs = zip(batches.unbind(), noise, strict=True)
+        return torch.stack([self._autograd(*pair) for pair in pairs])
 
     def adam_states(self) -> dict[str, AdamState]:
         """Return what Adam knows of the actor with log α, and of the critics."""
@@ -109,14 +121,14 @@ class SACAgent:
             "critic": AdamState.of(self._critic_adam, list(self.critic.parameters())),
         }
 
-    def _compiled(self, batch: Transitions, noise: Tensor) -> Tensor:
+    def _compiled(self, batches: Transitions, noise: Tensor) -> Tensor:
         states, actor_net, critic_net = self.adam_states(), self.actor.plain, self.critic.plain
         assert actor_net is not None and critic_net is not None
         actor, critic = states["actor"], states["critic"]
         (target,) = self.critic_target.parameters()
         of_actor, of_alpha = (numbers(group) for group in self._actor_adam.param_groups)
-        values: Tensor = compiled.sac_update(
-            batch.rows,
+        values: Tensor = compiled.sac_updates(
+            batches.rows,
             noise,
             self.actor.center,
             self.actor.scale,
@@ -127,6 +139,7 @@ class SACAgent:
             compiled.CODES[actor_net.activation],
             [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
             [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
+            bfloat16=self.precision == "bfloat16",
         )
         return values
 

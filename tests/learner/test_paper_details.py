@@ -281,7 +281,7 @@ def test_10_bootstraps_differ_by_member_hold_for_a_fit_and_reshuffle_every_epoch
     bootstrap = fit._bootstrap(100)
     assert bootstrap.shape == (E, 100)
     assert all(len(set(b.tolist())) < 90 for b in bootstrap)  # with replacement
-    epochs = [rows[torch.cat(list(fit._batches(bootstrap)), dim=1)] for _ in "12"]
+    epochs = [rows[fit._shuffled(bootstrap)] for _ in "12"]
     first, second = (epoch.squeeze(-1) for epoch in epochs)
     assert torch.equal(first.sort(dim=1).values, bootstrap.float().sort(dim=1).values)
     assert torch.equal(first.sort(dim=1).values, second.sort(dim=1).values)

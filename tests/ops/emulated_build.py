@@ -57,13 +57,16 @@ def take_updates(monkeypatch: pytest.MonkeyPatch, ops: Any) -> None:
     def held(state: AdamState) -> tuple[list[Tensor], ...]:
         return state.parameters, state.moments, state.second_moments, state.steps
 
-    def sac_update(*args: Any) -> Tensor:
-        values: Tensor = ops.cuda_sac_update(*args[:4], *held(args[4]), *args[5:], False)
-        return values
+    def sac_updates(batches: Tensor, noise: Tensor, *args: Any, bfloat16: bool = False) -> Tensor:
+        center, scale, state, *rest = args
+        pairs = zip(batches, noise, strict=True)
+        return torch.stack([ops.cuda_sac_update(*pair, center, scale, *held(state), *rest, False) for pair in pairs])
 
-    def train_step(*args: Any) -> Tensor:
-        losses: Tensor = ops.cuda_train_step(*args[:3], *held(args[3]), *args[4:], False)
-        return losses
+    def train_steps(
+        inputs: Tensor, labels: Tensor, index: Tensor, batch: int, state: AdamState, *rest: Any, bfloat16: bool = False
+    ) -> Tensor:
+        parts = [part.contiguous() for part in index.split(batch, dim=1)]
+        return torch.stack([ops.cuda_train_step(inputs, labels, part, *held(state), *rest, False) for part in parts])
 
-    monkeypatch.setattr("mbpo.ops.compiled.sac_update", sac_update)
-    monkeypatch.setattr("mbpo.ops.compiled.train_step", train_step)
+    monkeypatch.setattr("mbpo.ops.compiled.sac_updates", sac_updates)
+    monkeypatch.setattr("mbpo.ops.compiled.train_steps", train_steps)

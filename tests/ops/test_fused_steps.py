@@ -31,7 +31,14 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 
 
 def agent(
-    obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype, backend: str, device: str = "cpu"
+    obs: int,
+    actions: int,
+    hidden: int,
+    layers: int,
+    dtype: torch.dtype,
+    backend: str,
+    device: str = "cpu",
+    precision: str = "float32",
 ) -> SACAgent:
     g = torch.Generator().manual_seed(0)
     low, high = -torch.ones(actions), 2 * torch.ones(actions)
@@ -49,6 +56,7 @@ def agent(
         target_entropy=-1.5,
         generator=torch.Generator(device).manual_seed(1),
         backend=backend,
+        precision=precision,
     )
 
 
@@ -146,19 +154,64 @@ def test_an_optimiser_restored_from_its_state_dict_goes_on() -> None:
     assert torch.equal(model.net.flat, twin.net.flat)
 
 
+PRECISIONS = ("float32", "bfloat16") if native.has_bfloat16(torch.device("cpu")) else ("float32",)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("held", [1.0, 1e19])  # a moment beyond what a step is known to be safe with
+def test_updates_in_one_call_are_those_of_one_each(held: float, precision: str) -> None:
+    batches = Transitions(torch.stack([batch_of(50, 5, 2, torch.float32, seed).rows for seed in range(4)]), 5, 2)
+    batches.reward[1, 3] = float("inf")  # moves nothing, and the next ones go on
+
+    def run(each: bool) -> list[Tensor]:
+        of = agent(5, 2, 70, 2, torch.float32, "auto", precision=precision)
+        assert of.precision == precision
+        of.adam_states()["critic"].second_moments[0][7] = held
+        calls = batches.rows.split(1 if each else 4)
+        values = torch.cat([of._each(Transitions(rows, 5, 2)) for rows in calls])
+        return [values, *(part.detach() for part in parts(of))]
+
+    for a, b in zip(run(False), run(True), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("held", [1.0, 1e19])
+def test_model_steps_in_one_call_are_those_of_one_each(held: float, precision: str) -> None:
+    g = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(200, 4, generator=g), torch.randn(200, 4, generator=g)
+    labels[7, 1] = float("inf")
+    index = torch.randint(8, 200, (3, 100), generator=g)
+    index[1, 40] = 7  # in the second step, which moves nothing
+
+    def run(each: bool) -> list[Tensor]:
+        model = ensemble(3, 1, 70, 2, 3, torch.float32)
+        step = TrainStep(model, 1e-2, precision=precision)
+        assert step.precision == precision
+        step.adam_state.second_moments[0][7] = held
+        parts = torch.split(index, 32 if each else 100, dim=1)
+        losses = torch.cat([step.each(inputs, labels, part, 32) for part in parts])
+        assert losses.isfinite().all(dim=1).tolist() == [True, False, True, True]
+        return [losses, *(p.detach() for p in model.parameters())]
+
+    for a, b in zip(run(False), run(True), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("threads", [2, 3])
-def test_threads_change_no_bit(threads: int) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_threads_change_no_bit(precision: str, threads: int) -> None:
     def train(count: int) -> list[Tensor]:
         before = torch.get_num_threads()
         torch.set_num_threads(count)
         try:
-            of = agent(11, 3, 256, 2, torch.float32, "auto")
+            of = agent(11, 3, 256, 2, torch.float32, "auto", precision=precision)
             for step in range(3):
                 of.update(batch_of(256, 11, 3, torch.float32, step))
             model = ensemble(11, 3, 200, 4, 7, torch.float32)
             g = torch.Generator().manual_seed(0)
             inputs, labels = torch.randn(99, 14, generator=g), torch.randn(99, 12, generator=g)
-            step = TrainStep(model, 1e-3)
+            step = TrainStep(model, 1e-3, precision=precision)
             for _ in range(3):
                 step(inputs, labels, torch.randint(99, (7, 256), generator=g))
             return [*parts(of), *model.parameters()]

@@ -1,6 +1,6 @@
 // AVX-512 with BF16 dot products: server processors from 2020 (Intel) and 2022 (AMD) on.
 //
-// Weights are packed [depth(inputs)][padded(J)].
+// Weights are packed [depth(inputs)][padded(J)], transposed [padded(inputs)][depth(J)].
 #include "headers.h"
 #include "mbpo/bf16.h"
 
@@ -8,25 +8,31 @@
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma")
 #define MBPO_ISA avx512_bf16
 #define MBPO_BYTES 64
+#define MBPO_ROWS 12  // even: two features make a pair
 #include "simd.h"
+
+#include "product.h"
+// product.h before layers.h, which calls it.
+#include "layers.h"
+#include "tiles.h"
 
 #include "bf16_lanes.h"
 
 namespace mbpo::avx512_bf16 {
+
 namespace {
 
-constexpr int kRowsAtOnce = 12;  // even: two features make a pair
 constexpr int64_t kDepthStep = 1, kOutputStep = 2;
 
 int64_t even(int64_t width) { return (width + 1) / 2 * 2; }
 
 Pair combine_one(float low, float high) { return combine(broadcast(low), broadcast(high))[0]; }
 
-void pack(const float* weight, int64_t inputs, int64_t outputs, Pair* packed) {
-  const int64_t width = even(outputs);
-  for (int64_t i = 0; i < inputs; i += 2) {
-    const float* low = weight + i * outputs;
-    const bool alone = i + 1 == inputs;
+void pack(const Bf16Weights& weights, int64_t first, int64_t last, Pair* packed) {
+  const int64_t outputs = weights.outputs, width = even(outputs);
+  for (int64_t i = first; i < last; i += 2) {
+    const float* low = weights.data + i * outputs;
+    const bool alone = i + 1 == weights.inputs;
     const float* high = alone ? low : low + outputs;
     Pair* out = packed + i / 2 * width;
     int64_t j = 0;
@@ -39,64 +45,90 @@ void pack(const float* weight, int64_t inputs, int64_t outputs, Pair* packed) {
   }
 }
 
-template <Activation A, int NR, int MV>
-MBPO_INLINE void block(const Bf16Layer& job, int64_t first) {
-  __m512 sums[NR][MV];
-#pragma GCC unroll 16
-  for (int j = 0; j < NR; ++j) {
-#pragma GCC unroll 4
-    for (int m = 0; m < MV; ++m) sums[j][m] = broadcast(job.bias[first + j]);
-  }
-  const int64_t width = even(job.outputs), depth = (job.inputs + 1) / 2;
-  const Pair* weight = job.weight + first;
-  const Pair* in = job.in;
-  for (int64_t k = 0; k < depth; ++k) {
-    Pairs columns[MV];
-#pragma GCC unroll 4
-    for (int m = 0; m < MV; ++m) columns[m] = load_pairs(in + m * kLane);
-#pragma GCC unroll 16
-    for (int j = 0; j < NR; ++j) {
-      const Pairs factor = weight[j] - Pairs{};
-#pragma GCC unroll 4
-      for (int m = 0; m < MV; ++m) {
-        sums[j][m] = _mm512_dpbf16_ps(sums[j][m], (__m512bh)factor, (__m512bh)columns[m]);
-      }
+void pack_transposed(const Bf16Weights& weights, int64_t first, int64_t last, Pair* packed) {
+  const int64_t outputs = weights.outputs, depth = even(outputs) / 2;
+  for (int64_t i = first; i < last; ++i) {
+    const float* row = weights.data + i * outputs;
+    Pair* out = packed + i * depth;
+    int64_t j = 0;
+    for (; j + kLane <= outputs; j += kLane) {
+      const Halves rounded = round_all(load_unaligned(row + j));
+      *reinterpret_cast<UnalignedHalves*>(out + j / 2) = rounded;
     }
-    weight += width;
-    in += kTileRows;
-  }
-#pragma GCC unroll 16
-  for (int j = 0; j < NR; j += 2) {
-#pragma GCC unroll 4
-    for (int m = 0; m < MV; ++m) {
-      finish_pair<A>(job, first + j, m * kLane, Vec<float>(sums[j][m]), Vec<float>(sums[j + 1][m]));
+    for (; j < outputs; j += 2) {
+      out[j / 2] = combine_one(row[j], j + 1 < outputs ? row[j + 1] : 0.0f);
     }
   }
-}
-
-template <Activation A, int MV>
-MBPO_INLINE void columns(const Bf16Layer& job) {
-  const int64_t width = even(job.outputs);
-  int64_t j = 0;
-  for (; j + kRowsAtOnce <= width; j += kRowsAtOnce) block<A, kRowsAtOnce, MV>(job, j);
-  for (; j + 4 <= width; j += 4) block<A, 4, MV>(job, j);
-  for (; j < width; j += 2) block<A, 2, MV>(job, j);
+  if (last == weights.inputs && last % 2) std::fill_n(packed + last * depth, depth, Pair{0});
 }
 
 template <Activation A>
-void forward_as(const Bf16Layer& job) {
-  if (job.count > kLane) return columns<A, 2>(job);
-  columns<A, 1>(job);
+struct HalfForwardSink {
+  static constexpr bool kStreams = false;
+  static constexpr int kTakes = 2;
+  const Bf16Layer& job;
+  int64_t column;
+
+  MBPO_INLINE void operator()(int64_t j, int64_t c, Vec<float> low, Vec<float> high) const {
+    finish_pair<A>(job, j, column + c, low, high);
+  }
+};
+
+template <Activation A>
+struct HalfForwardColumns {
+  const Bf16Layer& job;
+
+  template <int MV>
+  MBPO_INLINE void run(int64_t column) const {
+    const int64_t width = even(job.outputs);
+    const Operands<Pair> in{job.weight, width, job.in + column, kTileRows, (job.inputs + 1) / 2};
+    product_rows<MV>(in, Constant<1>{}, 0, width, HalfForwardSink<A>{job, column});
+  }
+};
+
+void forward_half(const Bf16Layer& job) {
+  with_activation(job.activation, [&](auto a) {
+    over_columns<float>(job.count, HalfForwardColumns<decltype(a)::value>{job});
+  });
 }
 
-void forward(const Bf16Layer& job) {
-  with_activation(job.activation, [&](auto a) { forward_as<decltype(a)::value>(job); });
+template <Activation A>
+struct HalfBackwardSink {
+  static constexpr bool kStreams = false;
+  static constexpr int kTakes = 2;
+  const Bf16Backward& job;
+
+  MBPO_INLINE void operator()(int64_t i, int64_t c, Vec<float> low, Vec<float> high) const {
+    finish_backward<A>(job, i, c, low, high);
+  }
+};
+
+struct InputSink {
+  static constexpr bool kStreams = false;
+  static constexpr int kTakes = 1;
+  const Bf16Backward& job;
+
+  MBPO_INLINE void operator()(int64_t i, int64_t c, Vec<float> sum) const {
+    store(job.out + (i - job.first) * kTileRows + c, sum);
+  }
+};
+
+void backward_half(const Bf16Backward& job) {
+  const int64_t depth = even(job.outputs) / 2;
+  const Operands<Pair> in{job.weight, 1, job.in, kTileRows, depth};
+  if (job.out) return product_rows<2>(in, depth, job.first, job.last, InputSink{job});
+  with_activation(job.activation, [&](auto a) {
+    product_rows<2>(in, depth, 0, even(job.inputs), HalfBackwardSink<decltype(a)::value>{job});
+  });
 }
 
 }  // namespace
 
-extern const Bf16Kernels kKernels = {
-    "avx512_bf16", kDepthStep, kOutputStep, pack, gather_pairs<kDepthStep>, forward};
+extern const Bf16Kernels kKernels = {"avx512_bf16",   kDepthStep,
+                                     kOutputStep,     pack,
+                                     pack_transposed, round_tile<kDepthStep>,
+                                     transpose_pairs, forward_half,
+                                     backward_half,   weight_gradient<Pair, float>};
 
 }  // namespace mbpo::avx512_bf16
 #endif

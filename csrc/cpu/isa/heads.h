@@ -120,14 +120,19 @@ void sample_backward(const PolicySample<T>& job, const T* daction, T dlog_prob, 
 // all bits of the exponent set. Of integers, so that the compiler can take a maximum over lanes.
 template <typename T>
 using Size = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-template <typename T>
-constexpr Size<T> kSizeOfInfinity = sizeof(T) == 4 ? 0x7f800000u : 0x7ff0000000000000u;
 
 template <typename T>
 MBPO_INLINE Size<T> size_of(T x) {
   Size<T> bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
   return bits & static_cast<Size<T>>(-1) >> 1;
+}
+
+template <typename T>
+MBPO_INLINE T number_of(Size<T> bits) {
+  T x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
 }
 
 // std::max returns a reference, with which loops do not vectorise.
@@ -137,45 +142,62 @@ MBPO_INLINE B larger(B a, B b) {
 }
 
 // Places that do not overlap: only of parameters does the compiler believe it.
-template <typename T>
-MBPO_INLINE Size<T> adam_on(const AdamRange<T>& job, const T* __restrict__ gradient,
-                            T* __restrict__ p, T* __restrict__ m, T* __restrict__ v,
-                            T* __restrict__ old_p, T* __restrict__ old_m, T* __restrict__ old_v) {
+template <bool Keep, typename T>
+MBPO_INLINE AdamSizes<T> adam_on(const AdamRange<T>& job, const T* __restrict__ gradient,
+                                 T* __restrict__ p, T* __restrict__ m, T* __restrict__ v,
+                                 T* __restrict__ old_p, T* __restrict__ old_m,
+                                 T* __restrict__ old_v) {
   const AdamRange<T> k = job;
-  Size<T> largest = 0;
+  Size<T> weight = 0, second_moment = 0;
   for (int64_t i = 0; i < k.n; ++i) {
-    old_p[i] = p[i];
-    old_m[i] = m[i];
-    old_v[i] = v[i];
+    if constexpr (Keep) {
+      old_p[i] = p[i];
+      old_m[i] = m[i];
+      old_v[i] = v[i];
+    }
     const T g = gradient[i] + k.decay * p[i];
     m[i] = k.beta1 * m[i] + (1 - k.beta1) * g;
     v[i] = k.beta2 * v[i] + (1 - k.beta2) * g * g;
     p[i] -= k.step_size * m[i] / (std::sqrt(v[i]) * k.root_correction + k.epsilon);
-    // A gradient or moment that is not finite shows in one of these.
-    largest = larger(largest, larger(size_of(p[i]), size_of(v[i])));
+    weight = larger(weight, size_of(p[i]));
+    second_moment = larger(second_moment, size_of(v[i]));
   }
-  return largest;
+  return {number_of<T>(weight), number_of<T>(second_moment)};
 }
 
 template <typename T>
-bool adam(const AdamRange<T>& job) {
-  T* before = job.before;
-  return adam_on(job, job.gradient, job.parameter, job.moment, job.second_moment, before,
-                 before + job.apart, before + 2 * job.apart) < kSizeOfInfinity<T>;
+AdamSizes<T> adam(const AdamRange<T>& job) {
+  T *before = job.before, *p = job.parameter, *m = job.moment, *v = job.second_moment;
+  T* const none = nullptr;
+  if (!before) return adam_on<false>(job, job.gradient, p, m, v, none, none, none);
+  return adam_on<true>(job, job.gradient, p, m, v, before, before + job.apart,
+                       before + 2 * job.apart);
 }
 
-template <typename T>
-bool follow(const TargetRange<T>& job) {
-  T* __restrict__ target = job.target;
-  T* __restrict__ before = job.before;
-  const T* __restrict__ p = job.parameter;
+template <bool Keep, typename T>
+MBPO_INLINE T follow_on(const TargetRange<T>& job, const T* __restrict__ p, T* __restrict__ target,
+                        T* __restrict__ before) {
   Size<T> largest = 0;
   for (int64_t i = 0; i < job.n; ++i) {
-    before[i] = target[i];
+    if constexpr (Keep) before[i] = target[i];
     target[i] += job.tau * (p[i] - target[i]);
     largest = larger(largest, size_of(target[i]));
   }
-  return largest < kSizeOfInfinity<T>;
+  return number_of<T>(largest);
+}
+
+template <typename T>
+T follow(const TargetRange<T>& job) {
+  T* const none = nullptr;
+  if (!job.before) return follow_on<false>(job, job.parameter, job.target, none);
+  return follow_on<true>(job, job.parameter, job.target, job.before);
+}
+
+template <typename T>
+T largest(const T* numbers, int64_t n) {
+  Size<T> result = 0;
+  for (int64_t i = 0; i < n; ++i) result = larger(result, size_of(numbers[i]));
+  return number_of<T>(result);
 }
 
 }  // namespace mbpo::MBPO_ISA

@@ -9,6 +9,7 @@ using Constant = std::integral_constant<int64_t, Value>;
 template <Activation A, bool Slope, typename T>
 struct ForwardSink {
   static constexpr bool kStreams = false;
+  static constexpr int kTakes = 1;
   const ForwardLayer<T>& job;
   int64_t column;
 
@@ -55,6 +56,7 @@ void forward(const ForwardLayer<T>& job) {
 template <Activation A, typename T>
 struct BackwardSink {
   static constexpr bool kStreams = false;
+  static constexpr int kTakes = 1;
   const BackwardLayer<T>& job;
   int64_t column;
 
@@ -89,10 +91,11 @@ void backward(const BackwardLayer<T>& job) {
 // takes of the cache.
 constexpr int64_t kTilesPerSum = 16;
 
-template <typename T>
+template <typename E, typename T>
 struct GradientSink {
   static constexpr bool kStreams = true;
-  const WeightGradient<T>& job;
+  static constexpr int kTakes = 1;
+  const WeightGradient<E, T>& job;
   int64_t column;
   bool add;
 
@@ -107,41 +110,44 @@ struct GradientSink {
   }
 };
 
-template <typename T>
-MBPO_INLINE const T* panel_of(const WeightGradient<T>& job, int64_t tile, int64_t column) {
-  return job.dz_rows + tile * padded(job.outputs) * kTileRows + panel_index(0, column);
+template <typename E, typename T>
+MBPO_INLINE const E* panel_of(const WeightGradient<E, T>& job, int64_t tile, int64_t column) {
+  const int64_t before = tile * padded(job.outputs) + column / kPanel * kPanel;
+  return job.dz_rows + before * kTileDepth<E> + column % kPanel;
 }
 
-template <int MV, typename T>
-MBPO_INLINE void gradient_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
+template <int MV, typename E, typename T>
+MBPO_INLINE void gradient_panel(const WeightGradient<E, T>& job, int64_t tile, int64_t column) {
   const int64_t tiles = std::min(kTilesPerSum, job.tiles - tile);
-  const Operands<T> in{job.activations + tile * job.activations_tile,
+  const Operands<E> in{job.activations + tile * job.activations_tile,
                        1,
                        panel_of(job, tile, column),
                        kPanel,
-                       kTileRows,
+                       kTileDepth<E>,
                        tiles,
                        job.activations_tile,
-                       padded(job.outputs) * kTileRows};
-  product_rows<MV>(in, Constant<kTileRows>{}, job.first, job.last,
-                   GradientSink<T>{job, column, tile > 0});
+                       padded(job.outputs) * kTileDepth<E>};
+  product_rows<MV>(in, Constant<kTileDepth<E>>{}, job.first, job.last,
+                   GradientSink<E, T>{job, column, tile > 0});
 }
 
 // The column sums of one panel, while the products have it in cache.
-template <typename T>
-MBPO_INLINE void bias_panel(const WeightGradient<T>& job, int64_t tile, int64_t column) {
+template <typename E, typename T>
+MBPO_INLINE void bias_panel(const WeightGradient<E, T>& job, int64_t tile, int64_t column) {
   Vec<T> sum = {};
   for (int64_t t = tile; t < std::min(tile + kTilesPerSum, job.tiles); ++t) {
-    const T* row = panel_of(job, t, column);
-    for (int64_t r = 0; r < kTileRows; ++r) sum += load(row + r * kPanel);
+    const E* row = panel_of(job, t, column);
+    for (int64_t r = 0; r < kTileDepth<E>; ++r) {
+      Multiply<E>::add(sum, broadcast(Multiply<E>::kOne), load(row + r * kPanel));
+    }
   }
   for (int64_t l = 0; l < std::min(kLanes<T>, job.outputs - column); ++l) {
     job.dbias[column + l] = tile > 0 ? job.dbias[column + l] + sum[l] : sum[l];
   }
 }
 
-template <typename T>
-void weight_gradient(const WeightGradient<T>& job) {
+template <typename E, typename T>
+void weight_gradient(const WeightGradient<E, T>& job) {
   if (job.tiles == 0) {
     std::fill_n(job.dweight, (job.last - job.first) * job.outputs, T(0));
     if (job.dbias) std::fill_n(job.dbias, job.outputs, T(0));

@@ -5,10 +5,19 @@
 // s is read one number at a time and broadcast, so its strides are free and it is never packed;
 // v is read in whole vectors. Forward (s = W transposed, v = a tile of activations), the gradient
 // of the input (s = W, v = a tile of dL/dz) and of the weights (s = activations, v = rows of dL/dz)
-// differ only in strides and in what is done with a finished sum, its sink.
+// differ only in strides and in what is done with a finished sum, its sink. A sink takes one row
+// at a time, or two, of which the first is even.
 #pragma once
 
 namespace mbpo::MBPO_ISA {
+
+// sum += factor * columns, lane by lane; pairs of bfloat16 have one of their own.
+template <typename T>
+struct Multiply {
+  using Sum = Vec<T>;
+  static constexpr T kOne = 1;
+  static MBPO_INLINE void add(Sum& sum, Vec<T> factor, Vec<T> columns) { sum += factor * columns; }
+};
 
 template <typename T>
 struct Operands {
@@ -25,7 +34,7 @@ struct Operands {
 template <int NR, int MV, typename T, typename Stride, typename Sink>
 MBPO_INLINE void product_block(const Operands<T>& in, Stride s_row, int64_t first,
                                const Sink& sink) {
-  Vec<T> sums[NR][MV] = {};
+  typename Multiply<T>::Sum sums[NR][MV] = {};
   for (int64_t part = 0; part < in.parts; ++part) {
     const T* v = in.v + part * in.v_part;
     const T* s = in.s + first * s_row + part * in.s_part;
@@ -48,16 +57,22 @@ MBPO_INLINE void product_block(const Operands<T>& in, Stride s_row, int64_t firs
       for (int j = 0; j < NR; ++j) {
         const Vec<T> factor = broadcast(s[j * s_row]);
 #pragma GCC unroll 4
-        for (int m = 0; m < MV; ++m) sums[j][m] += factor * columns[m];
+        for (int m = 0; m < MV; ++m) Multiply<T>::add(sums[j][m], factor, columns[m]);
       }
       s += in.s_depth;
       v += in.v_depth;
     }
   }
 #pragma GCC unroll 16
-  for (int j = 0; j < NR; ++j) {
+  for (int j = 0; j < NR; j += Sink::kTakes) {
 #pragma GCC unroll 4
-    for (int m = 0; m < MV; ++m) sink(first + j, m * kLanes<T>, sums[j][m]);
+    for (int m = 0; m < MV; ++m) {
+      if constexpr (Sink::kTakes == 2) {
+        sink(first + j, m * kLanes<T>, sums[j][m], sums[j + 1][m]);
+      } else {
+        sink(first + j, m * kLanes<T>, sums[j][m]);
+      }
+    }
   }
 }
 
@@ -72,7 +87,9 @@ MBPO_INLINE void product_rows(const Operands<T>& in, Stride s_row, int64_t begin
   }
   for (; j + 4 <= end; j += 4) product_block<4, MV>(in, s_row, j, sink);
   for (; j + 2 <= end; j += 2) product_block<2, MV>(in, s_row, j, sink);
-  for (; j < end; ++j) product_block<1, MV>(in, s_row, j, sink);
+  if constexpr (Sink::kTakes == 1) {
+    for (; j < end; ++j) product_block<1, MV>(in, s_row, j, sink);
+  }
 }
 
 }  // namespace mbpo::MBPO_ISA

@@ -15,10 +15,21 @@
 namespace mbpo::MBPO_ISA {
 
 template <typename T>
-constexpr Kernels<T> kTable{
-    MBPO_TEXT(MBPO_ISA), gather<T>,         scatter<T>, transpose<T>, forward<T>,       backward<T>,
-    weight_gradient<T>,  adam<T>,           follow<T>,  head<T>,      head_backward<T>, nll<T>,
-    sample<T>,           sample_backward<T>};
+constexpr Kernels<T> kTable{MBPO_TEXT(MBPO_ISA),
+                            gather<T>,
+                            scatter<T>,
+                            transpose<T>,
+                            forward<T>,
+                            backward<T>,
+                            weight_gradient<T, T>,
+                            adam<T>,
+                            follow<T>,
+                            largest<T>,
+                            head<T>,
+                            head_backward<T>,
+                            nll<T>,
+                            sample<T>,
+                            sample_backward<T>};
 
 extern const Kernels<float> kFloat = kTable<float>;
 extern const Kernels<double> kDouble = kTable<double>;

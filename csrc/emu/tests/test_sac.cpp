@@ -89,30 +89,32 @@ SacValues step_on_cpu(Learner<double>& learner) {
                             scale = doubles(learner.data.scale);
   const AdamSettings adam{kAdam[0], kAdam[1], kAdam[2], kAdam[3]};
   const int64_t actions = sizes.actions;
-  return sac_update<double>({network_in(learner.actor_problem, learner.actor.parameter),
-                             network_in(learner.critic_problem, learner.critic.parameter),
-                             network_in(learner.critic_problem, learner.target),
-                             learner.actor.adam(),
-                             learner.critic.adam(),
-                             learner.log_alpha.adam(),
-                             learner.target.data(),
-                             sizes.rows,
-                             sizes.obs,
-                             actions,
-                             {batch.data(), sizes.width(), 1, nullptr, sizes.rows},
-                             {next_noise.data(), actions, 1, nullptr, sizes.rows},
-                             {noise.data(), actions, 1, nullptr, sizes.rows},
-                             center.data(),
-                             scale.data(),
-                             kLogStd[0],
-                             kLogStd[1],
-                             kGamma,
-                             kTau,
-                             kEntropy,
-                             adam,
-                             adam,
-                             adam},
-                            kernels<double>(), kOneThread);
+  const SacUpdate<double> job{network_in(learner.actor_problem, learner.actor.parameter),
+                              network_in(learner.critic_problem, learner.critic.parameter),
+                              network_in(learner.critic_problem, learner.target),
+                              learner.actor.adam(),
+                              learner.critic.adam(),
+                              learner.log_alpha.adam(),
+                              learner.target.data(),
+                              sizes.rows,
+                              sizes.obs,
+                              actions,
+                              {batch.data(), sizes.width(), 1, nullptr, sizes.rows},
+                              {next_noise.data(), actions, 1, nullptr, sizes.rows},
+                              {noise.data(), actions, 1, nullptr, sizes.rows},
+                              center.data(),
+                              scale.data(),
+                              kLogStd[0],
+                              kLogStd[1],
+                              kGamma,
+                              kTau,
+                              kEntropy,
+                              adam,
+                              adam,
+                              adam};
+  SacValues values;
+  sac_updates(job, kernels<double>(), kOneThread, &values);
+  return values;
 }
 
 template <typename S, Precision P>

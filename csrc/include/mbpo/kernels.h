@@ -13,6 +13,10 @@ namespace mbpo {
 
 constexpr int64_t kTileRows = 32;
 
+// Rows of a tile in numbers of type E: half as many where two rows share one, as in bf16.h.
+template <typename E>
+constexpr int64_t kTileDepth = kTileRows;
+
 // A tile transposed: panels of kPanel features, each [kTileRows][kPanel] in one piece, the last one
 // padded with zeros. A sum over rows then walks through memory line by line.
 constexpr int64_t kPanel = 32;
@@ -57,13 +61,14 @@ struct BackwardLayer {
   int64_t count;
 };
 
-// dW[first..last) and, where first is 0, db: sums over all tiles of one member, in their order.
-template <typename T>
+// dW[first..last) and, where first is 0, db: sums over all tiles of one member, in their order, of
+// products of E, one or two rows in each.
+template <typename E, typename T = E>
 struct WeightGradient {
   int64_t inputs, outputs, tiles;
-  const T* activations;  // tile t at activations + t * activations_tile, [inputs][kTileRows]
+  const E* activations;  // tile t at activations + t * activations_tile, [inputs][kTileDepth<E>]
   int64_t activations_tile;
-  const T* dz_rows;  // [tiles][padded(outputs) / kPanel][kTileRows][kPanel]
+  const E* dz_rows;  // [tiles][padded(outputs) / kPanel][kTileDepth<E>][kPanel]
   T* dweight;        // [last - first][outputs]
   T* dbias;          // [outputs] or null
   int64_t first, last;
@@ -77,10 +82,17 @@ struct AdamRange {
   const T* gradient;
   T* moment;         // running mean of the gradient
   T* second_moment;  // running mean of its square
-  T* before;         // takes the three as they were, each `apart` from the last
+  T* before;         // takes the three as they were, each `apart` from the last, or null
   int64_t apart;
   T decay, step_size, root_correction;  // lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
   T beta1, beta2, epsilon;
+};
+
+// The largest sizes among the numbers that a step wrote: NaN or infinity where one is not finite. A
+// gradient or first moment that is not finite shows in one of these two.
+template <typename T>
+struct AdamSizes {
+  T parameter, second_moment;
 };
 
 // target += tau (parameter - target) on n numbers.
@@ -89,7 +101,7 @@ struct TargetRange {
   int64_t n;
   const T* parameter;
   T* target;
-  T* before;  // [n], takes the target as it was
+  T* before;  // [n], takes the target as it was, or null
   T tau;
 };
 
@@ -124,9 +136,10 @@ struct Kernels {
   void (*forward)(const ForwardLayer<T>&);
   void (*backward)(const BackwardLayer<T>&);
   void (*weight_gradient)(const WeightGradient<T>&);
-  // Both return whether all that they wrote is finite.
-  bool (*adam)(const AdamRange<T>&);
-  bool (*follow)(const TargetRange<T>&);
+  AdamSizes<T> (*adam)(const AdamRange<T>&);
+  // These return the largest size of a number written, and of n numbers, in the same way.
+  T (*follow)(const TargetRange<T>&);
+  T (*largest)(const T*, int64_t n);
   void (*head)(const GaussianHead<T>&, T* z);
   // dz [2 O] from z, dmean and dlogvar (each [O] tiles in grad [2 O]); adds to dbounds [2 O].
   void (*head_backward)(const GaussianHead<T>&, const T* z, const T* grad, T* dz, double* dbounds);

@@ -38,7 +38,9 @@ struct Record {
   int64_t input, output;
   std::vector<int64_t> hidden;  // of layer l's output, l < L - 1
   std::vector<int64_t> slope;   // the same, or empty where h tells the derivative or none is kept
-  int64_t size;                 // numbers in all
+  // Of HalfNetwork, instead of `hidden`: what layer l takes in, l < L; rows only with `keep`.
+  std::vector<int64_t> features, rows;
+  int64_t size;  // numbers in all
   bool keep;
 };
 
@@ -91,6 +93,9 @@ enum class Slot {
   scratch,
   scratch_dz,
   scratch_out,
+  packed_actor,
+  packed_critic,
+  packed_target,
   count
 };
 template <typename T>
@@ -103,14 +108,18 @@ template <typename T>
 void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                   const Tile& tile, T* memory);
 
-// dL/dz of every layer, transposed for the second pass: layer l of tile t starts at
-// rows[l] + t * kTileRows * padded(J). Tiles of one member follow each other.
+// dL/dz of every layer, transposed for the second pass. Tiles of one member follow each other.
 template <typename T>
 struct GradientRows {
-  std::vector<T*> rows;
-  // Cut `memory`, of size() numbers, into one part per layer.
-  static GradientRows cut(const Network<T>& network, int64_t tiles, T* memory);
-  static int64_t size(const Network<T>& network, int64_t tiles);
+  std::vector<T*> rows;         // of the first tile, by layer
+  std::vector<int64_t> a_tile;  // numbers from one tile to the next, by layer
+
+  T* at(int64_t layer, int64_t tile) const { return rows[layer] + tile * a_tile[layer]; }
+  // Cut `memory`, of size() numbers, into one part per layer; a number holds `depth` rows in
+  // kTileRows / depth.
+  static GradientRows cut(const Network<T>& network, int64_t tiles, T* memory,
+                          int64_t depth = kTileRows);
+  static int64_t size(const Network<T>& network, int64_t tiles, int64_t depth = kTileRows);
 };
 
 // From dz [J][kTileRows], dL/dz of the last layer, down to the input; dz is overwritten.
@@ -133,7 +142,7 @@ struct GradientTask {
   int64_t layer, member, first, last;
 };
 template <typename T>
-std::vector<GradientTask> gradient_tasks(const Network<T>& network);
+std::vector<GradientTask> gradient_tasks(const Network<T>& network, int64_t rows = 48);
 
 // offsets[e] .. offsets[e + 1] are the tiles of member e.
 std::vector<int64_t> tile_offsets(const std::vector<Tile>& tiles, int64_t members);
@@ -143,6 +152,68 @@ template <typename T>
 void weight_gradient(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                      const T* memory, const GradientRows<T>& rows, int64_t first_tile,
                      int64_t last_tile, const GradientTask& task, T* dweight, T* dbias);
+
+// Multiplications and additions of one pass of `rows` rows through one member.
+template <typename T>
+double flops(const Network<T>& network, int64_t rows);
+
+// What no number of a gradient is larger than, summed over `rows` rows, where no number of the
+// inputs, the parameters and dL/dz of the last layer is larger than these sizes. Far above what
+// really comes, and told without a look at any of it.
+template <typename T>
+double gradient_bound(const Network<T>& network, int64_t rows, double input, double parameter,
+                      double dz);
+
+// A network whose products are of T: the functions above, as the passes of an update call them.
+template <typename T>
+class FullNetwork {
+ public:
+  using Number = T;
+
+  FullNetwork(const Network<T>& network, const Kernels<T>& kernels)
+      : network_(network), kernels_(kernels) {}
+
+  const Network<T>& shape() const { return network_; }
+  Record record(bool keep) const { return Record::of(network_, keep); }
+  int64_t rows_size(int64_t tiles) const { return GradientRows<T>::size(network_, tiles); }
+  GradientRows<T> rows(int64_t tiles, T* memory) const {
+    return GradientRows<T>::cut(network_, tiles, memory);
+  }
+  std::vector<GradientTask> tasks() const { return gradient_tasks(network_); }
+  // Weights are read where they lie.
+  bool packs() const { return false; }
+  void pack(const GradientTask&) const {}
+
+  void forward(const Record& record, const Tile& tile, T* memory) const {
+    forward_tile(kernels_, network_, record, tile, memory);
+  }
+  void backward(const Tile& tile, const TileBackward<T>& job) const {
+    backward_tile(kernels_, network_, tile, job);
+  }
+  void weight_gradient(const Record& record, const T* memory, const GradientRows<T>& rows,
+                       int64_t first_tile, int64_t last_tile, const GradientTask& task, T* dweight,
+                       T* dbias) const {
+    mbpo::weight_gradient(kernels_, network_, record, memory, rows, first_tile, last_tile, task,
+                          dweight, dbias);
+  }
+
+ private:
+  const Network<T>& network_;
+  const Kernels<T>& kernels_;
+};
+
+// Pack all weights of these networks.
+template <typename Net>
+void pack_all(const Parallel& parallel, const std::vector<const Net*>& networks) {
+  constexpr double kPerWeight = 10;  // about what packing costs, in multiplications
+  for (const Net* network : networks) {
+    if (!network->packs()) continue;
+    const std::vector<GradientTask> tasks = network->tasks();
+    const double work = kPerWeight * flops(network->shape(), network->shape().members);
+    parallel.over(static_cast<int64_t>(tasks.size()), work,
+                  [&](int64_t number) { network->pack(tasks[number]); });
+  }
+}
 
 // Where a row of weights, or the bias at row I, lies in a network's flat parameter: layer by layer,
 // weights [E, I, J] and then biases [E, J].
@@ -154,16 +225,26 @@ template <typename T>
 Network<T> network_in(const T* flat, std::vector<int64_t> widths, int64_t members,
                       Activation activation);
 
+// Call f(offset, n) for the ranges of a flat parameter that a task holds: its rows of weights
+// and, with row 0, the bias.
+template <typename T, typename F>
+void over_ranges(const Network<T>& network, const GradientTask& task, const F& f) {
+  const int64_t inputs = network.widths[task.layer], width = network.widths[task.layer + 1];
+  f(flat_offset(network, task.layer, task.member, task.first), (task.last - task.first) * width);
+  if (task.first == 0) f(flat_offset(network, task.layer, task.member, inputs), width);
+}
+
 // The second pass where each piece of the gradient is used at once and then forgotten.
-template <typename T>
+template <typename Net>
 struct WeightPass {
-  const Kernels<T>& kernels;
-  const Network<T>& network;
+  using T = typename Net::Number;
+
+  const Net& network;
   const Record& record;
   const T* memory;
   const GradientRows<T>& rows;
   std::vector<int64_t> offsets;  // tile_offsets
-  std::vector<GradientTask> tasks = gradient_tasks(network);
+  std::vector<GradientTask> tasks = network.tasks();
 
   int64_t count() const { return static_cast<int64_t>(tasks.size()); }
 
@@ -171,21 +252,17 @@ struct WeightPass {
   template <typename F>
   void run(int64_t number, const F& update) const {
     const GradientTask& task = tasks[number];
-    const int64_t inputs = network.widths[task.layer], width = network.widths[task.layer + 1];
+    const Network<T>& shape = network.shape();
+    const int64_t inputs = shape.widths[task.layer], width = shape.widths[task.layer + 1];
     const int64_t n = (task.last - task.first) * width;
     T* dweight = workspace<T>(Slot::scratch, n + width);
-    weight_gradient(kernels, network, record, memory, rows, offsets[task.member],
-                    offsets[task.member + 1], task, dweight, dweight + n);
-    update(task.layer, flat_offset(network, task.layer, task.member, task.first), n, dweight,
-           false);
+    network.weight_gradient(record, memory, rows, offsets[task.member], offsets[task.member + 1],
+                            task, dweight, dweight + n);
+    update(task.layer, flat_offset(shape, task.layer, task.member, task.first), n, dweight, false);
     if (task.first > 0) return;
-    update(task.layer, flat_offset(network, task.layer, task.member, inputs), width, dweight + n,
+    update(task.layer, flat_offset(shape, task.layer, task.member, inputs), width, dweight + n,
            true);
   }
 };
-
-// Multiplications and additions of one pass of `rows` rows through one member.
-template <typename T>
-double flops(const Network<T>& network, int64_t rows);
 
 }  // namespace mbpo

@@ -1,7 +1,8 @@
-// One update of soft actor-critic: critics, targets, actor and temperature. Free of torch.
+// Updates of soft actor-critic: critics, targets, actor and temperature. Free of torch.
 #pragma once
 
 #include "mbpo/adam.h"
+#include "mbpo/bf16.h"
 #include "mbpo/network.h"
 
 namespace mbpo {
@@ -20,6 +21,8 @@ struct SacUpdate {
   double log_std_min, log_std_max;
   double gamma, tau, target_entropy;
   AdamSettings actor_adam, critic_adam, alpha_adam;
+  // Further updates, each on a batch and noise of its own, so far from those before.
+  int64_t updates = 1, batch_apart = 0, noise_apart = 0;
 };
 
 // A part (critics, actor, alpha, targets, in this order) with a loss, gradient, new moment or new
@@ -29,7 +32,13 @@ struct SacValues {
   double critic_loss, actor_loss, alpha, entropy, q_mean;
 };
 
+// Take the job's updates, one after the other, and write what they report to values [updates].
 template <typename T>
-SacValues sac_update(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel);
+void sac_updates(const SacUpdate<T>& job, const Kernels<T>& kernels, const Parallel& parallel,
+                 SacValues* values);
+
+// The same with products of bfloat16.
+void sac_updates(const SacUpdate<float>& job, const Kernels<float>& kernels,
+                 const Bf16Kernels& products, const Parallel& parallel, SacValues* values);
 
 }  // namespace mbpo
