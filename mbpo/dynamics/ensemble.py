@@ -73,13 +73,14 @@ class DynamicsEnsemble(nn.Module):
         self,
         inputs: Tensor,  # [E, B, O + A] or [N, O + A] with member, normalised
         member: Tensor | None = None,  # [N] int64
+        precision: str = "float32",  # or "bfloat16", without gradients
     ) -> tuple[Tensor, Tensor]:  # mean and logvar [..., 1 + O], in normalised target units
         """Return each member's Gaussian on its own rows.
 
         Raises:
             ShapeError: an input breaks the shapes above.
         """
-        mean, logvar = self.net(inputs, member, (self.min_logvar, self.max_logvar))
+        mean, logvar = self.net(inputs, member, (self.min_logvar, self.max_logvar), precision=precision)
         return mean, logvar
 
     def fit_normalizers(self, training: Transitions, normalize_targets: bool) -> Tensor:

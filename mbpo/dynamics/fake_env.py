@@ -21,6 +21,7 @@ class FakeEnv:
 
     ensemble: DynamicsEnsemble
     terminates: Rule
+    precision: str = "float32"  # of products' factors
 
     @torch.no_grad()
     def step(
@@ -47,7 +48,7 @@ class FakeEnv:
 
     def _sample(self, x: Tensor, member: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         model = self.ensemble
-        mean, logvar = model(model.inputs.normalize(x), member)
+        mean, logvar = model(model.inputs.normalize(x), member, self.precision)
         sample = model.outputs.denormalize(mean + noise * (0.5 * logvar).exp())
         return sample[:, 0], x[:, : sample.shape[1] - 1] + sample[:, 1:]
 

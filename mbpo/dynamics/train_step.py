@@ -66,9 +66,8 @@ class TrainStep:
         # capturable: torch's own Adam has to be told that a CUDA graph may hold it
         self.adam = Adam(self._parameters, lr=lr, fused=True, capturable=flat.is_cuda)
         self._step = StepIfFinite(self.adam)
-        self.backend = self._choose(backend)
+        self.precision, self.backend = native.multiplies(precision, self._choose(backend), flat)
         self._fused = self.backend.backend == "cpp"
-        self.precision = native.precision_of(precision, self.backend, flat)
 
     def _choose(self, backend: str) -> BuildInfo:
         op, net = "ensemble_train_step", self.ensemble.plain

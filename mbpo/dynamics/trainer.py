@@ -81,6 +81,7 @@ class EnsembleTrainer:
         normalize_targets: bool,
         generator: torch.Generator,
         record: Recorder | None = None,
+        precision: str = "float32",
     ) -> None:
         self.ensemble = ensemble
         ensemble.elites = ensemble.elites[:elites].clone()
@@ -90,7 +91,7 @@ class EnsembleTrainer:
         self._normalize_targets = normalize_targets
         self.generator = generator
         self._record = record
-        self.step = TrainStep(ensemble, lr)
+        self.step = TrainStep(ensemble, lr, precision=precision)
 
     def fit(self, training: Transitions, holdout: Transitions) -> FitReport:
         """Train to the early stop, restore each member's best weights, choose the elites.

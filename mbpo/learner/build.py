@@ -80,6 +80,7 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
         init_alpha=config.init_alpha,
         target_entropy=target_entropy + float(actor.scale.log().sum()),
         generator=torch_generator(config.seed, "sac", device),
+        precision=config.precision,
     )
 
 
@@ -103,6 +104,7 @@ def build_trainer(config: Config, env: BoxEnv, device: torch.device, record: Rec
         normalize_targets=config.normalize_targets,
         generator=torch_generator(config.seed, "trainer", device),
         record=record,
+        precision=config.precision,
     )
 
 

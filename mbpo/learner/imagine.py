@@ -44,7 +44,7 @@ class Imagination:
 
     def sample_policy(self, obs: Tensor) -> Tensor:  # [N, O] -> [N, A]
         """Return sampled actions, for imagined steps."""
-        sampled: Sampled = self._actor.sample(obs, self._draws)
+        sampled: Sampled = self._actor.sample(obs, self._draws, self._fake_env.precision)
         return sampled.action
 
     def _start(self, rows: int) -> Tensor:  # [N, O]

@@ -47,7 +47,8 @@ class Learner:
         self.agent = build_agent(config, env, self.device)
         self.trainer = build_trainer(config, env, self.device, record)
         self.ensemble = self.trainer.ensemble
-        self.fake_env = FakeEnv(self.ensemble, learned.head if self.rule is None else partial(judged, self.rule))
+        terminates = learned.head if self.rule is None else partial(judged, self.rule)
+        self.fake_env = FakeEnv(self.ensemble, terminates, self.trainer.step.precision)
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)

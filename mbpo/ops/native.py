@@ -6,7 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
 
@@ -78,15 +78,22 @@ def choose(op: str, device: torch.device, dtype: torch.dtype, *networks: Sequenc
     return BuildInfo(op, "cpp" if there else "torch", reason)
 
 
-def precision_of(wanted: str, backend: BuildInfo, like: Tensor) -> str:
-    """Return in which precision an update with ``like``'s device and dtype multiplies: "bfloat16" where it can."""
-    can = backend.backend == "cpp" and like.dtype == torch.float32 and has_bfloat16(like.device)
-    return "bfloat16" if wanted == "bfloat16" and can else "float32"
+def multiplies(wanted: str, backend: BuildInfo, like: Tensor) -> tuple[str, BuildInfo]:
+    """Return in which precision an update with ``like``'s device and dtype multiplies, and the backend that says so."""
+    can = backend.backend == "cpp" and like.dtype == torch.float32 and not why_no_bfloat16(like.device)
+    if wanted != "bfloat16" or not can:
+        return "float32", backend
+    by = torch.ops.mbpo.bf16_instruction_set()
+    return "bfloat16", replace(backend, reason=f"{backend.reason}, bfloat16 by {by}")
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Return whether updates on ``device`` can multiply bfloat16; the first call may ask Linux for AMX."""
-    return AVAILABLE and device.type == "cpu" and torch.ops.mbpo.bf16_instruction_set() != ""
+def why_no_bfloat16(device: torch.device) -> str:
+    """Return why updates on ``device`` cannot multiply bfloat16, or nothing; the first call may ask Linux for AMX."""
+    if device.type != "cpu":
+        return f"updates on {device} do not"
+    if not AVAILABLE:
+        return REASON
+    return "" if torch.ops.mbpo.bf16_instruction_set() else "this processor does not (AVX512-BF16 or AMX)"
 
 
 def serves(flat: Tensor, *networks: Sequence[int]) -> bool:

@@ -76,9 +76,8 @@ class SACAgent:
             capturable=in_graph,
         )
         self._critic_step, self._actor_step = StepIfFinite(self._critic_adam), StepIfFinite(self._actor_adam)
-        self.backend = self._choose(backend)
+        self.precision, self.backend = native.multiplies(precision, self._choose(backend), actor.scale)
         self._fused = self.backend.backend == "cpp"
-        self.precision = native.precision_of(precision, self.backend, actor.scale)
 
     def _choose(self, backend: str) -> BuildInfo:
         """Return what runs an update: the op where it knows both networks, autograd for any others."""

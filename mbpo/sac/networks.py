@@ -70,19 +70,19 @@ class Actor(nn.Module):
         """Return the network where there is nothing besides it, which the op knows; a subclass is another policy."""
         return self.net if type(self) is Actor else None
 
-    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:  # [N, O] -> [N, A], [N, A]
-        """Return mean and log_std before tanh."""
-        mean, log_std = self.net(obs[None]).squeeze(0).chunk(2, dim=-1)
+    def forward(self, obs: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:  # [N, O] -> [N, A], [N, A]
+        """Return mean and log_std before tanh; in "bfloat16" without gradients."""
+        mean, log_std = self.net(obs[None], precision=precision).squeeze(0).chunk(2, dim=-1)
         return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
 
-    def sample(self, obs: Tensor, generator: torch.Generator) -> Sampled:
-        """Return reparameterised samples for obs [N, O]."""
+    def sample(self, obs: Tensor, generator: torch.Generator, precision: str = "float32") -> Sampled:
+        """Return reparameterised samples for obs [N, O]; in "bfloat16" without gradients."""
         shape = (obs.shape[0], len(self.scale))
-        return self.sample_at(obs, torch.randn(shape, generator=generator, device=obs.device))
+        return self.sample_at(obs, torch.randn(shape, generator=generator, device=obs.device), precision)
 
-    def sample_at(self, obs: Tensor, noise: Tensor) -> Sampled:
+    def sample_at(self, obs: Tensor, noise: Tensor, precision: str = "float32") -> Sampled:
         """Return the samples for obs [N, O] that standard normal noise [N, A] leads to."""
-        mean, log_std = self(obs)
+        mean, log_std = self(obs, precision)
         z = mean + log_std.exp() * noise
         log_prob = normal_log_prob(noise, log_std) - squash_correction(z, self.scale)
         return Sampled(self.squash(z), log_prob, mean, log_std)

@@ -91,6 +91,13 @@ class Config:
     )
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N; auto takes CUDA when present.", "run")
     tf32: bool = _setting(True, "On a GPU: products round their factors to 10 bits of mantissa, and are faster.", "run")
+    precision: str = _setting(
+        "float32",
+        "On a CPU: what products in updates, refits and imagined steps multiply: float32; or bfloat16, of 8 bits and "
+        "sooner where the processor has it. Sums and weights are float32.",
+        "run",
+        choices=("float32", "bfloat16"),
+    )
     cuda_graphs: bool = _setting(
         True, "On a GPU: record updates, rollouts and refits as graphs; the same results, sooner.", "run"
     )

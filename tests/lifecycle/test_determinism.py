@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mbpo import train
+from mbpo.ops import native
 from mbpo.runs.metrics import WALL_TIME_KEYS
 from mbpo.seeding import numpy_rng, stream_seed, torch_generator
 
@@ -25,6 +26,24 @@ def test_one_seed_gives_one_run_and_another_seed_another(tmp_path: Path) -> None
     torch.rand(7)  # the global stream is nobody's
     assert run(tmp_path, "b", "--seed", "3") == first
     assert run(tmp_path, "c", "--seed", "4") != first
+
+
+@pytest.mark.skipif(not native.AVAILABLE, reason=native.REASON)
+@pytest.mark.parametrize("lacks", [True, False])
+def test_bfloat16_is_another_run_or_one_line_and_the_same(
+    lacks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not lacks and (why := native.why_no_bfloat16(torch.device("cpu"))):
+        pytest.skip(why)
+    if lacks:
+        monkeypatch.setattr(native, "why_no_bfloat16", lambda device: "this processor does not")
+        monkeypatch.setattr("mbpo.lifecycle.start.why_no_bfloat16", native.why_no_bfloat16)
+    whole = run(tmp_path, "float32")
+    rounded = run(tmp_path, "rounded", "--precision", "bfloat16")
+    assert (rounded == whole) == lacks
+    said = (tmp_path / "rounded" / "events.jsonl").read_text().count("products stay float32: this processor does not")
+    assert said == lacks
+    assert run(tmp_path, "again", "--precision", "bfloat16") == rounded
 
 
 @pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "InvertedDoublePendulum-v5"])
