@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from op_cases import BACKENDS, assert_close, define, make_case, needs_extension, outputs
+from op_cases import BACKENDS, assert_close, at_a_kink, define, make_case, needs_extension, outputs
 
 from mbpo.ops import ensemble_mlp
 
@@ -29,6 +29,7 @@ def test_values_and_gradients_equal_the_definition(
     members: int, rows: int, sizes: list[int], activation: str, routed: bool, gaussian: bool, seed: int
 ) -> None:
     case = make_case(members, rows, sizes, activation, routed=routed, gaussian=gaussian, seed=seed)
+    assume(not at_a_kink(case))
     exact_case = case.double()
     actual = outputs(ensemble_mlp(*case.args(), backend="cpp"))
     exact = define(exact_case)
@@ -37,7 +38,7 @@ def test_values_and_gradients_equal_the_definition(
     slopes = torch.autograd.grad(actual, case.leaves, grads)
     exact_slopes = torch.autograd.grad(exact, exact_case.leaves, [d.double() for d in grads])
     for got, want in zip((*actual, *slopes), (*exact, *exact_slopes), strict=True):
-        assert_close(got, want)
+        assert_close(got, want, terms=max(1, rows))
     with torch.no_grad():
         for got, want in zip(outputs(ensemble_mlp(*case.args())), exact, strict=True):
             assert_close(got, want)
