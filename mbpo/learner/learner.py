@@ -48,7 +48,10 @@ class Learner:
         self.trainer = build_trainer(config, env, self.device, record)
         self.ensemble = self.trainer.ensemble
         terminates = learned.head if self.rule is None else partial(judged, self.rule)
-        self.fake_env = FakeEnv(self.ensemble, terminates, self.trainer.step.precision)
+        precision = self.trainer.step.precision
+        self.fake_env = FakeEnv(self.ensemble, terminates, precision)
+        kept = precision == config.precision
+        self.precision_lost = "" if kept else f"products stay float32: {native.why_no_bfloat16(self.device)}"
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)
         self.model_buffer = ReplayBuffer(0, env.obs_dim, env.action_dim, self.device)

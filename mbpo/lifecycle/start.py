@@ -17,7 +17,6 @@ from mbpo.lifecycle.process import learner_process
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status
 from mbpo.lifecycle.training import Training
-from mbpo.ops.native import why_no_bfloat16
 from mbpo.runs.config_file import read_config
 from mbpo.runs.create import create_run_dir
 from mbpo.runs.origin import add_to_path, admit, here_if_looked_in, module_path_of, origin, where_started
@@ -122,9 +121,7 @@ def _run(training: Training, loop: Loop) -> None:
 def _said(learner: Learner, config: Config, repeated: Repeats) -> list[str]:
     """Say once what a new run should know of its environment."""
     unrepeated = f"on one instance {GOES_ON}" if config.one_instance else repeated.said
-    rounded = config.precision == learner.trainer.step.precision
-    precision = "" if rounded else f"products stay float32: {why_no_bfloat16(learner.device)}"
-    return [text for text in (learner.collector.env.adapted, unrepeated, precision) if text]
+    return [text for text in (learner.collector.env.adapted, unrepeated, learner.precision_lost) if text]
 
 
 def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop) -> tuple[RepeatedOrders, Saved | None]:

@@ -37,7 +37,6 @@ def test_bfloat16_is_another_run_or_one_line_and_the_same(
         pytest.skip(why)
     if lacks:
         monkeypatch.setattr(native, "why_no_bfloat16", lambda device: "this processor does not")
-        monkeypatch.setattr("mbpo.lifecycle.start.why_no_bfloat16", native.why_no_bfloat16)
     whole = run(tmp_path, "float32")
     rounded = run(tmp_path, "rounded", "--precision", "bfloat16")
     assert (rounded == whole) == lacks
