@@ -79,7 +79,7 @@ def _ensemble(case: TrainingCase | ImaginedCase, layers: Layers) -> DynamicsEnse
 class TrainingStep:
     """Take the trainer's gradient step on minibatches of the case."""
 
-    def __init__(self, case: TrainingCase) -> None:
+    def __init__(self, case: TrainingCase, **asked: str) -> None:
         _need_extension()
         self._inputs, self._labels = case.inputs, case.labels
         self._ensemble = _ensemble(case, case.layers)
@@ -92,11 +92,16 @@ class TrainingStep:
             elites=case.task.elites,
             normalize_targets=False,
             generator=torch.Generator().manual_seed(0),
+            **asked,
         )
 
     def step(self, index: Tensor) -> None:
         """Take one step on rows ``index`` [E, B]."""
         self._trainer.step(self._inputs, self._labels, index)
+
+    def epoch(self, index: Tensor) -> None:
+        """Take a step on each minibatch of rows ``index`` [E, N], shuffled."""
+        self._trainer._epoch(self._inputs, self._labels, index)
 
     def parameters(self) -> list[Tensor]:
         """Return weights, biases and the two bounds."""
@@ -119,16 +124,16 @@ def _actor(case: ImaginedCase | SACCase) -> Actor:
     return actor
 
 
-def imagine(case: ImaginedCase) -> Imagine:
+def imagine(case: ImaginedCase, **asked: str) -> Imagine:
     """Return the policy's sample and FakeEnv's step."""
     _need_extension()
     actor, ensemble = _actor(case), _ensemble(case, case.model)
     ensemble.elites = case.elites
-    fake_env = FakeEnv(ensemble, never)
+    fake_env = FakeEnv(ensemble, never, **asked)
     generator = torch.Generator().manual_seed(0)
 
     def run(obs: Tensor) -> Step:
-        action = actor.sample(obs, generator).action
+        action = actor.sample(obs, generator, **asked).action
         return (action, *fake_env.step(obs, action, generator))
 
     return run
@@ -137,7 +142,7 @@ def imagine(case: ImaginedCase) -> Imagine:
 class SACUpdate:
     """Update the agent as the training loop does."""
 
-    def __init__(self, case: SACCase) -> None:
+    def __init__(self, case: SACCase, **asked: str) -> None:
         _need_extension()
         task = self._task = case.task
         critic = TwinCritic(
@@ -159,12 +164,12 @@ class SACUpdate:
             init_alpha=1.0,
             target_entropy=-float(task.action_dim),
             generator=case.generator(),
+            **asked,
         )
 
     def update(self, batches: Tensor) -> None:
-        """Take one update on each of K batches of transitions [K, B, W]."""
-        for batch in Transitions(batches, self._task.obs_dim, self._task.action_dim).unbind():
-            self.agent.update(batch)
+        """Take one update on each of K batches of transitions [K, B, W], all in one call."""
+        self.agent.update_each(Transitions(batches, self._task.obs_dim, self._task.action_dim))
 
     def parameters(self) -> list[Tensor]:
         """Return the actor's, critics' and targets' layers, then log α."""
