@@ -129,7 +129,7 @@ class StartingPoint:
     def branched(self, saved: Saved) -> Saved:
         """Return what a fork begins with: its files, best return, seed and warnings are its own."""
         parts = {k: v for k, v in saved.parts.items() if k != "streams" or not self.new_seed}
-        loop = {**saved.loop, "best_return": None, "rule_watch": {}}
+        loop = {**saved.loop, "best_return": None, "rule_watch": {}, "stall_watch": {}}
         return dataclasses.replace(saved, parts=parts, loop=loop, segments={})
 
     def announce(self, run: RunWriter, now: Mapping[str, Any]) -> None:

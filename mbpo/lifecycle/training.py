@@ -17,6 +17,7 @@ from mbpo.lifecycle.orders import Orders
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.timing import Profile, Stopwatch
 from mbpo.sac.interval import Interval, LossWatch
+from mbpo.sac.stall import StallWatch
 from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import Config
 from mbpo.trust.rollout_length import RolloutLength
@@ -54,6 +55,8 @@ class Training:
         self.rollout_length = RolloutLength(config)
         self.interval = Interval(learner.device)
         self.watch = LossWatch()
+        agent = learner.agent
+        self.stall_watch = StallWatch(agent.target_entropy, len(agent.actor.scale), config.alpha_lr)
         self.left_out = LeftOut(config.env_id)
         self.env_steps = 0
         self.settings: Mapping[str, Any] = {}  # in force
@@ -128,6 +131,7 @@ class Training:
         self.reports.interval(env_steps, metrics)
         self.say()
         self._watch_loss(env_steps, metrics.get("sac/critic_loss"))
+        self._watch_stall(env_steps, metrics)
 
     def evaluate(self, env_steps: int) -> None:
         """Measure tanh(mean) actions, keep the best networks, write the figures."""
@@ -167,6 +171,7 @@ class Training:
             "best_return": best if math.isfinite(best) else None,
             "sac": self.interval.state_dict(env_steps),
             "watch": self.watch.state_dict(),
+            "stall_watch": self.stall_watch.state_dict(),
             "imagined_capacity": self.learner.model_buffer.capacity,
             "seconds": self.clock.split(),
             **({"rule_watch": counted} if (counted := self.learner.rule_watch.state_dict()) else {}),
@@ -188,6 +193,7 @@ class Training:
         parts = {
             "sac": self.interval.load_state_dict,
             "watch": self.watch.load_state_dict,
+            "stall_watch": self.stall_watch.load_state_dict,
             "rule_watch": self.learner.rule_watch.load_state_dict,
             "rollout_length": self.rollout_length.load_state_dict,
             "left_out": self.left_out.load_state_dict,
@@ -221,3 +227,13 @@ class Training:
                 env_steps,
                 f"diverging: the critics' loss is {times:,.0f} times what was usual; {mend} with a lower --critic-lr",
             )
+
+    def _watch_stall(self, env_steps: int, metrics: Mapping[str, float | None]) -> None:
+        """Warn where the policy stops learning though every number is finite."""
+        alpha, entropy = metrics.get("sac/alpha"), metrics.get("sac/entropy")
+        if alpha is None or entropy is None:
+            return
+        if said := self.stall_watch.stalled(self.interval.updates, alpha, entropy):
+            half = self.learner.agent.precision != "float32"
+            mend = "--precision float32" if half else "a larger --alpha-lr or a lower --actor-lr"
+            self.reports.writer.warn(env_steps, f"stalled: {said}; --fork RUN_DIR with {mend}")
