@@ -14,7 +14,7 @@ from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
 from mbpo.ops.graphs import GraphedCall, Recorder
 
-LEAST_IMPROVEMENT = 0.01  # of a member's best holdout error
+LEAST_IMPROVEMENT = 0.01  # of the best holdout error
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,42 @@ class FitReport:
 
 
 class _BestWeights:
-    """Remember each member's weights at its best holdout error, and whether any still improves."""
+    """Remember each member's weights at its best holdout error, and tell whether to go on.
 
-    def __init__(self, ensemble: DynamicsEnsemble) -> None:
+    ``elites`` is how many members' mean best error has to fall for that; 0 is the paper's rule, by
+    which one member's suffices, and by which only a fall by more than 1 % is remembered.
+    """
+
+    def __init__(self, ensemble: DynamicsEnsemble, elites: int = 0) -> None:
         self._parameters = ensemble.per_member()
         self._best = [p.detach().clone() for p in self._parameters]
+        self._elites = elites
         self.errors = torch.full((ensemble.members,), math.inf, device=self._parameters[0].device)
+        self._mean = self.errors[0].clone()
 
     @torch.no_grad()
     def offer(self, errors: Tensor) -> Tensor:  # [E] -> [] bool
-        """Keep members whose error fell by more than 1 %; return whether there was one."""
-        better = (self.errors - errors) > LEAST_IMPROVEMENT * self.errors
-        better |= self.errors.isinf() & errors.isfinite()
+        """Keep the members whose error fell; return whether to go on."""
+        better = errors < self.errors if self._elites else _fell(self.errors, errors)
         for kept, parameter in zip(self._best, self._parameters, strict=True):
             torch.where(better.view(-1, *[1] * (kept.dim() - 1)), parameter, kept, out=kept)
         torch.where(better, errors, self.errors, out=self.errors)
-        return better.any()
+        if not self._elites:
+            return better.any()
+        mean = self.errors.topk(self._elites, largest=False).values.mean()
+        fell = _fell(self._mean, mean)
+        torch.where(fell, mean, self._mean, out=self._mean)
+        return fell
 
     def restore(self) -> None:
         """Put the remembered weights back."""
         for kept, parameter in zip(self._best, self._parameters, strict=True):
             parameter.copy_(kept)
+
+
+def _fell(before: Tensor, after: Tensor) -> Tensor:
+    """Return where an error fell by more than 1 %, or is finite for the first time."""
+    return ((before - after) > LEAST_IMPROVEMENT * before) | (before.isinf() & after.isfinite())
 
 
 class EnsembleTrainer:
@@ -78,6 +93,7 @@ class EnsembleTrainer:
         max_epochs: int,
         patience: int,
         elites: int,
+        stop: str = "any",  # while whose error falls a refit goes on: any member's, or the "elites"' mean
         normalize_targets: bool,
         generator: torch.Generator,
         record: Recorder | None = None,
@@ -88,6 +104,7 @@ class EnsembleTrainer:
         self._batch_size = batch_size
         self._max_epochs = max_epochs
         self._patience = patience
+        self._stop = stop
         self._normalize_targets = normalize_targets
         self.generator = generator
         self._record = record
@@ -97,10 +114,11 @@ class EnsembleTrainer:
         """Train to the early stop, restore each member's best weights, choose the elites.
 
         Each member trains on its own bootstrap of the rows, drawn once and reshuffled every epoch.
-        It stops after more than ``patience`` epochs in which no member's holdout error fell by
-        more than 1 %. Without holdout rows the training rows stand in.
+        It stops after more than ``patience`` epochs in which no member's holdout error, or not the
+        elites' mean, fell by more than 1 %. Without holdout rows the training rows stand in.
 
         Source: MBPO, arXiv:1906.08253, Algorithm 2, line 5 and its released code's BNN.train.
+        Departs: stop="elites"; the released code goes on while any of the members improves.
 
         Raises:
             DivergedError: the loss is not finite.
@@ -108,7 +126,7 @@ class EnsembleTrainer:
         model = self.ensemble
         inputs, labels = self._prepare(training)
         held = holdout if len(holdout) else training
-        best = _BestWeights(model)
+        best = _BestWeights(model, len(model.elites) if self._stop == "elites" else 0)
         bootstrap = self._bootstrap(len(training))
         epoch, stale, train_nll = 0, 0, math.nan
 

@@ -10,6 +10,7 @@ from mbpo.dynamics.termination_head import TerminationHead, TerminationTrainer
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import ConfigError
+from mbpo.ops import native
 from mbpo.ops.graphs import Recorder
 from mbpo.planning.cem import CEMPlanner
 from mbpo.sac.agent import SACAgent
@@ -37,6 +38,14 @@ def resolve_device(name: str) -> torch.device:
         if device.index is not None:
             torch.cuda.set_device(device)
     return device
+
+
+def resolve_precision(name: str, device: torch.device) -> tuple[str, str]:
+    """Return the precision that ``name`` stands for on ``device``, and why where it is auto."""
+    if name != "auto":
+        return name, ""
+    missing = native.why_no_bfloat16(device)
+    return ("float32", missing) if missing else ("bfloat16", "this processor multiplies it sooner")
 
 
 def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
@@ -101,6 +110,7 @@ def build_trainer(config: Config, env: BoxEnv, device: torch.device, record: Rec
         max_epochs=config.model_max_epochs,
         patience=config.model_patience,
         elites=config.elites,
+        stop=config.model_stop,
         normalize_targets=config.normalize_targets,
         generator=torch_generator(config.seed, "trainer", device),
         record=record,

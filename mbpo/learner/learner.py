@@ -50,7 +50,7 @@ class Learner:
         terminates = learned.head if self.rule is None else partial(judged, self.rule)
         precision = self.trainer.step.precision
         self.fake_env = FakeEnv(self.ensemble, terminates, precision)
-        kept = precision == config.precision
+        kept = config.precision in (precision, "auto")
         self.precision_lost = "" if kept else f"products stay float32: {native.why_no_bfloat16(self.device)}"
         capacity = min(config.real_buffer_capacity, config.total_steps)
         self.real_buffer = RealBuffer(capacity, env.obs_dim, env.action_dim, self.device)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mbpo.envs.repeats import GOES_ON, Repeats, repeats
 from mbpo.errors import EnvironmentFault
+from mbpo.learner.build import resolve_device, resolve_precision
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.command_line import Launch
 from mbpo.lifecycle.console import Console
@@ -51,6 +53,7 @@ def start(launch: Launch, loop: Loop) -> int:
 
 
 def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
+    launch, chosen = _resolved(launch)
     config = launch.config
     begin = find_starting_point(launch)
     threads = pin_threads(begin.threads)
@@ -61,7 +64,7 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
     repeated = Repeats(True) if known else repeats(learner.collector.env, config.seed)
     said = [] if begin.paths else _said(learner, config, repeated)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
-    say("\n".join(filter(None, (str(paths.root), launch.preset_line))))
+    say("\n".join(filter(None, (str(paths.root), launch.preset_line, chosen))))
     status = new_status(config, begin)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:
@@ -71,6 +74,16 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
         for text in said:
             writer.warn(begin.env_steps, text)
         return learner_process(writer, lambda: _train(config, learner, leader, writer, begin, loop))
+
+
+def _resolved(launch: Launch) -> tuple[Launch, str]:
+    """Return the launch with what its config leaves to this machine decided for good, and that in words."""
+    config = launch.config
+    if config.precision != "auto":
+        return launch, ""
+    precision, why = resolve_precision(config.precision, resolve_device(config.device))
+    chosen = dataclasses.replace(launch, config=dataclasses.replace(config, precision=precision))
+    return chosen, f"precision auto: {precision}, {why}"
 
 
 def _train(

@@ -81,7 +81,7 @@ def choose(op: str, device: torch.device, dtype: torch.dtype, *networks: Sequenc
 def multiplies(wanted: str, backend: BuildInfo, like: Tensor) -> tuple[str, BuildInfo]:
     """Return in which precision an update with ``like``'s device and dtype multiplies, and the backend that says so."""
     can = backend.backend == "cpp" and like.dtype == torch.float32 and not why_no_bfloat16(like.device)
-    if wanted != "bfloat16" or not can:
+    if wanted == "float32" or not can:
         return "float32", backend
     by = torch.ops.mbpo.bf16_instruction_set()
     return "bfloat16", replace(backend, reason=f"{backend.reason}, bfloat16 by {by}")

@@ -94,9 +94,9 @@ class Config:
     precision: str = _setting(
         "float32",
         "On a CPU: what products in updates, refits and imagined steps multiply: float32; or bfloat16, of 8 bits and "
-        "sooner where the processor has it. Sums and weights are float32.",
+        "sooner where the processor has it; auto is bfloat16 there. Sums and weights are float32.",
         "run",
-        choices=("float32", "bfloat16"),
+        choices=("float32", "bfloat16", "auto"),
     )
     cuda_graphs: bool = _setting(
         True, "On a GPU: record updates, rollouts and refits as graphs; the same results, sooner.", "run"
@@ -215,6 +215,12 @@ class Config:
         unit="epochs",
         low=0,
         high=10**4,
+    )
+    model_stop: str = _setting(
+        "any",
+        "An improvement is that of a member's holdout error by 1 %, of any, as in the paper; or of the elites' mean.",
+        "model",
+        choices=("any", "elites"),
     )
     holdout_ratio: float = _setting(
         0.2, "Share of real rows held out of training for good.", "model", low=0.01, high=0.5
