@@ -132,8 +132,13 @@ def imagine(case: ImaginedCase, **asked: str) -> Imagine:
     fake_env = FakeEnv(ensemble, never, **asked)
     generator = torch.Generator().manual_seed(0)
 
+    def draw(obs: Tensor) -> Tensor:
+        if hasattr(actor, "draw"):
+            return actor.draw(obs, generator, **asked)
+        return actor.sample(obs, generator, **asked).action  # of a commit before
+
     def run(obs: Tensor) -> Step:
-        action = actor.sample(obs, generator, **asked).action
+        action = draw(obs)
         return (action, *fake_env.step(obs, action, generator))
 
     return run

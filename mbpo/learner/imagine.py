@@ -10,7 +10,7 @@ from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
 from mbpo.ops.graphs import GraphedCall, Recorder
-from mbpo.sac.networks import Actor, Sampled
+from mbpo.sac.networks import Actor
 
 
 class Imagination:
@@ -44,8 +44,7 @@ class Imagination:
 
     def sample_policy(self, obs: Tensor) -> Tensor:  # [N, O] -> [N, A]
         """Return sampled actions, for imagined steps."""
-        sampled: Sampled = self._actor.sample(obs, self._draws, self._fake_env.precision)
-        return sampled.action
+        return self._actor.draw(obs, self._draws, self._fake_env.precision)
 
     def _start(self, rows: int) -> Tensor:  # [N, O]
         return self._real_buffer.sample_rows(rows, self._draws).obs

@@ -80,6 +80,12 @@ class Actor(nn.Module):
         shape = (obs.shape[0], len(self.scale))
         return self.sample_at(obs, torch.randn(shape, generator=generator, device=obs.device), precision)
 
+    def draw(self, obs: Tensor, generator: torch.Generator, precision: str = "float32") -> Tensor:  # [N, O] -> [N, A]
+        """Return the actions of :meth:`sample` alone."""
+        noise = torch.randn((obs.shape[0], len(self.scale)), generator=generator, device=obs.device)
+        mean, log_std = self(obs, precision)
+        return self.squash(mean + log_std.exp() * noise)
+
     def sample_at(self, obs: Tensor, noise: Tensor, precision: str = "float32") -> Sampled:
         """Return the samples for obs [N, O] that standard normal noise [N, A] leads to."""
         mean, log_std = self(obs, precision)

@@ -383,6 +383,7 @@ def test_14_log_prob_is_that_of_a_scaled_tanh_gaussian_summed_over_dims() -> Non
     torch.testing.assert_close(sampled.log_prob.double(), wanted, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(actor.log_prob(obs, sampled.action).double(), wanted, atol=1e-3, rtol=1e-3)
     assert ((sampled.action >= low) & (sampled.action <= high)).all()
+    assert torch.equal(actor.draw(obs, generator()), sampled.action)
 
 
 def test_14_the_density_integrates_to_one() -> None:
