@@ -36,7 +36,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
-        _make(given.commit, base)
+        make_tree(given.commit, base)
         turns = [
             (_turn(base, given.threads, "float32"), {p: _turn(HERE, given.threads, p) for p in PRECISIONS})
             for _ in range(given.turns)
@@ -54,7 +54,8 @@ def main() -> int:
     return 0
 
 
-def _make(commit: str, folder: Path) -> None:
+def make_tree(commit: str, folder: Path) -> None:
+    """Check the commit out and build it."""
     subprocess.run(["git", "clone", "--quiet", str(HERE), str(folder)], check=True)
     subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
     shutil.rmtree(folder / "benchmarks")  # both trees are timed by this one's
