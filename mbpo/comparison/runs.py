@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 from mbpo.comparison.statistics import Array
 from mbpo.errors import RecordError
 from mbpo.runs.config_file import read_settings
+from mbpo.runs.kept_columns import KeptColumns
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.records.manifest import Manifest
-from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in
+from mbpo.runs.rows import JsonLines, plain_number, rows_in
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings.setting import shown
 
@@ -73,7 +75,7 @@ def read_run(paths: RunPaths, metric: str) -> Run:
 
 def read_curve(paths: RunPaths, metric: str) -> Curve:
     """Return where and what ``metric`` was in every row of metrics.jsonl that counts so far."""
-    kept = Kept[tuple[float, float, float]]()
+    kept = KeptColumns("ddd")
     end = end_time = 0.0
     for row in rows_in(JsonLines(paths.metrics)):
         kept.take_in(row)
@@ -83,17 +85,26 @@ def read_curve(paths: RunPaths, metric: str) -> Curve:
         end, end_time = float(env_steps), float(time_s)  # type: ignore[arg-type]
         if metric in row:
             value = float(row[metric]) if plain_number(row[metric]) else math.nan
-            kept.append((end, end_time, value))
-    points: list[tuple[float, float, float]] = []
-    for point in kept.items:
+            kept.append(end, end_time, value)
+    without_value = sum(map(math.isnan, kept.columns[2]))
+    points = [np.frombuffer(column) if column else np.zeros(0) for column in _risen(kept.columns)]
+    return Curve(points[0], points[1], points[2], end, end_time, without_value)
+
+
+def _risen(points: tuple[array[float], ...]) -> tuple[array[float], ...]:
+    """Keep of points (env steps, time, value), in place, those with a value: of one env step the newest."""
+    env_steps, held = points[0], 0
+    for point in zip(*points, strict=True):
         if math.isnan(point[2]):
             continue
-        while points and points[-1][0] >= point[0]:  # the newest row of an env step counts
-            points.pop()
-        points.append(point)
-    without_value = sum(math.isnan(value) for _, _, value in kept.items)
-    columns = np.array(points, dtype=np.float64).reshape(-1, 3).T
-    return Curve(columns[0], columns[1], columns[2], end, end_time, without_value)
+        while held and env_steps[held - 1] >= point[0]:
+            held -= 1
+        for column, number in zip(points, point, strict=True):
+            column[held] = number
+        held += 1
+    for column in points:
+        del column[held:]
+    return points
 
 
 def _manifest(paths: RunPaths) -> Manifest:

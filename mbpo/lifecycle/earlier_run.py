@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mbpo.errors import ConfigError
@@ -35,7 +35,7 @@ def config_of(paths: RunPaths, manifest: Mapping[str, Any]) -> Config:
     return resolve_run(read_config(paths.config))
 
 
-def unasked_evaluations(rows: Sequence[Row], config: Config, before: float = float("inf")) -> tuple[int, ...]:
+def unasked_evaluations(rows: Iterable[Row], config: Config, before: float = float("inf")) -> tuple[int, ...]:
     """Return the env steps of evaluations that the config does not ask for, as a stop's."""
-    evaluated = [row["env_steps"] for row in rows if kind_of(row) == "evaluation"]
+    evaluated = (row["env_steps"] for row in rows if kind_of(row) == "evaluation")
     return tuple(at for at in evaluated if at % config.eval_every and at < before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import CheckpointError, ConfigError
@@ -11,6 +11,7 @@ from mbpo.lifecycle.command_line import Fork, Launch
 from mbpo.lifecycle.earlier_run import config_of, unasked_evaluations
 from mbpo.lifecycle.starting_point import LeadIn, StartingPoint, live_settings
 from mbpo.runs.history import History, read_history
+from mbpo.runs.kept_rows import KeptRows
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.records.row import kind_of
@@ -52,7 +53,7 @@ def forked(launch: Launch, fork: Fork) -> StartingPoint:
     by_hand = any(then < at for then, _ in earlier.changes) or manifest.get("fork_interactive")
     history = History(
         before=earlier.before,
-        after=[] if at == here else list(_repeated(earlier.after, config, at)),
+        after=KeptRows() if at == here else _repeated(earlier.after, config, at),
         interactive=bool(by_hand),
         of_another="fork",
     )
@@ -83,7 +84,8 @@ def _lead_in(config: Config, saved: Saved | None, earlier: History, at: int) -> 
     here = int(saved.loop["env_steps"]) if saved else 0
     then = {**live_settings(config), **(saved.loop["settings"] if saved else {})}
     changes = [change for change in earlier.changes if here <= change[0] < at]
-    return LeadIn(config, then, changes, at, unasked_evaluations(earlier.after, config, at))
+    evaluations = unasked_evaluations(earlier.after, config, at) if here < at else ()
+    return LeadIn(config, then, changes, at, evaluations)
 
 
 def _check_beginning(paths: RunPaths, manifest: Mapping[str, Any], at: int | None, damaged: Sequence[str]) -> None:
@@ -105,17 +107,19 @@ def _check_repeatable(config: Config, here: int, at: int) -> None:
         )
 
 
-def _check_reached(paths: RunPaths, at: int, after: Sequence[Row], status: RunStatus | None) -> None:
-    last = max((row["env_steps"] for row in after), default=0)
-    reached = max(last, status.env_steps if status else 0)
+def _check_reached(paths: RunPaths, at: int, after: KeptRows, status: RunStatus | None) -> None:
+    reached = max(after.facts.reached, status.env_steps if status else 0)
     if at > reached:
         raise CheckpointError(f"{paths.root} has come to env step {reached}: it cannot be forked at {at}")
 
 
-def _repeated(rows: Sequence[Row], config: Config, at: int) -> Iterator[Row]:
+def _repeated(rows: KeptRows, config: Config, at: int) -> KeptRows:
     """Return the rows that repeating up to env step ``at`` gives: those before its boundary."""
-    for row in rows:
-        if row["env_steps"] > at or (row["env_steps"] == at and kind_of(row) == "refit"):
-            return
-        if row["env_steps"] < at or not unasked_evaluations([row], config):
-            yield row
+
+    def beyond(row: Row) -> bool:
+        return bool(row["env_steps"] > at or (row["env_steps"] == at and kind_of(row) == "refit"))
+
+    def unasked(row: Row) -> bool:
+        return row["env_steps"] == at and bool(unasked_evaluations([row], config))
+
+    return rows.part(until=beyond, without=unasked)

@@ -35,11 +35,11 @@ def replayed(launch: Launch, paths: RunPaths) -> StartingPoint:
         saved = dataclasses.replace(saved, segments={})  # the files are the other's
         saved.loop["best_return"] = None
         settings |= saved.loop["settings"]
-    last = history.after[-1]["env_steps"] if history.after else 0
+    last = history.after.facts.last or {"env_steps": 0}
     through = status is not None and status.state in ("finished", "diverged")
     facts = {
         "of": paths.run_id,
-        "until": None if through else max(last, status.env_steps if status else 0),
+        "until": None if through else max(last["env_steps"], status.env_steps if status else 0),
         "evaluations": list(unasked_evaluations(history.after, launch.config)),
     }
     inherited = {k: v for k, v in manifest.items() if k.startswith(("parent", "fork_"))}

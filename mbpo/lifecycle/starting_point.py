@@ -11,6 +11,7 @@ from mbpo.errors import CheckpointError, ShapeError
 from mbpo.learner.learner import Learner
 from mbpo.runs.command import Check
 from mbpo.runs.history import History
+from mbpo.runs.kept_rows import KeptRows
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus
 from mbpo.runs.writer import RunWriter
@@ -124,7 +125,7 @@ class StartingPoint:
         """Return where to go on, with nothing to compare where a new episode begins."""
         if not lost:
             return self
-        return dataclasses.replace(self, lost=lost, history=dataclasses.replace(self.history, after=[]))
+        return dataclasses.replace(self, lost=lost, history=dataclasses.replace(self.history, after=KeptRows()))
 
     def branched(self, saved: Saved) -> Saved:
         """Return what a fork begins with: its files, best return, seed and warnings are its own."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from mbpo.errors import ConfigError
 from mbpo.runs.config_file import read_settings
 from mbpo.runs.find import find_runs
+from mbpo.runs.kept_rows import KeptRows, read_kept
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
-from mbpo.runs.rows import Row, plain_number, read_rows, whole
+from mbpo.runs.rows import plain_number, whole
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings.packages import install_command
 
@@ -51,19 +52,14 @@ def load_runs(*patterns: str | Path) -> pd.DataFrame:
 
 def _columns(paths: RunPaths) -> Columns:
     settings, status = read_settings(paths), read_status(paths) or RunStatus()
-    rows = read_rows(paths.metrics)
+    rows, _ = read_kept(paths.metrics)
     labels = {
         **{name: settings[name] for name in ("seed", "preset", "env_id", "algo")},
         "run": paths.run_id,
         "interactive": status.interactive,
         "parent": status.parent,
     }
-    there = set().union(*rows)
-    return {
-        **{name: _repeated(value, len(rows)) for name, value in labels.items()},
-        **{name: np.array([whole(r.get(name)) or 0 for r in rows], np.int64) for name in COUNTS},
-        **{key: _numbers(rows, key) for key in ("time_s", *METRICS) if key in there},
-    }
+    return {**{name: _repeated(value, len(rows)) for name, value in labels.items()}, **_numbers(rows)}
 
 
 def _repeated(value: object, times: int) -> NDArray[Any]:
@@ -71,9 +67,18 @@ def _repeated(value: object, times: int) -> NDArray[Any]:
     return np.full(times, value, dtype=kind)
 
 
-def _numbers(rows: list[Row], key: str) -> NDArray[np.float64]:
-    values = (row.get(key) for row in rows)
-    return np.array([v if plain_number(v) else np.nan for v in values], dtype=np.float64)
+def _numbers(rows: KeptRows) -> Columns:
+    """Return the numbers of rows that are read one after another: none stays."""
+    counts = {name: np.zeros(len(rows), np.int64) for name in COUNTS}
+    there = [key for key in ("time_s", *METRICS) if key in rows.facts.keys]
+    values = {key: np.full(len(rows), np.nan) for key in there}
+    for index, row in enumerate(rows):
+        for name, count in counts.items():
+            count[index] = whole(row.get(name)) or 0
+        for key in row.keys() & values.keys():
+            if plain_number(row[key]):
+                values[key][index] = row[key]
+    return {**counts, **values}
 
 
 def _joined(tables: list[Columns], name: str) -> NDArray[Any]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mbpo.runs.kept_rows import KeptRows, read_kept
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.event import Answer, answer_in
-from mbpo.runs.rows import JsonLines, Row, read_rows, rows_in, whole
+from mbpo.runs.rows import JsonLines, Row, rows_in, whole
 
 
 @dataclass
@@ -20,8 +21,8 @@ class History:
     """
 
     attempts: int = 0
-    before: list[Row] = field(default_factory=list)
-    after: list[Row] = field(default_factory=list)
+    before: KeptRows = field(default_factory=KeptRows)
+    after: KeptRows = field(default_factory=KeptRows)
     changes: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     answers: list[Row] = field(default_factory=list)  # the events of applied changes, as they came
@@ -35,12 +36,10 @@ def read_history(paths: RunPaths, seq: int) -> History:
 
     Of rows that were written again, the last attempt's count.
     """
-    history = History()
-    for row in read_rows(paths.metrics):
-        history.attempts = max(history.attempts, _whole(row.get("attempt")))
-        (history.before if row["seq"] <= seq else history.after).append(row)
+    before, after = read_kept(paths.metrics, seq)
+    history = History(max(before.facts.attempt, after.facts.attempt), before, after)
     for event in rows_in(JsonLines(paths.events)):
-        history.attempts = max(history.attempts, _whole(event.get("attempt")))
+        history.attempts = max(history.attempts, whole(event.get("attempt")) or 0)
         if (answer := answer_in(event)) is not None:
             _note_answer(history, event, answer)
     return history
@@ -61,7 +60,3 @@ def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mappi
     """Add a change from env step ``at`` on; it takes the place of later ones to the same names."""
     kept = [(then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes]
     changes[:] = sorted([*(c for c in kept if c[1]), (at, new)], key=lambda change: change[0])
-
-
-def _whole(value: object) -> int:
-    return whole(value) or 0

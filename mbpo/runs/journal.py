@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import RunInUseError
@@ -45,6 +45,15 @@ class Journal:
             StorageError: the file system refuses.
         """
         self._metrics.append(row_line(row))
+
+    def copy_rows(self, lines: Sequence[bytes]) -> None:
+        """Append rows of another run as they stand there, with one call for all.
+
+        Raises:
+            StorageError: the file system refuses.
+        """
+        if lines:
+            self._metrics.append(b"\n".join(lines))
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Append one event, with its time.

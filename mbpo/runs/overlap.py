@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any, Protocol
 
 from mbpo.runs.history import History
 from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
@@ -16,6 +15,14 @@ NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt", "kind"})
 FIRST_NAMED = ("seq", "env_steps", "kind")
 
 
+class Rows(Protocol):
+    """Some rows: their number, and one after another."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
 class Overlap:
     """Compare rows with those that stand there already, wall time aside.
 
@@ -23,11 +30,11 @@ class Overlap:
     it: neither makes a row another. What is gone is kept in ``vanished``.
     """
 
-    def __init__(self, rows: Sequence[Row], before: Sequence[Row] = ()) -> None:
-        """Expect ``rows``; those ``before`` them say as well which metrics their version had."""
-        self._expected = deque(rows)
-        self._known = frozenset[str]().union(*rows, *before)
-        self.total = len(rows)
+    def __init__(self, rows: Rows, known: Set[str] = frozenset()) -> None:
+        """Expect ``rows``, one at a time; ``known`` are the keys that they and those before them have."""
+        self._expected = iter(rows)
+        self._known = known
+        self._left = self.total = len(rows)
         self.identical = 0
         self.difference = ""
         self.vanished: set[str] = set()
@@ -35,27 +42,30 @@ class Overlap:
     @property
     def open(self) -> bool:
         """Return whether there are rows left to compare."""
-        return bool(self._expected)
+        return self._left > 0
 
     def repeats(self, row: Mapping[str, Any]) -> bool:
         """Return whether ``row`` stands there already."""
-        if not self._expected:
+        if not self.open:
             return False
-        expected = self._expected.popleft()
-        wrong = self._differences(expected, row)
-        if not wrong:
-            self.identical += 1
-            return True
-        key = next((k for k in FIRST_NAMED if k in wrong), min(wrong))
-        self.difference = f"{key} was {wrong[key][0]!r}, is {wrong[key][1]!r}"
-        self._expected.clear()
-        return False
+        if (expected := next(self._expected, None)) is None:
+            return self._differ("what stood there cannot be read any more")
+        if wrong := self._differences(expected, row):
+            key = next((k for k in FIRST_NAMED if k in wrong), min(wrong))
+            return self._differ(f"{key} was {wrong[key][0]!r}, is {wrong[key][1]!r}")
+        self._left -= 1
+        self.identical += 1
+        return True
 
     def close(self) -> None:
         """Compare no more: what is left did not come again."""
-        if self._expected:
-            self.difference = f"{len(self._expected)} records did not come again"
-            self._expected.clear()
+        if self.open:
+            self._differ(f"{self._left} records did not come again")
+
+    def _differ(self, how: str) -> bool:
+        self.difference = how
+        self._left, self._expected = 0, iter(())
+        return False
 
     def _differences(self, expected: Row, row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         gone = expected.keys() - row.keys() - METRICS.keys() - NOT_COMPARED
@@ -70,7 +80,7 @@ class Verdict:
     """Say once how what was repeated compares: in an event where all was as before, else in a warning."""
 
     def __init__(self, history: History, event: Callable[..., None], warn: Callable[..., None]) -> None:
-        self._overlap = Overlap(history.after, history.before)
+        self._overlap = Overlap(history.after, history.before.facts.keys | history.after.facts.keys)
         self._what = history.of_another or "resume"
         self._event = event
         self._warn = warn

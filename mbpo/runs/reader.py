@@ -13,8 +13,9 @@ from typing import Any
 from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
 from mbpo.runs.find import runs_below
+from mbpo.runs.kept_columns import cut
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, cut, plain_number
+from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, plain_number
 from mbpo.runs.status import RunStatus, read_status
 
 __all__ = [

@@ -7,30 +7,37 @@ takes the place of the row with its ``seq`` and of all that stand after it.
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple
 
 from mbpo.errors import RecordError
 from mbpo.runs.files import open_to_read
 from mbpo.runs.records.json_text import decode
 
 CHUNK_BYTES = 4 << 20
+STREAM_BYTES = 1 << 20  # at once of a file that is read through: its rows take ten times as much
 MAX_LINE_BYTES = 1 << 20
 MOST = 2**62  # of a seq or an env step
 
 Row = dict[str, Any]
-T = TypeVar("T")
+
+
+class Line(NamedTuple):
+    """Hold a line of a file that is a JSON object, and where it begins."""
+
+    at: int  # bytes
+    text: bytes
+    row: Row
 
 
 class JsonLines:
     """Follow a growing file of JSON lines; an unfinished last line waits for its end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Read from ``offset`` on, where a line begins."""
         self.path = path
-        self.offset = 0
+        self.offset = offset
         self.bad_lines = 0
         self.restarts = 0  # how often the file was found cut or replaced, and read again
         self._file: tuple[int, int] | None = None  # device and inode
@@ -41,11 +48,15 @@ class JsonLines:
         """Return whether the file, as far as it was read, ends in part of a line."""
         return bool(self._partial)
 
-    def poll(self, max_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:
-        """Return the objects of the lines completed since the last call, at most ``max_bytes``.
+    def poll(self, max_bytes: int = CHUNK_BYTES) -> list[Row]:
+        """Return the objects of the lines completed since the last call, at most ``max_bytes``."""
+        return [line.row for line in self.poll_lines(max_bytes)]
 
-        Lines that are not JSON objects are counted in ``bad_lines`` and passed over. A file that
-        shrank or was replaced is read again from its start.
+    def poll_lines(self, max_bytes: int = CHUNK_BYTES) -> list[Line]:
+        """Return the lines completed since the last call, at most ``max_bytes``.
+
+        Those that are not JSON objects, or too long, are counted in ``bad_lines`` and passed over. A
+        file that shrank or was replaced is read again from its start.
         """
         try:
             with open_to_read(self.path) as file:
@@ -61,29 +72,45 @@ class JsonLines:
                 data = file.read(max_bytes)
         except OSError:
             return []
+        return self._take_apart(data)
+
+    def _take_apart(self, data: bytes) -> list[Line]:
+        at, found = self.offset - len(self._partial), list[Line]()
         self.offset += len(data)
-        *lines, self._partial = (self._partial + data).split(b"\n")
+        *texts, self._partial = (self._partial + data).split(b"\n")
         if len(self._partial) > MAX_LINE_BYTES:
             self._partial = b"\0"  # the rest of this line makes it a bad one
-        return [row for row in map(self._parse, lines) if row is not None]
+        for text in texts:
+            if (row := _parsed(text)) is not None:
+                found.append(Line(at, text, row))
+            at += len(text) + 1
+        self.bad_lines += len(texts) - len(found)
+        return found
 
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            row = decode(line)
-        except RecordError:
-            row = None
-        if isinstance(row, dict):
-            return row
-        self.bad_lines += 1
+
+def _parsed(text: bytes) -> Row | None:
+    if len(text) > MAX_LINE_BYTES:  # however the file was read
         return None
+    try:
+        row = decode(text)
+    except RecordError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def rows_in(lines: JsonLines) -> Iterator[Row]:
     """Yield every object of the lines that are complete by now."""
+    for found in chunks_in(lines):
+        for line in found:
+            yield line.row
+
+
+def chunks_in(lines: JsonLines, end: int = MOST) -> Iterator[list[Line]]:
+    """Yield the lines that are complete by now, some at a time; those before ``end``, where a line ends."""
     before = -1
-    while lines.offset != before:
+    while before != lines.offset < end:
         before = lines.offset
-        yield from lines.poll()
+        yield lines.poll_lines(min(STREAM_BYTES, end - before))
 
 
 def plain_number(value: object) -> bool:
@@ -109,50 +136,3 @@ class Rewrites:
             return None
         before, self.newest = self.newest, seq
         return seq if seq <= before else None
-
-
-def cut(seqs: array[int], seq: int, *columns: MutableSequence[T]) -> list[T]:
-    """Drop from ``columns``, and from ``seqs`` that belong to them, all from ``seq`` on.
-
-    Returns what is gone from the first column.
-    """
-    at = bisect_left(seqs, seq)
-    dropped = list(columns[0][at:])
-    del seqs[at:]
-    for column in columns:
-        del column[at:]
-    return dropped
-
-
-class Kept(Generic[T]):
-    """Hold something of each row that counts, in order."""
-
-    def __init__(self) -> None:
-        self.items: list[T] = []
-        self._seqs = array("q")
-        self._rewrites = Rewrites()
-
-    @property
-    def newest(self) -> int:
-        """Return the seq of the row taken in last, -1 before the first."""
-        return self._rewrites.newest
-
-    def take_in(self, row: Mapping[str, Any]) -> list[T]:
-        """Return what belongs to the rows that ``row`` supersedes; it is dropped."""
-        seq = self._rewrites.superseded_by(row)
-        return cut(self._seqs, seq, self.items) if seq is not None else []
-
-    def append(self, item: T) -> None:
-        """Add something of the row taken in last."""
-        self.items.append(item)
-        self._seqs.append(self.newest)
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a metrics.jsonl that count: each has a seq, which rises, and env_steps."""
-    kept = Kept[Row]()
-    for row in rows_in(JsonLines(path)):
-        if whole(row.get("seq")) is not None and whole(row.get("env_steps")) is not None:
-            kept.take_in(row)
-            kept.append(row)
-    return kept.items

@@ -202,10 +202,11 @@ class RunWriter:
 
     def _go_on_from(self, history: History) -> None:
         """Bring the tables and the status to where the earlier rows end; write them where another run has them."""
-        for row in history.before:
+        for lines in history.before.chunks():
             if history.of_another:
-                self.journal.append_row(row)
-            self._take_in(row)
+                self.journal.copy_rows([line.text for line in lines])
+            for line in lines:
+                self._take_in(line.row)
         for answer in history.answers if history.of_another == "replay" else ():
             self.journal.copy_event(answer)
 
@@ -248,5 +249,5 @@ def _first_status(status: RunStatus, controls: Mapping[str, Any], history: Histo
 
 def _position_in(history: History) -> tuple[int, float]:
     """Return seq and seconds of the last row before the run goes on."""
-    last = history.before[-1] if history.before else {}
+    last = history.before.facts.last or {}
     return last.get("seq", 0), last.get("time_s", 0.0)

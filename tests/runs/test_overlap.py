@@ -33,13 +33,13 @@ def test_a_row_that_is_the_same_but_for_its_time_repeats() -> None:
     ],
 )
 def test_a_difference_is_named(other: dict[str, Any], said: str) -> None:
-    overlap = Overlap([row(sac__alpha=1.0)], before=[row(0, sac__entropy=1.0)])
+    overlap = Overlap([row(sac__alpha=1.0)], known={*row(sac__alpha=1.0), "sac/entropy"})
     assert not overlap.repeats(other)
     assert (overlap.difference, overlap.open) == (said, False)
 
 
 def test_a_metric_that_no_earlier_row_has_is_new_and_no_difference() -> None:
-    overlap = Overlap([row(sac__alpha=1.0)], before=[row(0, sac__alpha=1.0)])
+    overlap = Overlap([row(sac__alpha=1.0)], known={*row(sac__alpha=1.0)})
     assert overlap.repeats(row(sac__alpha=1.0, toy__answer=42.0))
     assert overlap.vanished == set()
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from mbpo.comparison.runs import read_curve
 from mbpo.runs.history import read_history
+from mbpo.runs.kept_rows import read_kept
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import MAX_LINE_BYTES, JsonLines, RunReader, list_runs, read_text_tail
-from mbpo.runs.rows import read_rows
 from mbpo.runs.status import RunStatus, boot_id, read_status, this_process, write_status
 
 
@@ -202,7 +202,7 @@ def test_rows_that_were_written_again_are_not_shown(run: RunPaths) -> None:
     assert list(read_curve(run, "episode/return").values) == TWO_KEPT
     assert read_curve(run, "episode/return").end_env_steps == 70
     history = read_history(run, seq=4)
-    assert [row["episode/return"] for row in history.before + history.after] == TWO_KEPT
+    assert [row["episode/return"] for row in [*history.before, *history.after]] == TWO_KEPT
     assert history.attempts == 2
 
 
@@ -219,7 +219,7 @@ def test_rows_that_are_written_again_go_while_the_file_grows(run: RunPaths) -> N
 
 def test_a_third_attempt_supersedes_the_second_but_not_what_both_share(run: RunPaths) -> None:
     run.metrics.write_bytes(b"".join([*TWO, *attempts((3, 3, 3), (4, 4, 6))]))
-    kept = [row["attempt"] * 100 + row["seq"] for row in read_rows(run.metrics)]
+    kept = [row["attempt"] * 100 + row["seq"] for row in read_kept(run.metrics)[0]]
     assert kept == [101, 102, 303, 404, 405, 406]
     reader = RunReader(run.root)
     reader.poll()
@@ -241,7 +241,7 @@ def test_a_row_whose_seq_is_no_count_supersedes_nothing(seq: Any, run: RunPaths)
     reader = RunReader(run.root)
     reader.poll()
     assert returns(reader) == [101.0, 102.0, 0.5, 103.0]
-    assert [row["seq"] for row in read_rows(run.metrics)] == [1, 2, 3]
+    assert [row["seq"] for row in read_kept(run.metrics)[0]] == [1, 2, 3]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=12), st.data())
@@ -260,7 +260,7 @@ def test_however_often_rows_are_written_again_all_readers_agree(
         run.metrics.write_bytes(b"".join(lines[:end]))
         reader.poll()
     wanted = [row["episode/return"] for row in expected]
-    assert [row["episode/return"] for row in read_rows(run.metrics)] == wanted
+    assert [row["episode/return"] for row in read_kept(run.metrics)[0]] == wanted
     assert list(read_curve(run, "episode/return").values) == wanted
     if wanted:
         assert returns(reader) == wanted

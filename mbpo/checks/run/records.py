@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mbpo.checks.diagnostic import Diagnostic
 from mbpo.checks.run.plain_files import is_plain_file, is_plain_folder
 from mbpo.checks.run.words import listed, many, note, ok, problem, quoted
+from mbpo.runs.kept_columns import KeptColumns
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.records.row import HEAD
-from mbpo.runs.rows import JsonLines, Kept, plain_number, rows_in, whole
+from mbpo.runs.rows import JsonLines, plain_number, rows_in, whole
 
 MOST_KEPT = 1000  # of each kind of fault
 SLOW_ANSWER_S = 10.0
@@ -25,7 +26,7 @@ SLOW_ANSWER_S = 10.0
 class _Scan:
     """Collect what is odd about the rows of metrics as they come."""
 
-    rows: Kept[tuple[int, int]] = field(default_factory=Kept)  # attempt and env steps
+    rows: KeptColumns = field(default_factory=lambda: KeptColumns("qq"))  # attempt and env steps
     found: list[Diagnostic] = field(default_factory=list)
     unplaced: int = 0  # rows without seq, attempt, env_steps or time_s
     valueless: int = 0  # values that are neither a finite number nor null
@@ -39,19 +40,20 @@ class _Scan:
         if seq is None or env_steps is None:
             return
         attempt = attempt or 0
-        before, expected = list(self.rows.items[-1:]), max(self.rows.newest, 0) + 1
+        attempts, steps = self.rows.columns
+        former, expected = (attempts[-1], steps[-1]) if self.rows else (-1, 0), max(self.rows.newest, 0) + 1
         if dropped := self.rows.take_in(row):
             self._written_again(seq, attempt, env_steps, dropped)
         elif seq > expected:
             missing = f"row {expected}" if seq == expected + 1 else f"rows {expected} to {seq - 1}"
             self._say(problem("metrics", f"attempt {attempt}: {missing} missing"))
-        elif before and before[0][0] == attempt and env_steps < before[0][1]:
-            text = f"env_steps goes back from {before[0][1]:,} to {env_steps:,}"
+        elif former[0] == attempt and env_steps < former[1]:
+            text = f"env_steps goes back from {former[1]:,} to {env_steps:,}"
             self._say(problem("metrics", f"attempt {attempt}: {text} at row {seq}"))
-        self.rows.append((attempt, env_steps))
+        self.rows.append(attempt, env_steps)
 
-    def _written_again(self, seq: int, attempt: int, env_steps: int, dropped: list[tuple[int, int]]) -> None:
-        rows, former = many(len(dropped), "row"), dropped[0][0]
+    def _written_again(self, seq: int, attempt: int, env_steps: int, dropped: Sequence[int]) -> None:
+        rows, former = many(len(dropped), "row"), dropped[0]
         if attempt > former:
             text = f"attempt {attempt} wrote row {seq} and all after it anew, env step {env_steps:,}"
             self._say(note("metrics", f"{text}: {rows} of attempt {former} make way"))
@@ -91,10 +93,10 @@ def check_metrics(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
         keys = listed(sorted(scan.undeclared))
         yield note("metrics", f"keys that this version does not declare: {keys}")
     yield from _check_lines("metrics", lines, live)
-    attempts = sorted({attempt for attempt, _ in scan.rows.items})
-    through = f", up to env step {scan.rows.items[-1][1]:,}" if attempts else ""
+    attempts, steps = set(scan.rows.columns[0]), scan.rows.columns[1]
+    through = f", up to env step {steps[-1]:,}" if attempts else ""
     whose = f" of {many(len(attempts), 'attempt')}" if len(attempts) > 1 else ""
-    yield ok("metrics", f"{many(len(scan.rows.items), 'row')}{whose}{through}")
+    yield ok("metrics", f"{many(len(scan.rows), 'row')}{whose}{through}")
 
 
 def check_events(paths: RunPaths, live: bool, answered: set[str]) -> Iterator[Diagnostic]:
