@@ -29,6 +29,7 @@ class CurveFollower:
         self._reader = RunReader(path)
         self._keys = keys
         self._points: dict[str, Points] = {}
+        self._counts: dict[str, int] = {}  # of points that were there when they were copied
         self._retractions = 0
         self._config: Mapping[str, Any] = {}
         self._version = 0
@@ -65,10 +66,12 @@ class CurveFollower:
         if self._retractions != self._reader.retractions:
             self._retractions = self._reader.retractions
             self._points.clear()
+            self._counts.clear()
         for key, series in self._reader.series.items():
-            known = self._points.get(key)
-            self._took = max(self._took, len(series.values) - (len(known.y) if known else 0))
-            if known is None or len(known.y) != len(series.values):
+            known = self._counts.get(key, 0)
+            self._took = max(self._took, series.count - known)
+            if known != series.count:
+                self._counts[key] = series.count
                 x, y = in_order(np.array(series.env_steps), np.array(series.values))
                 self._points[key] = Points(x, y)
 

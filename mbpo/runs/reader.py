@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
 from mbpo.runs.find import runs_below
-from mbpo.runs.kept_columns import cut
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, plain_number
+from mbpo.runs.series import Series
 from mbpo.runs.status import RunStatus, read_status
 
 __all__ = [
@@ -29,20 +27,6 @@ __all__ = [
     "plain_number",
     "read_text_tail",
 ]
-
-
-@dataclass
-class Series:
-    """Hold one metric over env steps, of the rows that count; a missing value is NaN."""
-
-    env_steps: array[float] = field(default_factory=lambda: array("d"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    seqs: array[int] = field(default_factory=lambda: array("q"))
-
-    @property
-    def last(self) -> float:
-        """Return the newest value, NaN when there is none."""
-        return self.values[-1] if self.values else math.nan
 
 
 class RunReader:
@@ -89,7 +73,7 @@ class RunReader:
     def _retract(self, seq: int) -> None:
         self.retractions += 1
         for key, series in list(self.series.items()):
-            cut(series.seqs, seq, series.env_steps, series.values)
+            series.cut(seq)
             if not series.values:
                 del self.series[key]
 
@@ -103,10 +87,9 @@ class RunReader:
         for key, value in row.items():
             if "/" not in key or not (value is None or plain_number(value)):
                 continue
-            series = self.series.setdefault(key, Series())
-            series.seqs.append(self._rewrites.newest)
-            series.env_steps.append(float(env_steps))
-            series.values.append(math.nan if value is None else float(value))
+            if (series := self.series.get(key)) is None:
+                series = self.series[key] = Series()
+            series.append(self._rewrites.newest, float(env_steps), math.nan if value is None else float(value))
 
 
 def list_runs(runs_root: Path) -> Iterator[tuple[RunPaths, RunStatus]]:

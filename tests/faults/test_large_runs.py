@@ -4,55 +4,83 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from figures import Promise, figure
-from learners import environment, rows
+from large import fill_metrics, put_rows_before
+from learners import DEBUG, environment, rows
 
+from mbpo import train
+from mbpo.lifecycle.training import Training
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines
-from mbpo.runs.status import RunStatus, write_status
+from mbpo.runs.status import RunStatus, load_status, write_status
 
 CUTS = figure(fast=200, full=1000)
 GARBAGE = figure(fast=200, full=1000)
 RUNS = figure(fast=50, full=500)
-LARGE_BYTES = figure(fast=8 << 20, full=1 << 30)
-MOST_BYTES = 64 << 20  # that reading may add to what a reader takes with nothing read
+LARGE_BYTES = figure(fast=128 << 20, full=1 << 30)
+RESUMED_BYTES = figure(fast=64 << 20, full=1 << 30)
+MOST_BYTES = figure(fast=64 << 20, full=128 << 20)  # that reading may add to what a reader takes with nothing read
+MOST_NUMBERS = figure(fast=32 << 20, full=128 << 20)  # that those may add who keep a few numbers of each row
+MOST_RESUMED = figure(fast=32 << 20, full=256 << 20)  # that a resume may take more with a large file
 
-# Print the peak of memory, in bytes, after reading what is named.
+# Not ru_maxrss: that one begins with the peak of the process that started this one.
 PEAK = """
-import re, sys
+import re
 from pathlib import Path
+print(int(re.search(r"VmHWM:\\s*([0-9]+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
+"""
+RESUMED = f"""
+import sys
+from mbpo.train import main
+assert main(sys.argv[1:]) == 0
+{PEAK}"""
+READ = f"""
+import sys
+from pathlib import Path
+from mbpo.checks.run.records import check_metrics
+from mbpo.comparison.runs import read_curve
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines, RunReader, list_runs
-what, path = sys.argv[1], Path(sys.argv[2])
+from workbench.run_follower import RunFollower
+what, path, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+found = 0
 if what == "runs":
     readers = [RunReader(paths.root) for paths, _ in list_runs(path)]
-    assert len(readers) == int(sys.argv[3]), len(readers)
+    found = len(readers)
     for reader in readers:
         while reader.poll():
             pass
 elif what == "lines":
-    lines, count = JsonLines(path / "metrics.jsonl"), 0
-    while found := lines.poll():
-        count += len(found)
-    assert count == int(sys.argv[3]), count
-elif what == "run":
-    reader = RunReader(path)
-    while reader.poll():
+    lines = JsonLines(path / "metrics.jsonl")
+    while rows := lines.poll():
+        found += len(rows)
+elif what == "the app's":
+    follower = RunFollower(path)
+    while (detail := follower.poll()).unread:
         pass
-    assert len(reader.series["sac/alpha"].values) == int(sys.argv[3])
-# Not ru_maxrss: that one begins with the peak of the process that started this one.
-print(int(re.search(r"VmHWM:\\s*([0-9]+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
-"""
+    found = int(detail.series["sac/alpha"].x[-1])  # as many env steps as rows
+elif what == "compare's":
+    found = len(read_curve(RunPaths(path), "sac/alpha").values)
+elif what == "doctor's":
+    said = [finding.text for finding in check_metrics(RunPaths(path), False)]
+    found = int(said[-1].split(" row")[0].replace(",", ""))
+assert found == count, found
+{PEAK}"""
 
 
 def peak(what: str, path: Path, count: int = 0) -> int:
     """Return the peak of memory of a process that reads, in bytes."""
     said = subprocess.run(
-        [sys.executable, "-c", PEAK, what, path, str(count)], env=environment(), capture_output=True, text=True
+        [sys.executable, "-c", READ, what, path, str(count)], env=environment(), capture_output=True, text=True
     )
     assert said.returncode == 0, said.stderr
     return int(said.stdout)
@@ -111,19 +139,71 @@ def test_many_runs_are_read_in_bounded_memory(tmp_path: Path, promise: Promise) 
         assert more < MOST_BYTES
 
 
-@pytest.mark.parametrize(("what", "share"), [("lines", 0.0), ("run", 0.6)])
-def test_a_large_file_is_read_in_bounded_memory(what: str, share: float, tmp_path: Path, promise: Promise) -> None:
-    """A follower of lines keeps nothing of them, a reader two numbers of 8 bytes for a value."""
-    run = RunPaths(tmp_path / "large")
-    fill(run, rows=20_000)
-    block, copies = run.metrics.read_bytes(), 1
-    with run.metrics.open("ab") as file:
-        while copies * len(block) < LARGE_BYTES:
-            file.write(block)
-            copies += 1
+@pytest.fixture(scope="module")
+def large_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunPaths, int]]:
+    """Share a run with a large metrics.jsonl, and the number of its rows."""
+    run = RunPaths(tmp_path_factory.mktemp("large"))
+    yield run, fill_metrics(run.metrics, LARGE_BYTES)
+    run.metrics.unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "most"),
+    [("lines", MOST_BYTES), ("the app's", MOST_BYTES), ("compare's", MOST_NUMBERS), ("doctor's", MOST_NUMBERS)],
+)
+def test_a_large_file_is_read_in_bounded_memory(
+    what: str, most: int, large_run: tuple[RunPaths, int], promise: Promise
+) -> None:
+    """Nothing keeps rows: the app keeps some thousand points of a metric, compare a metric's numbers."""
+    run, count = large_run
     size = run.metrics.stat().st_size
     with promise.tries(f"a file of {size >> 20} MiB, {what}") as tries, tries.one():
-        more = peak(what, run.root, 20_000 * copies) - peak("nothing", run.root)
+        more = peak(what, run.root, count) - peak("nothing", run.root)
         tries.note = f"{more >> 20} MiB of memory"
-        assert more < MOST_BYTES + share * size
-    run.metrics.unlink()
+        assert more < most
+
+
+def test_a_run_with_a_large_file_is_resumed_in_bounded_memory(tmp_path: Path, promise: Promise) -> None:
+    """Its rows are read one after another, and what the last attempt wrote after the checkpoint compares as before."""
+    run = cut_off(tmp_path)
+    shutil.copytree(run.root, tmp_path / "large")
+    large = RunPaths(tmp_path / "large")
+    put_rows_before(large, "step-000000100", RESUMED_BYTES)
+    size = large.metrics.stat().st_size
+    with promise.tries(f"a run with a file of {size >> 20} MiB resumed") as tries, tries.one():
+        more = resumed(large) - resumed(run)
+        tries.note = f"{more >> 20} MiB of memory"
+        assert more < MOST_RESUMED
+    large.metrics.unlink()
+
+
+def cut_off(root: Path) -> RunPaths:
+    """Return a run that was cut off at env step 150, its checkpoint at 100."""
+
+    class Cut(BaseException):
+        pass
+
+    def cut(self: Training, env_steps: int, metrics: Mapping[str, Any]) -> None:
+        if env_steps == 150:
+            raise Cut
+        log_interval(self, env_steps, metrics)
+
+    log_interval = Training.log_interval
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(Training, "log_interval", cut)
+        flags = ("--checkpoint-every", "100", "--total-steps", "200", "--log-every", "10")
+        train.main([*DEBUG, *flags, "--runs-root", str(root), "--run-id", "cut"])
+    run = RunPaths(root / "cut")
+    write_status(run, RunStatus(state="stopped", env_id="Pendulum-v1"))
+    return run
+
+
+def resumed(run: RunPaths) -> int:
+    """Resume a run in a process of its own to its end, and return the peak of its memory in bytes."""
+    said = subprocess.run(
+        [sys.executable, "-c", RESUMED, "--resume", run.root], env=environment(), capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    assert re.search(r"resume verified: (\d+) of \1 records identical", said.stdout), said.stdout
+    assert load_status(run).env_steps == 200
+    return int(said.stdout.splitlines()[-1])
