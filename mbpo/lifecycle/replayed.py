@@ -32,7 +32,6 @@ def replayed(launch: Launch, paths: RunPaths) -> StartingPoint:
     history = read_history(paths, saved.loop["seq"] if saved else 0)
     settings = live_settings(launch.config)
     if saved:
-        saved = dataclasses.replace(saved, segments={})  # the files are the other's
         saved.loop["best_return"] = None
         settings |= saved.loop["settings"]
     last = history.after.facts.last or {"env_steps": 0}

@@ -98,6 +98,7 @@ def _train(
         labels += ["requested"] if orders.checkpoint_asked else []
         if lost := learner.load_state_dict(saved.parts):
             writer.warn(saved.loop["env_steps"], f"not exact, a new episode begins: {lost}")
+        saved = saved.emptied()
     store, again = _store(writer), begin.replay
     until, evaluations = (again.until, again.evaluations) if again else (None, ())
     training = Training(config, learner, reports, LiveOrders(writer), store, saved, until, evaluations)
@@ -154,7 +155,8 @@ def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop)
             return orders, None
         writer.end_comparison(repeated.env_steps)
         state = repeated.loop_state(repeated.env_steps)
-        return orders, begin.branched(Saved(f"env step {repeated.env_steps}", leader.whole_state(), state, {}))
+        old = (begin.saved.segments, begin.saved.rows_folder) if begin.saved else ()
+        return orders, begin.branched(Saved(f"env step {repeated.env_steps}", leader.whole_state(), state, *old))
     finally:
         leader.close()
 

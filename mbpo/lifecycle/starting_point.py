@@ -118,20 +118,21 @@ class StartingPoint:
         leader = Learner(self.lead_in.config)
         lost = _load(leader, self.saved)
         name = self.saved.name if self.saved else "its parent"
-        _load(learner, self.branched(Saved(name, leader.whole_state(), {}, {})))
+        _load(learner, self.branched(Saved(name, leader.whole_state(), {})))
         return self._going_on(lost), leader
 
     def _going_on(self, lost: str) -> StartingPoint:
-        """Return where to go on, with nothing to compare where a new episode begins."""
+        """Return where to go on, the tensors let go; with nothing to compare where a new episode begins."""
+        begin = dataclasses.replace(self, saved=self.saved.emptied()) if self.saved else self
         if not lost:
-            return self
-        return dataclasses.replace(self, lost=lost, history=dataclasses.replace(self.history, after=KeptRows()))
+            return begin
+        return dataclasses.replace(begin, lost=lost, history=dataclasses.replace(self.history, after=KeptRows()))
 
     def branched(self, saved: Saved) -> Saved:
-        """Return what a fork begins with: its files, best return, seed and warnings are its own."""
+        """Return what a fork begins with: its best return, seed and warnings are its own."""
         parts = {k: v for k, v in saved.parts.items() if k != "streams" or not self.new_seed}
         loop = {**saved.loop, "best_return": None, "rule_watch": {}, "stall_watch": {}}
-        return dataclasses.replace(saved, parts=parts, loop=loop, segments={})
+        return dataclasses.replace(saved, parts=parts, loop=loop)
 
     def announce(self, run: RunWriter, now: Mapping[str, Any]) -> None:
         """Say in an event, and in lines on stdout, where the run goes on and what to expect."""

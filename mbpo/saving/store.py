@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,12 @@ class Saved:
     name: str
     parts: dict[str, dict[str, Tensor]]  # for Learner.load_state_dict
     loop: dict[str, Any]  # what else the loop counts
-    segments: dict[str, str]  # hashes of the files with older rows, by name
+    segments: dict[str, str] = field(default_factory=dict)  # hashes of the files with older rows, by name
+    rows_folder: Path = Path()  # where these files are
+
+    def emptied(self) -> Saved:
+        """Return it without its tensors, for when a learner has them."""
+        return replace(self, parts={name: {} for name in self.parts})
 
 
 class CheckpointStore:
@@ -123,7 +128,7 @@ class CheckpointStore:
 
     def go_on_from(self, saved: Saved) -> None:
         """Remember what was saved before ``saved``, which stays as it is."""
-        self._segments.adopt(saved.segments)
+        self._segments.adopt(saved.segments, saved.rows_folder)
         here = (self._folder / saved.name).is_dir()  # and not the parent's, of a fork
         if here and saved.name not in self._all_names():  # killed before the index had it
             self._index["last"] = [*self._names("last"), saved.name]
@@ -157,7 +162,7 @@ class CheckpointStore:
         parts = {name: load_checkpoint(folder, name) for name in names}
         segments = segments_in(manifest)
         parts["real"] |= self._segments.load(segments, parts.pop("tail"))
-        return Saved(name, parts, loop, segments)
+        return Saved(name, parts, loop, segments, self._segments.folder)
 
     def load_newest(self, up_to: int | None = None) -> tuple[Saved | None, list[str]]:
         """Return the newest whole checkpoint up to an env step, and what is wrong with others.

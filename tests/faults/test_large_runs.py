@@ -8,17 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from figures import Promise, figure
-from large import fill_metrics, put_rows_before
-from learners import DEBUG, environment, rows
+from large import cut_off, fill_metrics, put_rows_before
+from learners import environment, rows
 
-from mbpo import train
-from mbpo.lifecycle.training import Training
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import JsonLines
 from mbpo.runs.status import RunStatus, load_status, write_status
@@ -165,7 +162,7 @@ def test_a_large_file_is_read_in_bounded_memory(
 
 def test_a_run_with_a_large_file_is_resumed_in_bounded_memory(tmp_path: Path, promise: Promise) -> None:
     """Its rows are read one after another, and what the last attempt wrote after the checkpoint compares as before."""
-    run = cut_off(tmp_path)
+    run = cut_off(tmp_path, total_steps=200)
     shutil.copytree(run.root, tmp_path / "large")
     large = RunPaths(tmp_path / "large")
     put_rows_before(large, "step-000000100", RESUMED_BYTES)
@@ -175,27 +172,6 @@ def test_a_run_with_a_large_file_is_resumed_in_bounded_memory(tmp_path: Path, pr
         tries.note = f"{more >> 20} MiB of memory"
         assert more < MOST_RESUMED
     large.metrics.unlink()
-
-
-def cut_off(root: Path) -> RunPaths:
-    """Return a run that was cut off at env step 150, its checkpoint at 100."""
-
-    class Cut(BaseException):
-        pass
-
-    def cut(self: Training, env_steps: int, metrics: Mapping[str, Any]) -> None:
-        if env_steps == 150:
-            raise Cut
-        log_interval(self, env_steps, metrics)
-
-    log_interval = Training.log_interval
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(Training, "log_interval", cut)
-        flags = ("--checkpoint-every", "100", "--total-steps", "200", "--log-every", "10")
-        train.main([*DEBUG, *flags, "--runs-root", str(root), "--run-id", "cut"])
-    run = RunPaths(root / "cut")
-    write_status(run, RunStatus(state="stopped", env_id="Pendulum-v1"))
-    return run
 
 
 def resumed(run: RunPaths) -> int:
