@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,11 @@ def _note_answer(history: History, event: Row, answer: Answer) -> None:
 
 
 def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]) -> None:
-    """Add a change from env step ``at`` on; it takes the place of later ones to the same names."""
-    kept = [(then, {k: v for k, v in old.items() if then < at or k not in new}) for then, old in changes]
-    changes[:] = sorted([*(c for c in kept if c[1]), (at, new)], key=lambda change: change[0])
+    """Add to changes, in the order of env steps, one from ``at`` on; it takes the place of later ones to the same names.
+
+    Those before it are not looked through: a script may make ten thousand.
+    """
+    first = bisect_left(changes, at, key=lambda change: change[0])
+    later = [(then, {name: value for name, value in old.items() if name not in new}) for then, old in changes[first:]]
+    kept = [change for change in later if change[1]]
+    changes[first:] = sorted([*kept, (at, new)], key=lambda change: change[0])

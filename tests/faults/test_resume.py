@@ -256,6 +256,10 @@ def test_a_later_change_takes_the_place_of_those_after_it() -> None:
     changes: list[tuple[int, Any]] = [(5, {"a": 1}), (9, {"a": 2, "b": 3}), (12, {"a": 4})]
     add_change(changes, 8, {"a": 7})
     assert changes == [(5, {"a": 1}), (8, {"a": 7}), (9, {"b": 3})]
+    earlier = changes[0]
+    add_change(changes, 8, {"b": 1})
+    assert changes == [(5, {"a": 1}), (8, {"a": 7}), (8, {"b": 1})]
+    assert changes[0] is earlier  # not made anew, nor are ten thousand
 
 
 # What is wrong with a checkpoint, and what differs
