@@ -58,7 +58,7 @@ def _note_answer(history: History, event: Row, answer: Answer) -> None:
 
 
 def add_change(changes: list[tuple[int, Mapping[str, Any]]], at: int, new: Mapping[str, Any]) -> None:
-    """Add to changes, in the order of env steps, one from ``at`` on; it takes the place of later ones to the same names.
+    """Add to changes, in the order of env steps, one from ``at`` on: it replaces later ones to the same names.
 
     Those before it are not looked through: a script may make ten thousand.
     """

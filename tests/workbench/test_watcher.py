@@ -91,6 +91,23 @@ def test_rows_that_are_written_again_leave_the_curve_they_replace(tmp_path: Path
     assert shown == [[1.0] * 6, [1.0] * 3 + [2.0], [1.0] * 3 + [2.0] * 3]  # as many as before
 
 
+def test_a_long_curve_is_thinned_and_its_newest_point_always_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mbpo.runs.series.MOST_POINTS", 8)
+    path = make_run(tmp_path, "a", status_of())
+    metrics, watcher = path / "metrics.jsonl", Watcher(tmp_path, lambda message: None)
+    metrics.write_bytes(b"")
+    watcher.select(path)
+    for number in range(1, 101):
+        with metrics.open("a") as file:
+            file.write(json.dumps({"seq": number, "env_steps": number, "sac/alpha": float(number)}) + "\n")
+        detail = watcher.look().detail
+        assert detail is not None
+        points = detail.series["sac/alpha"]
+        assert (len(points.y) <= 9, points.last, points.x[0]) == (True, number, 1)
+
+
 def test_a_run_that_vanishes_while_watched_leaves_its_curves(tmp_path: Path) -> None:
     path = make_run(tmp_path, "a", status_of(), rows=20)
     watcher = Watcher(tmp_path, lambda message: None)
