@@ -30,6 +30,7 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     best_return: float | None = None
     sac: dict[str, Any] = {}  # sums since the last row of SAC's metrics
     watch: dict[str, Any] = {}  # of the critics' losses
+    stall_watch: dict[str, Any] = {}  # of the temperature and the entropy
     rule_watch: dict[str, Any] = {}  # of real ends that contradict the termination rule
     rollout_length: dict[str, Any] = {}  # of the k policy
     left_out: dict[str, Any] = {}  # steps of the environment that mean nothing
