@@ -60,6 +60,20 @@ def build_actor(config: Config, env: BoxEnv, device: torch.device) -> Actor:
     ).to(device)
 
 
+def build_critic(config: Config, env: BoxEnv) -> Critic:
+    """Return the critics with their first weights; those that may have a norm are asked for one only by its setting."""
+    asked = {} if config.critic_norm == "none" else {"norm": config.critic_norm}
+    critic: Critic = CRITICS[config.critic].load()(
+        env.obs_dim,
+        env.action_dim,
+        hidden=config.sac_hidden,
+        layers=config.sac_layers,
+        generator=torch_generator(config.seed, "critic"),
+        **asked,
+    )
+    return critic
+
+
 def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     """Return the SAC agent with its first weights.
 
@@ -71,16 +85,9 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
     actor = build_actor(config, env, device)
     scaled = config.target_entropy
     target_entropy = -env.action_dim if scaled == "auto" else float(scaled)
-    critic: Critic = CRITICS[config.critic].load()(
-        env.obs_dim,
-        env.action_dim,
-        hidden=config.sac_hidden,
-        layers=config.sac_layers,
-        generator=torch_generator(config.seed, "critic"),
-    )
     return SACAgent(
         actor,
-        critic.to(device),
+        build_critic(config, env).to(device),
         gamma=config.gamma,
         tau=config.tau,
         actor_lr=config.actor_lr,

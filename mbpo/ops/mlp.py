@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +12,25 @@ import torch
 from torch import Tensor, nn
 
 from mbpo.errors import ConfigError
+from mbpo.ops.contract import check_call
 from mbpo.ops.ensemble_mlp import ensemble_mlp
-from mbpo.ops.reference import ACTIVATIONS
+from mbpo.ops.reference import ACTIVATIONS, layer_norm_mlp
+
+NORMS = ("none", "layer")
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Hold the layers of E perceptrons; gains and shifts are those of the hidden layers' norms, or none."""
+
+    weights: list[Tensor]  # L of [E, I, J]
+    biases: list[Tensor]  # L of [E, J]
+    gains: list[Tensor]  # L − 1 of [E, J], or empty
+    shifts: list[Tensor]  # as gains
+
+    def named(self) -> dict[str, Tensor]:
+        """Return every tensor under its name in a state dict."""
+        return {f"{kind}.{i}": tensor for kind, tensors in vars(self).items() for i, tensor in enumerate(tensors)}
 
 
 class EnsembleMLP(nn.Module):
@@ -21,8 +39,15 @@ class EnsembleMLP(nn.Module):
     All numbers lie in one parameter, so that an optimiser's step and a target's move are one
     operation each. State dicts name every layer: ``weights.0``, ``biases.0``, ``weights.1``, …
 
+    With ``norm`` "layer" each hidden layer is normalised before its activation, over its J features:
+
+        hₗ₊₁ = act(gainₗ · (z − mean z) / √(var z + 10⁻⁵) + shiftₗ)  with  z = hₗ Wₗ + bₗ
+
+    Source: layer normalisation, arXiv:1607.06450, Eq. 4.
+
     Attributes:
-        flat: the parameter [P]: layer by layer the weights [E, I, J], then the biases [E, J].
+        flat: the parameter [P]: layer by layer the weights [E, I, J], then the biases [E, J], then, of a layer with
+            a norm, its gain [E, J] and its shift [E, J].
     """
 
     def __init__(
@@ -33,11 +58,12 @@ class EnsembleMLP(nn.Module):
         *,
         generator: torch.Generator,
         init: str = "truncated_normal",  # or "uniform"
+        norm: str = "none",  # or "layer"
     ) -> None:
-        """Draw the first parameters from ``generator``, layer by layer.
+        """Draw the first parameters from ``generator``, layer by layer; gains begin at 1, shifts at 0.
 
         Raises:
-            ConfigError: a size, the member count, the activation or the init cannot be used.
+            ConfigError: a size, the member count, the activation, the init or the norm cannot be used.
         """
         super().__init__()
         if len(sizes) < 2 or min(sizes) < 1 or members < 1:
@@ -45,36 +71,55 @@ class EnsembleMLP(nn.Module):
                 f"sizes must hold two or more positive widths and members be positive, "
                 f"got sizes {list(sizes)} and members {members}"
             )
-        if activation not in ACTIVATIONS:
-            raise ConfigError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-        if init not in INITS:
-            raise ConfigError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        for name, given, known in (
+            ("activation", activation, ACTIVATIONS),
+            ("init", init, INITS),
+            ("norm", norm, NORMS),
+        ):
+            if given not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {given!r}")
         self.sizes = tuple(sizes)
         self.members = members
         self.activation = activation
-        layers = [INITS[init](members, fan_in, fan_out, generator) for fan_in, fan_out in pairwise(sizes)]
-        self.flat = nn.Parameter(torch.cat([t.reshape(-1) for layer in layers for t in layer]))
+        self.norm = norm
+        parts: list[Tensor] = []
+        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            parts += INITS[init](members, fan_in, fan_out, generator)
+            if self._normalises(layer):
+                parts += torch.ones(members, fan_out), torch.zeros(members, fan_out)
+        self.flat = nn.Parameter(torch.cat([part.reshape(-1) for part in parts]))
+
+    def _normalises(self, layer: int) -> bool:
+        return self.norm == "layer" and layer < len(self.sizes) - 2
 
     @property
     def weights(self) -> list[Tensor]:
         """Return L views of [E, I, J]."""
-        return self._views()[0]
+        return self.layers().weights
 
     @property
     def biases(self) -> list[Tensor]:
         """Return L views of [E, J]."""
-        return self._views()[1]
+        return self.layers().biases
 
-    def _views(self, detached: bool = False) -> tuple[list[Tensor], list[Tensor]]:
-        shapes = [
-            shape
-            for fan_in, fan_out in pairwise(self.sizes)
-            for shape in ((self.members, fan_in, fan_out), (self.members, fan_out))
-        ]
+    def layers(self, detached: bool = False) -> Layers:
+        """Return views of every layer."""
+        layers = Layers([], [], [], [])
         flat = self.flat.detach() if detached else self.flat
-        parts = torch.split(flat, [math.prod(shape) for shape in shapes])
-        views = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
-        return views[0::2], views[1::2]
+        shapes = list(self._shapes())
+        parts = torch.split(flat, [math.prod(shape) for _, shape in shapes])
+        for (kind, shape), part in zip(shapes, parts, strict=True):
+            getattr(layers, kind).append(part.view(shape))
+        return layers
+
+    def _shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield the kind and shape of each part of ``flat``, in its order."""
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.sizes)):
+            yield "weights", (self.members, fan_in, fan_out)
+            yield "biases", (self.members, fan_out)
+            if self._normalises(layer):
+                yield "gains", (self.members, fan_out)
+                yield "shifts", (self.members, fan_out)
 
     def forward(
         self,
@@ -90,14 +135,17 @@ class EnsembleMLP(nn.Module):
             ConfigError: ``precision`` is unknown, or cannot take the call.
             ShapeError: an input breaks the shapes above.
         """
-        weights, biases = self._views(detached=frozen)
-        return ensemble_mlp(x, weights, biases, self.activation, logvar_bounds, member, precision=precision)
+        of = self.layers(detached=frozen)
+        if self.norm == "none":
+            return ensemble_mlp(x, of.weights, of.biases, self.activation, logvar_bounds, member, precision=precision)
+        if precision != "float32" or member is not None or logvar_bounds is not None:
+            raise ConfigError("a network with a norm takes x [E, B, I] in float32, without member and logvar_bounds")
+        check_call(x, of.weights, of.biases, self.activation, None, None, "auto")
+        return layer_norm_mlp(x, of.weights, of.biases, of.gains, of.shifts, self.activation)
 
     def named_layers(self) -> dict[str, Tensor]:
         """Return every layer's tensors under their names in a state dict."""
-        weights, biases = self._views(detached=True)
-        kinds = {"weights": weights, "biases": biases}
-        return {f"{kind}.{i}": t for kind, tensors in kinds.items() for i, t in enumerate(tensors)}
+        return self.layers(detached=True).named()
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         destination.update({prefix + name: t for name, t in self.named_layers().items()})
@@ -125,7 +173,7 @@ class EnsembleMLP(nn.Module):
 
     def extra_repr(self) -> str:
         """Describe the network on one line."""
-        return f"sizes={list(self.sizes)}, members={self.members}, activation={self.activation!r}"
+        return f"sizes={list(self.sizes)}, members={self.members}, activation={self.activation!r}, norm={self.norm!r}"
 
 
 def truncated_normal(

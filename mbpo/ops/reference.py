@@ -18,6 +18,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda z: z,
 }
 
+NORM_EPSILON = 1e-5  # csrc/include/mbpo/kernels.h
+
 
 def ensemble_mlp(
     x: Tensor,  # [E, B, I], or [N, I] with member
@@ -43,6 +45,31 @@ def ensemble_mlp(
         return y
     mean, raw = y.chunk(2, dim=-1)
     return mean, soft_clamp(raw, *logvar_bounds)
+
+
+def layer_norm_mlp(
+    x: Tensor,  # [E, B, I]
+    weights: Sequence[Tensor],  # L of [E, I, J]
+    biases: Sequence[Tensor],  # L of [E, J]
+    gains: Sequence[Tensor],  # L − 1 of [E, J]
+    shifts: Sequence[Tensor],  # L − 1 of [E, J]
+    activation: str,  # a key of ACTIVATIONS
+) -> Tensor:  # [E, B, O]
+    """Return the outputs of E perceptrons whose hidden layers are normalised, each row over its J features.
+
+        z = hₗ Wₗ + bₗ,  hₗ₊₁ = act(gainₗ · (z − mean z) / √(var z + ε) + shiftₗ)  for l < L − 1
+
+    var is the mean square around the mean, ε is 10⁻⁵; the last layer has no norm.
+
+    Source: layer normalisation, arXiv:1607.06450, Eq. 4.
+    """
+    act = ACTIVATIONS[activation]
+    *hidden, last = zip(weights, biases, strict=True)
+    for (weight, bias), gain, shift in zip(hidden, gains, shifts, strict=True):
+        z = F.layer_norm(torch.baddbmm(bias.unsqueeze(1), x, weight), weight.shape[2:], eps=NORM_EPSILON)
+        x = act(z * gain.unsqueeze(1) + shift.unsqueeze(1))
+    weight, bias = last
+    return torch.baddbmm(bias.unsqueeze(1), x, weight)
 
 
 def soft_clamp(

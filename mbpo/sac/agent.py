@@ -87,6 +87,8 @@ class SACAgent:
             return BuildInfo(op, "torch", f"the op knows plain networks, got a {type(stranger).__name__}")
         if backend == "torch":
             return BuildInfo(op, "torch", "backend='torch' is asked for")
+        if critic.norm != "none":
+            return BuildInfo(op, "torch", f"the op knows no critics with norm {critic.norm!r}")
         return native.choose(op, actor.flat.device, actor.flat.dtype, actor.sizes, critic.sizes)
 
     def update(self, batch: Transitions) -> SACReport:

@@ -126,15 +126,17 @@ class Critic(nn.Module):
 
 
 class TwinCritic(Critic):
-    """Estimate the soft value of (obs, action) twice.
+    """Estimate the soft value of (obs, action) twice, with ``norm`` "layer" from normalised hidden layers.
 
-    Source: SAC, arXiv:1812.05905, Sec. 6.
+    Source: SAC, arXiv:1812.05905, Sec. 6; normalised critics, DroQ, arXiv:2110.02034, Sec. 3.
     """
 
-    def __init__(self, obs_dim: int, action_dim: int, *, hidden: int, layers: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, obs_dim: int, action_dim: int, *, hidden: int, layers: int, generator: torch.Generator, norm: str = "none"
+    ) -> None:
         super().__init__()
         sizes: Sequence[int] = [obs_dim + action_dim, *[hidden] * layers, 1]
-        self.net = EnsembleMLP(sizes, 2, "relu", generator=generator, init="uniform")
+        self.net = EnsembleMLP(sizes, 2, "relu", generator=generator, init="uniform", norm=norm)
 
     @property
     def plain(self) -> EnsembleMLP | None:

@@ -255,6 +255,12 @@ class Config:
     sac_hidden: int = _setting(256, "Width of the actor's and critics' layers.", "sac", unit="units", low=1, high=4096)
     sac_layers: int = _setting(2, "Hidden layers of the actor and critics.", "sac", unit="layers", low=1, high=16)
     critic: str = _setting("twin", f"Network of the values. {described(CRITICS)}.", "sac", choices=CRITICS)
+    critic_norm: str = _setting(
+        "none",
+        "layer: each hidden layer of the critics is layer-normalised before its ReLU.",
+        "sac",
+        choices=("none", "layer"),
+    )
     sac_batch: int = _setting(256, "Rows in a SAC minibatch.", "sac", unit="rows", low=1, high=10**6)
 
     plan_horizon: int = _setting(
@@ -298,6 +304,8 @@ class Config:
             raise ConfigError(
                 f"plan_elites must be at most plan_candidates {self.plan_candidates}, got {self.plan_elites}"
             )
+        if self.critic_norm != "none" and self.critic != "twin":
+            raise ConfigError(f"critic_norm {self.critic_norm} goes with critic twin, got critic {shown(self.critic)}")
         if not DEVICE.match(self.device):
             raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")
 
