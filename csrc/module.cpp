@@ -26,7 +26,7 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
       "sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale, "
       "Tensor(a!)[] parameters, Tensor(b!)[] moments, Tensor(c!)[] second_moments, "
       "Tensor(d!)[] steps, Tensor(e!) target, int[] actor_widths, int[] critic_widths, "
-      "int activation, float[] numbers, float[] adam, bool bfloat16) -> Tensor");
+      "int activation, bool critic_norm, float[] numbers, float[] adam, bool bfloat16) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(mbpo, CPU, m) {

@@ -75,9 +75,16 @@ Record HalfNetwork::record(bool keep) const {
     record.features.push_back(keep ? places.place(size) : turns[l % 2]);
     if (!keep) continue;
     record.rows.push_back(places.place(size));
-    if (l > 0 && keeps_slope()) {
+    if (l > 0 && keeps_slope() && !network_.normalises(l - 1)) {
       record.slope.push_back(places.place(kernels_.padded(width) * kTileRows));
     }
+  }
+  for (int64_t l = 0; network_.normalises(l); ++l) {
+    const bool turns = !keep && l > 0;  // one place for all
+    const int64_t width = keep ? network_.widths[l + 1] : network_.widest();
+    record.normal.push_back(turns ? record.normal[0]
+                                  : places.place(kernels_.padded(width) * kTileRows));
+    if (keep) record.scale.push_back(places.place(kTileRows));
   }
   record.size = places.end();
   return record;
@@ -98,15 +105,24 @@ void HalfNetwork::forward(const Record& record, const Tile& tile, float* memory)
     layer.weight = at.weight;
     layer.bias = at.bias;
     layer.in = kept(l).features;
-    layer.activation = l == last ? Activation::identity : network_.activation;
+    const bool norm = network_.normalises(l);
+    layer.activation = l == last || norm ? Activation::identity : network_.activation;
     layer.count = record.keep ? kTileRows : tile.count;
-    if (l == last) {
+    if (norm) {
+      layer.out = memory + record.normal[l];
+    } else if (l == last) {
       layer.out = memory + record.output;
     } else {
       layer.kept = kept(l + 1);
       layer.slope = record.slope.empty() ? nullptr : memory + record.slope[l];
     }
     kernels_.forward(layer);
+    if (!norm) continue;
+    kernels_.normalise(
+        {layer.outputs, network_.gain(l, tile.member), network_.shift(l, tile.member), layer.out,
+         nullptr, record.keep ? memory + record.scale[l] : nullptr, network_.activation,
+         layer.count},
+        kept(l + 1));
   }
 }
 
@@ -121,7 +137,8 @@ GradientRows<float> HalfNetwork::rows(int64_t tiles, float* memory) const {
 void HalfNetwork::backward(const Tile& tile, const TileBackward<float>& job) const {
   const Record& record = job.record;
   const int64_t turn = kernels_.depth(network_.widest()) * kTileRows, last = network_.layers() - 1;
-  Pair* memory = pairs(workspace<float>(Slot::scratch_dz, 3 * turn));
+  float* floats = workspace<float>(Slot::scratch_dz, 5 * turn);  // pairs of 3, and floats
+  Pair* memory = pairs(floats);
   Bf16Tile dz{memory, job.rows ? memory + 2 * turn : nullptr};
   kernels_.round(job.dz, network_.outputs(), dz);
   for (int64_t l = last; l >= 0; --l) {
@@ -144,7 +161,18 @@ void HalfNetwork::backward(const Tile& tile, const TileBackward<float>& job) con
       dz.features = memory + (last - l + 1) % 2 * turn;
       step.kept = dz;
     }
+    const bool norm = l > 0 && network_.normalises(l - 1);
+    if (norm) {
+      step.out = floats + 3 * turn;
+      step.last = inputs;
+    }
     kernels_.backward(step);
+    if (!norm) continue;
+    kernels_.normalise_backward(
+        {inputs, network_.gain(l - 1, tile.member), network_.shift(l - 1, tile.member),
+         job.memory + record.normal[l - 1], job.memory + record.scale[l - 1], step.out,
+         job.rows ? job.rows->sums_at(network_, l - 1, job.tile) : nullptr, network_.activation},
+        dz);
   }
 }
 

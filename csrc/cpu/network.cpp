@@ -1,6 +1,7 @@
 #include "mbpo/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -26,7 +27,13 @@ Record Record::of(const Network<T>& network, bool keep) {
   for (int64_t l = 0; l + 1 < network.layers(); ++l) {
     const int64_t width = network.widths[l + 1];
     record.hidden.push_back(keep ? place(width) : turns[l % 2]);
-    if (keep && keeps_slope(network.activation)) record.slope.push_back(place(width));
+    if (!keep) continue;
+    if (network.normalises(l)) {
+      record.normal.push_back(place(width));
+      record.scale.push_back(place(1));
+    } else if (keeps_slope(network.activation)) {
+      record.slope.push_back(place(width));
+    }
   }
   record.output = place(network.outputs());
   record.size = end;
@@ -87,9 +94,16 @@ void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Re
   for (int64_t l = 0; l <= last; ++l) {
     T* out = memory + (l == last ? record.output : record.hidden[l]);
     T* slope = l == last || record.slope.empty() ? nullptr : memory + record.slope[l];
-    const Activation activation = l == last ? Activation::identity : network.activation;
+    const bool norm = network.normalises(l);
+    const Activation activation = l == last || norm ? Activation::identity : network.activation;
+    T* z = norm && record.keep ? memory + record.normal[l] : out;
     kernels.forward({network.widths[l], network.widths[l + 1], network.weight(l, tile.member),
-                     network.bias(l, tile.member), in, out, slope, activation, count});
+                     network.bias(l, tile.member), in, z, slope, activation, count});
+    if (norm) {
+      kernels.normalise(
+          {network.widths[l + 1], network.gain(l, tile.member), network.shift(l, tile.member), z,
+           out, record.keep ? memory + record.scale[l] : nullptr, network.activation, count});
+    }
     in = out;
   }
 }
@@ -97,8 +111,10 @@ void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Re
 template <typename T>
 int64_t GradientRows<T>::size(const Network<T>& network, int64_t tiles, int64_t depth) {
   int64_t size = 0;
-  for (int64_t l = 0; l < network.layers(); ++l) size += padded(network.widths[l + 1]);
-  return size * tiles * depth;
+  for (int64_t l = 0; l < network.layers(); ++l) {
+    size += padded(network.widths[l + 1]) * (depth + (network.normalises(l) ? 2 : 0));
+  }
+  return size * tiles;
 }
 
 template <typename T>
@@ -109,6 +125,10 @@ GradientRows<T> GradientRows<T>::cut(const Network<T>& network, int64_t tiles, T
     result.rows.push_back(memory);
     result.a_tile.push_back(depth * padded(network.widths[l + 1]));
     memory += tiles * result.a_tile.back();
+  }
+  for (int64_t l = 0; network.normalises(l); ++l) {
+    result.sums.push_back(memory);
+    memory += tiles * 2 * padded(network.widths[l + 1]);
   }
   return result;
 }
@@ -129,10 +149,17 @@ void backward_tile(const Kernels<T>& kernels, const Network<T>& network, const T
                         job.first, job.last, kTileRows});
       return;
     }
+    const bool norm = network.normalises(l - 1);
+    const Activation activation = norm ? Activation::identity : network.activation;
     const T* kept =
         job.memory + (record.slope.empty() ? record.hidden[l - 1] : record.slope[l - 1]);
-    kernels.backward(
-        {inputs, outputs, weight, dz, kept, other, network.activation, 0, inputs, kTileRows});
+    kernels.backward({inputs, outputs, weight, dz, kept, other, activation, 0, inputs, kTileRows});
+    if (norm) {
+      kernels.normalise_backward(
+          {inputs, network.gain(l - 1, tile.member), network.shift(l - 1, tile.member),
+           job.memory + record.normal[l - 1], job.memory + record.scale[l - 1], other,
+           job.rows ? job.rows->sums_at(network, l - 1, job.tile) : nullptr, network.activation});
+    }
     std::swap(dz, other);
   }
 }
@@ -167,22 +194,40 @@ template <typename T>
 int64_t flat_offset(const Network<T>& network, int64_t layer, int64_t member, int64_t row) {
   int64_t offset = 0;
   for (int64_t l = 0; l < layer; ++l) {
-    offset += network.members * (network.widths[l] + 1) * network.widths[l + 1];
+    offset +=
+        network.members * (network.widths[l] + rows_behind(network, l)) * network.widths[l + 1];
   }
   const int64_t inputs = network.widths[layer], width = network.widths[layer + 1];
-  if (row == inputs) return offset + (network.members * inputs + member) * width;
+  if (row >= inputs) return offset + (network.members * row + member) * width;
   return offset + (member * inputs + row) * width;
 }
 
 template <typename T>
 Network<T> network_in(const T* flat, std::vector<int64_t> widths, int64_t members,
-                      Activation activation) {
+                      Activation activation, bool norm) {
   Network<T> network{members, std::move(widths), {}, {}, activation};
+  if (norm) network.gains.resize(network.layers() - 1);  // which tells flat_offset of it
   for (int64_t l = 0; l < network.layers(); ++l) {
-    network.weights.push_back(flat + flat_offset(network, l, 0, 0));
-    network.biases.push_back(flat + flat_offset(network, l, 0, network.widths[l]));
+    const auto at = [&](int64_t row) { return flat + flat_offset(network, l, 0, row); };
+    const int64_t inputs = network.widths[l];
+    network.weights.push_back(at(0));
+    network.biases.push_back(at(inputs));
+    if (!network.normalises(l)) continue;
+    network.gains[l] = at(inputs + 1);
+    network.shifts.push_back(at(inputs + 2));
   }
   return network;
+}
+
+template <typename T>
+void norm_gradient(const Network<T>& network, const GradientRows<T>& rows, int64_t layer,
+                   int64_t first_tile, int64_t last_tile, int64_t which, T* gradient) {
+  const int64_t width = network.widths[layer + 1];
+  std::fill_n(gradient, width, T(0));
+  for (int64_t tile = first_tile; tile < last_tile; ++tile) {
+    const T* sums = rows.sums_at(network, layer, tile) + which * padded(width);
+    for (int64_t j = 0; j < width; ++j) gradient[j] += sums[j];
+  }
 }
 
 template <typename T>
@@ -199,16 +244,24 @@ double gradient_bound(const Network<T>& network, int64_t rows, double input, dou
                       double dz) {
   constexpr double kSlack = 1.2;  // for slopes, SiLU's the steepest, and for rounding
   const int64_t layers = network.layers();
+  double bound = 0;
+  const auto add = [&bound](double term) { bound = term <= bound ? bound : term; };  // or NaN
+  const auto root = [&network](int64_t l) { return std::sqrt(double(network.widths[l + 1])); };
   std::vector<double> to_below(layers);  // of dL/dz of each layer
   for (int64_t l = layers - 1; l >= 0; --l) {
+    if (network.normalises(l)) {
+      add(dz * (1 + root(l)));  // of gain and shift: no x is larger than the root of their number
+      dz *= kSlack * parameter * (2 + root(l)) / std::sqrt(kNormEpsilon);
+    }
     to_below[l] = dz;
     dz *= kSlack * parameter * static_cast<double>(network.widths[l + 1]);
   }
-  double bound = 0;
   for (int64_t l = 0; l < layers; ++l) {
-    const double term = (1 + input) * to_below[l];  // 1 for the bias
-    bound = term <= bound ? bound : term;           // NaN where one is
+    add((1 + input) * to_below[l]);  // 1 for the bias
     input = kSlack * parameter * (1 + input * static_cast<double>(network.widths[l]));
+    if (!network.normalises(l)) continue;
+    add(input);  // rows past the last, too, must be finite
+    input = kSlack * parameter * (1 + root(l));
   }
   return kSlack * static_cast<double>(rows) * bound;
 }
@@ -226,7 +279,9 @@ double gradient_bound(const Network<T>& network, int64_t rows, double input, dou
                                 const GradientRows<T>&, int64_t, int64_t, const GradientTask&, T*, \
                                 T*);                                                               \
   template int64_t flat_offset(const Network<T>&, int64_t, int64_t, int64_t);                      \
-  template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation);             \
+  template Network<T> network_in(const T*, std::vector<int64_t>, int64_t, Activation, bool);       \
+  template void norm_gradient(const Network<T>&, const GradientRows<T>&, int64_t, int64_t,         \
+                              int64_t, int64_t, T*);                                               \
   template double flops(const Network<T>&, int64_t);                                               \
   template double gradient_bound(const Network<T>&, int64_t, double, double, double);
 MBPO_INSTANTIATE(float)

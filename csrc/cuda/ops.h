@@ -39,7 +39,7 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
-                  bool tf32);
+                  int64_t activation, bool critic_norm, std::vector<double> numbers,
+                  std::vector<double> adam, bool tf32);
 
 }  // namespace mbpo::cuda

@@ -121,12 +121,13 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
-                  bool tf32) {
+                  int64_t activation, bool critic_norm, std::vector<double> numbers,
+                  std::vector<double> adam, bool tf32) {
   const Device device(batch);
   check_float32(batch, "batch");
   check_layers(actor_widths, 1, activation);
   check_layers(critic_widths, kCritics, activation);
+  STD_TORCH_CHECK(!critic_norm, "critics with a norm are not updated on the GPU");
   const int64_t obs = actor_widths.front(), actions = actor_widths.back() / 2;
   STD_TORCH_CHECK(actor_widths.back() == 2 * actions && critic_widths.front() == obs + actions &&
                       critic_widths.back() == 1,

@@ -15,14 +15,14 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
                      const std::vector<Tensor>& steps, const Tensor& target,
                      const std::vector<int64_t>& actor_widths,
                      const std::vector<int64_t>& critic_widths, Activation activation,
-                     const std::vector<double>& numbers, const std::vector<AdamSettings>& adam,
-                     bool bfloat16) {
+                     bool critic_norm, const std::vector<double>& numbers,
+                     const std::vector<AdamSettings>& adam, bool bfloat16) {
   const int64_t updates = batch.size(0), rows = batch.size(1), actions = actor_widths.back() / 2;
   const auto state = [&](size_t which) {
     return adam_state<T>(which, parameters, moments, second_moments, steps);
   };
   const auto critic = [&](const Tensor& flat) {
-    return network_in<T>(data<const T>(flat), critic_widths, kCritics, activation);
+    return network_in<T>(data<const T>(flat), critic_widths, kCritics, activation, critic_norm);
   };
   const auto noise_of = [&](int64_t which) {
     return Rows<const T>{data<const T>(noise) + which * noise.stride(1), noise.stride(2),
@@ -77,8 +77,8 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
                   std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
-                  int64_t activation, std::vector<double> numbers, std::vector<double> adam,
-                  bool bfloat16) {
+                  int64_t activation, bool critic_norm, std::vector<double> numbers,
+                  std::vector<double> adam, bool bfloat16) {
   check_float(batch, "batch");
   check_widths(actor_widths, activation);
   check_widths(critic_widths, activation);
@@ -93,7 +93,7 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   STD_TORCH_CHECK(noise.dim() == 4 && noise.size(0) == updates && noise.size(1) == 2 &&
                       noise.size(2) == rows && noise.size(3) == actions && alike(batch, noise),
                   "noise must be [", updates, ", 2, ", rows, ", ", actions, "] like batch");
-  const int64_t critic_size = flat_size(critic_widths, kCritics);
+  const int64_t critic_size = flat_size(critic_widths, kCritics, critic_norm);
   check_state(batch, parameters, moments, second_moments,
               {flat_size(actor_widths, 1), critic_size, 1});
   check_state(batch, {target, center, scale}, {}, {}, {critic_size, actions, actions});
@@ -106,8 +106,8 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   }
   const auto run = is_double(batch) ? sac_update_as<double> : sac_update_as<float>;
   return run(batch, noise, center, scale, parameters, moments, second_moments, steps, target,
-             actor_widths, critic_widths, static_cast<Activation>(activation), numbers, settings,
-             bfloat16);
+             actor_widths, critic_widths, static_cast<Activation>(activation), critic_norm, numbers,
+             settings, bfloat16);
 }
 
 }  // namespace mbpo

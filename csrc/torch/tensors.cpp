@@ -83,9 +83,12 @@ void check_steps(const std::vector<Tensor>& steps, size_t parameters) {
   }
 }
 
-int64_t flat_size(const std::vector<int64_t>& widths, int64_t members) {
+int64_t flat_size(const std::vector<int64_t>& widths, int64_t members, bool norm) {
   int64_t size = 0;
-  for (size_t l = 0; l + 1 < widths.size(); ++l) size += members * (widths[l] + 1) * widths[l + 1];
+  for (size_t l = 0; l + 1 < widths.size(); ++l) {
+    const int64_t behind = norm && l + 2 < widths.size() ? 3 : 1;  // bias; gain and shift
+    size += members * (widths[l] + behind) * widths[l + 1];
+  }
   return size;
 }
 

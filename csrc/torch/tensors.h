@@ -54,8 +54,8 @@ void check_state(const Tensor& like, const std::vector<Tensor>& parameters,
                  const std::vector<int64_t>& lengths);
 // Counts of steps, one for each of so many parameters.
 void check_steps(const std::vector<Tensor>& steps, size_t parameters);
-// Numbers in the flat parameter of a network.
-int64_t flat_size(const std::vector<int64_t>& widths, int64_t members);
+// Numbers in the flat parameter of a network, where hidden layers have a norm or none.
+int64_t flat_size(const std::vector<int64_t>& widths, int64_t members, bool norm = false);
 // From (learning rate, beta1, beta2, epsilon).
 AdamSettings adam_settings(const std::vector<double>& numbers);
 

@@ -87,8 +87,8 @@ class SACAgent:
             return BuildInfo(op, "torch", f"the op knows plain networks, got a {type(stranger).__name__}")
         if backend == "torch":
             return BuildInfo(op, "torch", "backend='torch' is asked for")
-        if critic.norm != "none":
-            return BuildInfo(op, "torch", f"the op knows no critics with norm {critic.norm!r}")
+        if critic.norm != "none" and actor.flat.is_cuda:
+            return BuildInfo(op, "torch", f"mbpo/_cuda knows no norm, got critic_norm {critic.norm}")
         return native.choose(op, actor.flat.device, actor.flat.dtype, actor.sizes, critic.sizes)
 
     def update(self, batch: Transitions) -> SACReport:
@@ -138,6 +138,7 @@ class SACAgent:
             actor_net.sizes,
             critic_net.sizes,
             compiled.CODES[actor_net.activation],
+            critic_net.norm == "layer",
             [self._gamma, self._tau, self.target_entropy, LOG_STD_MIN, LOG_STD_MAX],
             [*of_actor, *numbers(self._critic_adam.param_groups[0]), *of_alpha],
             bfloat16=self.precision == "bfloat16",

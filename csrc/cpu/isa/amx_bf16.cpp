@@ -19,6 +19,8 @@
 // product.h before layers.h, which calls it.
 #include "layers.h"
 #include "tiles.h"
+// tiles.h before norm.h, which trades lanes.
+#include "norm.h"
 
 #include "bf16_lanes.h"
 
@@ -295,9 +297,18 @@ void weight_gradient_half(const WeightGradient<Pair, float>& job) {
 
 }  // namespace
 
-extern const Bf16Kernels kKernels = {
-    "amx_bf16",          kSquare,         kSquare,      pack,          pack_transposed,
-    round_tile<kSquare>, transpose_pairs, forward_half, backward_half, weight_gradient_half};
+extern const Bf16Kernels kKernels = {"amx_bf16",
+                                     kSquare,
+                                     kSquare,
+                                     pack,
+                                     pack_transposed,
+                                     round_tile<kSquare>,
+                                     transpose_pairs,
+                                     forward_half,
+                                     backward_half,
+                                     weight_gradient_half,
+                                     normalise_half<kSquare>,
+                                     normalise_half_backward<kSquare>};
 
 }  // namespace mbpo::amx_bf16
 #endif

@@ -15,6 +15,8 @@
 // product.h before layers.h, which calls it.
 #include "layers.h"
 #include "tiles.h"
+// tiles.h before norm.h, which trades lanes.
+#include "norm.h"
 
 #include "bf16_lanes.h"
 
@@ -124,11 +126,18 @@ void backward_half(const Bf16Backward& job) {
 
 }  // namespace
 
-extern const Bf16Kernels kKernels = {"avx512_bf16",   kDepthStep,
-                                     kOutputStep,     pack,
-                                     pack_transposed, round_tile<kDepthStep>,
-                                     transpose_pairs, forward_half,
-                                     backward_half,   weight_gradient<Pair, float>};
+extern const Bf16Kernels kKernels = {"avx512_bf16",
+                                     kDepthStep,
+                                     kOutputStep,
+                                     pack,
+                                     pack_transposed,
+                                     round_tile<kDepthStep>,
+                                     transpose_pairs,
+                                     forward_half,
+                                     backward_half,
+                                     weight_gradient<Pair, float>,
+                                     normalise_half<kDepthStep>,
+                                     normalise_half_backward<kDepthStep>};
 
 }  // namespace mbpo::avx512_bf16
 #endif

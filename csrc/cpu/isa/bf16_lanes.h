@@ -57,6 +57,39 @@ void round_tile(const float* tile, int64_t width, const Bf16Tile& out) {
   }
 }
 
+// What `get` gives for each of `width` features, for 16 rows from `row` on, rounded.
+template <int64_t Step, typename F>
+MBPO_INLINE void round_features(int64_t width, int64_t row, const Bf16Tile& out, const F& get) {
+  int64_t f = 0;
+  for (; f + 2 <= width; f += 2) {
+    const Vec<float> low = get(f);
+    store_rounded(out, f, row, low, get(f + 1));
+  }
+  for (; f < (width + 2 * Step - 1) / (2 * Step) * (2 * Step); f += 2) {
+    store_rounded(out, f, row, f < width ? get(f) : Vec<float>{}, Vec<float>{});
+  }
+}
+
+template <int64_t Step>
+void normalise_half(const NormLayer<float>& job, const Bf16Tile& out) {
+  with_activation(job.activation, [&](auto a) {
+    for (int64_t row = 0; row < job.count; row += kLane) {
+      const NormalisedRows<decltype(a)::value, float> rows(job, row);
+      round_features<Step>(job.width, row, out, [&](int64_t j) { return rows(j); });
+    }
+  });
+}
+
+template <int64_t Step>
+void normalise_half_backward(const NormBackward<float>& job, const Bf16Tile& out) {
+  with_activation(job.activation, [&](auto a) {
+    const NormGradient<decltype(a)::value, float> gradient(job);
+    for (int64_t c = 0; c < kTileRows / kLane; ++c) {
+      round_features<Step>(job.width, c * kLane, out, [&](int64_t j) { return gradient(j, c); });
+    }
+  });
+}
+
 inline void transpose_pairs(const Pair* rows, int64_t width, Pair* panels) {
   constexpr int64_t kDepth = kTileDepth<Pair>;
   static_assert(kDepth == kLane);

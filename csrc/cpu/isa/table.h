@@ -8,6 +8,8 @@
 // product.h before layers.h, which calls it.
 #include "layers.h"
 #include "tiles.h"
+// tiles.h before norm.h, which trades lanes.
+#include "norm.h"
 
 #define MBPO_TEXT_(x) #x
 #define MBPO_TEXT(x) MBPO_TEXT_(x)
@@ -22,6 +24,8 @@ constexpr Kernels<T> kTable{MBPO_TEXT(MBPO_ISA),
                             forward<T>,
                             backward<T>,
                             weight_gradient<T, T>,
+                            normalise<T>,
+                            normalise_backward<T>,
                             adam<T>,
                             follow<T>,
                             largest<T>,

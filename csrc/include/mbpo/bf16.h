@@ -41,7 +41,7 @@ struct Bf16Layer {
   const Pair* in;           // [depth(inputs)][kTileRows], pairs of features
   Bf16Tile kept;            // of a hidden layer; pairs of features at least
   float* slope;             // [padded J][kTileRows] or null: act'(z), of a hidden layer
-  float* out;               // [padded J][kTileRows], of the last layer, where nothing is kept
+  float* out;               // [padded J][kTileRows], of the last layer or before a norm, or null
   Activation activation;
   int64_t count;  // rows that matter
 };
@@ -84,6 +84,9 @@ struct Bf16Kernels {
   void (*forward)(const Bf16Layer&);
   void (*backward)(const Bf16Backward&);
   void (*weight_gradient)(const WeightGradient<Pair, float>&);
+  // Their results go to a tile, rounded, zeros in its padding; z and dz keep floats as Kernels' do.
+  void (*normalise)(const NormLayer<float>&, const Bf16Tile&);
+  void (*normalise_backward)(const NormBackward<float>&, const Bf16Tile&);
 
   int64_t depth(int64_t width) const { return round_up((width + 1) / 2, depth_step); }
   int64_t padded(int64_t width) const { return round_up(width, output_step); }

@@ -61,6 +61,36 @@ struct BackwardLayer {
   int64_t count;
 };
 
+// What a norm adds to a row's variance; mbpo/ops/reference.py holds the same number.
+constexpr double kNormEpsilon = 1e-5;
+
+// Of a hidden layer with a norm, on one tile: x = (z - mean z) / sqrt(var z + epsilon), with a
+// row's mean and variance over its features, and out = act(gain x + shift).
+template <typename T>
+struct NormLayer {
+  int64_t width;
+  const T* gain;   // [J]
+  const T* shift;  // [J]
+  T* z;            // [J][kTileRows]: becomes x where `scale` is wanted
+  T* out;          // the same, or z itself where x is not wanted
+  T* scale;        // [kTileRows] or null: 1 / sqrt(var z + epsilon)
+  Activation activation;
+  int64_t count;  // rows that matter
+};
+
+// dL/dz from dL/dout, for all rows of a tile.
+template <typename T>
+struct NormBackward {
+  int64_t width;
+  const T* gain;
+  const T* shift;
+  const T* x;      // [J][kTileRows], as the forward pass left it
+  const T* scale;  // [kTileRows]
+  T* dz;           // [J][kTileRows]: dL/dout, becomes dL/dz
+  T* sums;         // [2][padded(J)] or null: dL/dgain and dL/dshift of these rows
+  Activation activation;
+};
+
 // dW[first..last) and, where first is 0, db: sums over all tiles of one member, in their order, of
 // products of E, one or two rows in each.
 template <typename E, typename T = E>
@@ -136,6 +166,8 @@ struct Kernels {
   void (*forward)(const ForwardLayer<T>&);
   void (*backward)(const BackwardLayer<T>&);
   void (*weight_gradient)(const WeightGradient<T>&);
+  void (*normalise)(const NormLayer<T>&);
+  void (*normalise_backward)(const NormBackward<T>&);
   AdamSizes<T> (*adam)(const AdamRange<T>&);
   // These return the largest size of a number written, and of n numbers, in the same way.
   T (*follow)(const TargetRange<T>&);

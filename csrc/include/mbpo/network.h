@@ -9,13 +9,15 @@
 
 namespace mbpo {
 
-// E perceptrons of one shape: weights [E, I, J] and biases [E, J] by layer, dense.
+// E perceptrons of one shape: weights [E, I, J] and biases [E, J] by layer, dense. Where hidden
+// layers have a norm, its gains and shifts [E, J].
 template <typename T>
 struct Network {
   int64_t members;
   std::vector<int64_t> widths;  // L + 1
   std::vector<const T*> weights, biases;
-  Activation activation;  // of every layer but the last
+  Activation activation;                          // of every layer but the last
+  std::vector<const T*> gains = {}, shifts = {};  // L - 1, or none
 
   int64_t layers() const { return static_cast<int64_t>(widths.size()) - 1; }
   int64_t inputs() const { return widths.front(); }
@@ -26,6 +28,13 @@ struct Network {
   }
   const T* bias(int64_t layer, int64_t member) const {
     return biases[layer] + member * widths[layer + 1];
+  }
+  bool normalises(int64_t layer) const { return layer < static_cast<int64_t>(gains.size()); }
+  const T* gain(int64_t layer, int64_t member) const {
+    return gains[layer] + member * widths[layer + 1];
+  }
+  const T* shift(int64_t layer, int64_t member) const {
+    return shifts[layer] + member * widths[layer + 1];
   }
 };
 
@@ -38,6 +47,8 @@ struct Record {
   int64_t input, output;
   std::vector<int64_t> hidden;  // of layer l's output, l < L - 1
   std::vector<int64_t> slope;   // the same, or empty where h tells the derivative or none is kept
+  // Of layers with a norm: x, where it is kept, and the scale of each row.
+  std::vector<int64_t> normal, scale;
   // Of HalfNetwork, instead of `hidden`: what layer l takes in, l < L; rows only with `keep`.
   std::vector<int64_t> features, rows;
   int64_t size;  // numbers in all
@@ -108,13 +119,19 @@ template <typename T>
 void forward_tile(const Kernels<T>& kernels, const Network<T>& network, const Record& record,
                   const Tile& tile, T* memory);
 
-// dL/dz of every layer, transposed for the second pass. Tiles of one member follow each other.
+// dL/dz of every layer, transposed for the second pass, and what norms sum in the first. Tiles of
+// one member follow each other.
 template <typename T>
 struct GradientRows {
   std::vector<T*> rows;         // of the first tile, by layer
   std::vector<int64_t> a_tile;  // numbers from one tile to the next, by layer
+  // Of layers with a norm: dL/dgain and dL/dshift of the first tile, [2][padded(J)].
+  std::vector<T*> sums;
 
   T* at(int64_t layer, int64_t tile) const { return rows[layer] + tile * a_tile[layer]; }
+  T* sums_at(const Network<T>& network, int64_t layer, int64_t tile) const {
+    return sums[layer] + tile * 2 * padded(network.widths[layer + 1]);
+  }
   // Cut `memory`, of size() numbers, into one part per layer; a number holds `depth` rows in
   // kTileRows / depth.
   static GradientRows cut(const Network<T>& network, int64_t tiles, T* memory,
@@ -215,24 +232,40 @@ void pack_all(const Parallel& parallel, const std::vector<const Net*>& networks)
   }
 }
 
-// Where a row of weights, or the bias at row I, lies in a network's flat parameter: layer by layer,
-// weights [E, I, J] and then biases [E, J].
+// Where a row of weights, or from row I on the bias, gain and shift, lies in a network's flat
+// parameter: layer by layer, weights [E, I, J], biases [E, J] and, of a layer with a norm, gains
+// and shifts [E, J].
 template <typename T>
 int64_t flat_offset(const Network<T>& network, int64_t layer, int64_t member, int64_t row);
 
 // The network whose parameters are `flat`, in that order.
 template <typename T>
 Network<T> network_in(const T* flat, std::vector<int64_t> widths, int64_t members,
-                      Activation activation);
+                      Activation activation, bool norm = false);
+
+// How many of the rows behind I a layer has: the bias, and what its norm learns.
+template <typename T>
+int64_t rows_behind(const Network<T>& network, int64_t layer) {
+  return network.normalises(layer) ? 3 : 1;
+}
 
 // Call f(offset, n) for the ranges of a flat parameter that a task holds: its rows of weights
-// and, with row 0, the bias.
+// and, with row 0, those behind.
 template <typename T, typename F>
 void over_ranges(const Network<T>& network, const GradientTask& task, const F& f) {
   const int64_t inputs = network.widths[task.layer], width = network.widths[task.layer + 1];
   f(flat_offset(network, task.layer, task.member, task.first), (task.last - task.first) * width);
-  if (task.first == 0) f(flat_offset(network, task.layer, task.member, inputs), width);
+  if (task.first > 0) return;
+  for (int64_t row = inputs; row < inputs + rows_behind(network, task.layer); ++row) {
+    f(flat_offset(network, task.layer, task.member, row), width);
+  }
 }
+
+// The gradient [J] of a gain (`which` 0) or shift (1): what the tiles summed, added up in their
+// order.
+template <typename T>
+void norm_gradient(const Network<T>& network, const GradientRows<T>& rows, int64_t layer,
+                   int64_t first_tile, int64_t last_tile, int64_t which, T* gradient);
 
 // The second pass where each piece of the gradient is used at once and then forgotten.
 template <typename Net>
@@ -248,7 +281,8 @@ struct WeightPass {
 
   int64_t count() const { return static_cast<int64_t>(tasks.size()); }
 
-  // Call update(layer, offset, n, gradient, is_bias) for the ranges of one task.
+  // Call update(layer, offset, n, gradient, behind) for the ranges of one task; `behind` is true of
+  // all but weights.
   template <typename F>
   void run(int64_t number, const F& update) const {
     const GradientTask& task = tasks[number];
@@ -262,6 +296,12 @@ struct WeightPass {
     if (task.first > 0) return;
     update(task.layer, flat_offset(shape, task.layer, task.member, inputs), width, dweight + n,
            true);
+    for (int64_t row = 1; row < rows_behind(shape, task.layer); ++row) {
+      norm_gradient(shape, rows, task.layer, offsets[task.member], offsets[task.member + 1],
+                    row - 1, dweight);
+      update(task.layer, flat_offset(shape, task.layer, task.member, inputs + row), width, dweight,
+             true);
+    }
   }
 };
 
