@@ -141,6 +141,31 @@ inline double slope(Activation activation, double z) {
   return kNaN;
 }
 
+// The textbook's norm of one row z [J].
+struct NormalisedRow {
+  std::vector<double> x;  // (z - mean z) scale
+  double scale;           // 1 / sqrt(var z + epsilon)
+
+  explicit NormalisedRow(const std::vector<double>& z) : x(z) {
+    double mean = 0, variance = 0;
+    for (const double number : z) mean += number / static_cast<double>(z.size());
+    for (const double number : z) variance += std::pow(number - mean, 2);
+    scale = 1 / std::sqrt(variance / static_cast<double>(z.size()) + kNormEpsilon);
+    for (double& number : x) number = (number - mean) * scale;
+  }
+
+  // dL/dz from dL/dx: without their mean, and without their part along x.
+  std::vector<double> backward(std::vector<double> dx) const {
+    double mean = 0, along = 0;
+    for (size_t j = 0; j < x.size(); ++j) {
+      mean += dx[j] / static_cast<double>(x.size());
+      along += dx[j] * x[j] / static_cast<double>(x.size());
+    }
+    for (size_t j = 0; j < x.size(); ++j) dx[j] = scale * (dx[j] - mean - x[j] * along);
+    return dx;
+  }
+};
+
 inline double softplus(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }
 inline double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
 

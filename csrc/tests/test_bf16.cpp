@@ -305,22 +305,26 @@ struct Case {
   std::vector<std::vector<float>> parameters;
   std::vector<float> x, dy;
   std::vector<double> y, dx;
-  std::vector<std::vector<double>> dweights, dbiases;
+  std::vector<std::vector<double>> dweights, dbiases, dnorms;  // of gain, then of shift, by layer
 
-  Case(int64_t e, int64_t b, const std::vector<int64_t>& widths, Activation activation)
+  Case(int64_t e, int64_t b, const std::vector<int64_t>& widths, Activation activation, bool norm)
       : members(e), rows(b), network{e, widths, {}, {}, activation} {
     const auto draw = [&](int64_t size, double scale) {
       std::vector<float> numbers = waves(static_cast<int64_t>(parameters.size()), size);
       for (float& number : numbers) number *= static_cast<float>(scale);
       return parameters.emplace_back(std::move(numbers)).data();
     };
-    parameters.reserve(2 * widths.size());
+    parameters.reserve(4 * widths.size());
     for (int64_t l = 0; l < network.layers(); ++l) {
       const double scale = 2 / std::sqrt(static_cast<double>(widths[l]));
       network.weights.push_back(draw(members * widths[l] * widths[l + 1], scale));
       network.biases.push_back(draw(members * widths[l + 1], 0.3));
       dweights.emplace_back(members * widths[l] * widths[l + 1]);
       dbiases.emplace_back(members * widths[l + 1]);
+      if (!norm || l + 1 == network.layers()) continue;
+      network.gains.push_back(draw(members * widths[l + 1], 1.5));
+      network.shifts.push_back(draw(members * widths[l + 1], 0.5));
+      dnorms.resize(dnorms.size() + 2, std::vector<double>(members * widths[l + 1]));
     }
     x = waves(98, members * rows * network.inputs());
     dy = waves(99, members * rows * network.outputs());
@@ -330,12 +334,19 @@ struct Case {
   void run(int64_t row) {
     const int64_t e = row / rows, first = network.inputs(), last = network.outputs();
     std::vector<std::vector<double>> h{{x.begin() + row * first, x.begin() + (row + 1) * first}}, z;
+    std::vector<NormalisedRow> normal;
     for (int64_t l = 0; l < network.layers(); ++l) {
       const int64_t outputs = network.widths[l + 1];
       z.emplace_back(network.bias(l, e), network.bias(l, e) + outputs);
       for (int64_t i = 0; i < network.widths[l]; ++i) {
         for (int64_t j = 0; j < outputs; ++j) {
           z[l][j] += rounded(h[l][i]) * rounded(network.weight(l, e)[i * outputs + j]);
+        }
+      }
+      if (network.normalises(l)) {
+        normal.emplace_back(z[l]);
+        for (int64_t j = 0; j < outputs; ++j) {
+          z[l][j] = normal[l].x[j] * network.gain(l, e)[j] + network.shift(l, e)[j];
         }
       }
       h.push_back(z[l]);
@@ -355,8 +366,12 @@ struct Case {
           dh[i] += rounded(network.weight(l, e)[i * outputs + j]) * dz[j];
         }
         if (l > 0) dh[i] *= check::slope(network.activation, z[l - 1][i]);
+        if (l == 0 || !network.normalises(l - 1)) continue;
+        dnorms[2 * l - 2][e * inputs + i] += dh[i] * normal[l - 1].x[i];
+        dnorms[2 * l - 1][e * inputs + i] += dh[i];
+        dh[i] *= network.gain(l - 1, e)[i];
       }
-      dz = dh;
+      dz = l > 0 && network.normalises(l - 1) ? normal[l - 1].backward(dh) : dh;
     }
     dx.insert(dx.end(), dz.begin(), dz.end());
   }
@@ -380,9 +395,9 @@ class Error {
 
 // Whole networks, each in memory that a wider one has left full of NaN.
 void test_network(const Bf16Kernels& kernels, const std::vector<int64_t>& widths, int64_t count,
-                  Activation activation) {
+                  Activation activation, bool norm) {
   constexpr int64_t kMembers = 2;
-  const Case c(kMembers, count, widths, activation);
+  const Case c(kMembers, count, widths, activation, norm);
   const int64_t inputs = c.network.inputs(), outputs = c.network.outputs();
   const HalfNetwork network(c.network, kernels, Slot::packed_actor, true);
   for (const GradientTask& task : network.tasks()) network.pack(task);
@@ -435,6 +450,15 @@ void test_network(const Bf16Kernels& kernels, const std::vector<int64_t>& widths
       db.add(dbias[j], c.dbiases[task.layer][task.member * out + j]);
     }
     db.expect_below("bf16 db of layer " + std::to_string(task.layer), 3e-2);
+    for (int64_t which = 0; which + 1 < rows_behind(c.network, task.layer); ++which) {
+      Error of_norm;
+      norm_gradient(c.network, dz_rows, task.layer, offsets[task.member], offsets[task.member + 1],
+                    which, dbias.data());
+      for (int64_t j = 0; j < out; ++j) {
+        of_norm.add(dbias[j], c.dnorms[2 * task.layer + which][task.member * out + j]);
+      }
+      of_norm.expect_below("bf16 norm of layer " + std::to_string(task.layer), 3e-2);
+    }
   }
 }
 
@@ -469,8 +493,11 @@ void test(const Bf16Kernels& kernels) {
            {1, 1}, {23, 200, 200, 36}, {2, 33, 17, 5}, {64, 32, 1}, {3, 16, 48, 2, 9}}) {
     for (const int64_t count : {1, 16, 17, 32, 70}) {
       for (const Activation activation : kActivations) {
-        poison(kernels);
-        test_network(kernels, widths, count, activation);
+        for (const bool norm : {false, true}) {
+          if (norm && count != 1 && count != 17) continue;
+          poison(kernels);
+          test_network(kernels, widths, count, activation, norm);
+        }
       }
     }
   }

@@ -36,7 +36,7 @@ struct Case {
   int64_t members, rows;
   std::vector<int64_t> widths;
   Activation activation;
-  std::vector<std::vector<T>> weights, biases;
+  std::vector<std::vector<T>> weights, biases, gains, shifts;
   std::vector<T> x, dy;
 
   static std::vector<T> waves(int64_t seed, int64_t size, double scale) {
@@ -45,12 +45,15 @@ struct Case {
     return result;
   }
 
-  Case(int64_t e, int64_t b, std::vector<int64_t> sizes, Activation act)
+  Case(int64_t e, int64_t b, std::vector<int64_t> sizes, Activation act, bool norm = false)
       : members(e), rows(b), widths(std::move(sizes)), activation(act) {
     for (size_t l = 0; l + 1 < widths.size(); ++l) {
       const double scale = 2 / std::sqrt(static_cast<double>(widths[l]));
       weights.push_back(waves(10 + l, members * widths[l] * widths[l + 1], scale));
       biases.push_back(waves(20 + l, members * widths[l + 1], 0.3));
+      if (!norm || l + 2 == widths.size()) continue;
+      gains.push_back(waves(30 + l, members * widths[l + 1], 1.5));
+      shifts.push_back(waves(40 + l, members * widths[l + 1], 0.5));
     }
     x = waves(1, members * rows * widths.front(), 1);
     dy = waves(2, members * rows * widths.back(), 1);
@@ -62,13 +65,17 @@ struct Case {
       result.weights.push_back(weights[l].data());
       result.biases.push_back(biases[l].data());
     }
+    for (size_t l = 0; l < gains.size(); ++l) {
+      result.gains.push_back(gains[l].data());
+      result.shifts.push_back(shifts[l].data());
+    }
     return result;
   }
 };
 
 struct Results {
   std::vector<double> y, dx;
-  std::vector<std::vector<double>> dweights, dbiases;
+  std::vector<std::vector<double>> dweights, dbiases, dgains, dshifts;
 };
 
 // Backpropagation row by row.
@@ -80,10 +87,16 @@ Results plain(const Case<T>& c) {
     result.dweights.emplace_back(c.weights[l].size());
     result.dbiases.emplace_back(c.biases[l].size());
   }
+  for (const std::vector<T>& gain : c.gains) {
+    result.dgains.emplace_back(gain.size());
+    result.dshifts.emplace_back(gain.size());
+  }
+  const int64_t norms = static_cast<int64_t>(c.gains.size());
   for (int64_t row = 0; row < c.members * c.rows; ++row) {
     const int64_t e = row / c.rows, last = c.widths.back(), first = c.widths.front();
     const auto at = c.x.begin() + row * first;
     std::vector<std::vector<double>> h{{at, at + first}}, z;
+    std::vector<NormalisedRow> normal;
     for (int64_t l = 0; l < layers; ++l) {
       const int64_t in = c.widths[l], out = c.widths[l + 1];
       z.emplace_back(out);
@@ -93,6 +106,11 @@ Results plain(const Case<T>& c) {
         for (int64_t i = 0; i < in; ++i) {
           z[l][j] += h[l][i] * c.weights[l][(e * in + i) * out + j];
         }
+      }
+      if (l < norms) normal.emplace_back(z[l]);
+      for (int64_t j = 0; j < out; ++j) {
+        const int64_t n = e * out + j;
+        if (l < norms) z[l][j] = normal[l].x[j] * c.gains[l][n] + c.shifts[l][n];
         h[l + 1][j] = l + 1 < layers ? activate(c.activation, z[l][j]) : z[l][j];
       }
     }
@@ -109,8 +127,12 @@ Results plain(const Case<T>& c) {
           dh[i] += c.weights[l][w] * dz[j];
         }
         if (l > 0) dh[i] *= slope(c.activation, z[l - 1][i]);
+        if (l == 0 || l > norms) continue;
+        result.dgains[l - 1][e * in + i] += dh[i] * normal[l - 1].x[i];
+        result.dshifts[l - 1][e * in + i] += dh[i];
+        dh[i] *= c.gains[l - 1][e * in + i];
       }
-      dz = dh;
+      dz = l > 0 && l <= norms ? normal[l - 1].backward(dh) : dh;
     }
     result.dx.insert(result.dx.end(), dz.begin(), dz.end());
   }
@@ -155,7 +177,7 @@ Results by_kernels(const Kernels<T>& kernels, const Case<T>& c) {
   for (size_t i = 0; i < y.size(); ++i) same = same && y[i] == again[i];
   expect(same, "the record changes nothing");
 
-  Results result{{y.begin(), y.end()}, {dx.begin(), dx.end()}, {}, {}};
+  Results result{{y.begin(), y.end()}, {dx.begin(), dx.end()}, {}, {}, {}, {}};
   const std::vector<int64_t> offsets = tile_offsets(tiles, c.members);
   for (int64_t l = 0; l < network.layers(); ++l) {
     result.dweights.emplace_back(c.weights[l].size());
@@ -170,6 +192,17 @@ Results by_kernels(const Kernels<T>& kernels, const Case<T>& c) {
                 result.dweights[task.layer].begin() + (task.member * in + task.first) * out);
     if (task.first > 0) continue;
     std::copy_n(dbias.data(), out, result.dbiases[task.layer].begin() + task.member * out);
+  }
+  for (int64_t l = 0; network.normalises(l); ++l) {
+    for (std::vector<std::vector<double>>* to : {&result.dgains, &result.dshifts}) {
+      const int64_t width = network.widths[l + 1], which = to == &result.dshifts;
+      std::vector<double>& all = to->emplace_back();
+      for (int64_t e = 0; e < c.members; ++e) {
+        Buffer<T> gradient(width, 1);
+        norm_gradient(network, rows, l, offsets[e], offsets[e + 1], which, gradient.data());
+        all.insert(all.end(), gradient.data(), gradient.data() + width);
+      }
+    }
   }
   return result;
 }
@@ -189,21 +222,26 @@ void expect_close(const std::string& what, const std::vector<double>& got,
 
 template <typename T>
 void test_network(const Kernels<T>& kernels, int64_t members, int64_t rows,
-                  const std::vector<int64_t>& widths, Activation activation) {
-  const Case<T> c(members, rows, widths, activation);
+                  const std::vector<int64_t>& widths, Activation activation, bool norm = false) {
+  const Case<T> c(members, rows, widths, activation, norm);
   const Results got = by_kernels(kernels, c), want = plain(c);
-  const double tolerance = sizeof(T) == 4 ? 1e-5 : 1e-13;
+  // A norm divides by a deviation that may be small, and errors with it.
+  const double tolerance = (sizeof(T) == 4 ? 1e-5 : 1e-13) * (norm ? 10 : 1);
   expect_close("y", got.y, want.y, tolerance);
   expect_close("dx", got.dx, want.dx, tolerance);
   for (size_t l = 0; l < c.weights.size(); ++l) {
     expect_close("dW " + std::to_string(l), got.dweights[l], want.dweights[l], tolerance);
     expect_close("db " + std::to_string(l), got.dbiases[l], want.dbiases[l], tolerance);
   }
+  for (size_t l = 0; l < c.gains.size(); ++l) {
+    expect_close("dgain " + std::to_string(l), got.dgains[l], want.dgains[l], tolerance);
+    expect_close("dshift " + std::to_string(l), got.dshifts[l], want.dshifts[l], tolerance);
+  }
 }
 
 // d(sum of dy * y) by differences of the kernels' own forward pass.
-void test_differences(const Kernels<double>& kernels, Activation activation) {
-  Case<double> c(2, 17, {3, 13, 7, 2}, activation);
+void test_differences(const Kernels<double>& kernels, Activation activation, bool norm) {
+  Case<double> c(2, 17, {3, 13, 7, 2}, activation, norm);
   const Results got = by_kernels(kernels, c);
   const auto difference = [&](double& at) {
     const double before = at, step = 1e-6;
@@ -228,6 +266,12 @@ void test_differences(const Kernels<double>& kernels, Activation activation) {
       expect_near("db by differences", got.dbiases[l][i], difference(c.biases[l][i]), 1e-6);
     }
   }
+  for (size_t l = 0; l < c.gains.size(); ++l) {
+    for (size_t i = 0; i < c.gains[l].size(); i += 3) {
+      expect_near("dgain by differences", got.dgains[l][i], difference(c.gains[l][i]), 1e-6);
+      expect_near("dshift by differences", got.dshifts[l][i], difference(c.shifts[l][i]), 1e-6);
+    }
+  }
 }
 
 }  // namespace
@@ -238,15 +282,21 @@ int main() {
     for (const Activation activation : kActivations) {
       for (const int64_t rows : {1, 15, 16, 17, 31, 32, 33, 65}) {
         test_network(kernels, 3, rows, {3, 13, 17, 2}, activation);
+        test_network(kernels, 3, rows, {3, 13, 17, 2}, activation, true);
       }
       test_network(kernels, 2, 40, {5, 4}, activation);
       test_network(kernels, 1, 33, {1, 1, 1}, activation);
+      test_network(kernels, 1, 33, {1, 1, 1}, activation, true);
+      test_network(kernels, 2, 40, {5, 4}, activation, true);
     }
     test_network(kernels, 2, 70, {23, 200, 200, 36}, Activation::silu);
     test_network(kernels, 2, 33, {7, 256, 256, 1}, Activation::relu);
+    test_network(kernels, 2, 33, {7, 256, 256, 1}, Activation::relu, true);
   });
   each_kernels_of<double>("double", [](const Kernels<double>& kernels) {
-    for (const Activation activation : kActivations) test_differences(kernels, activation);
+    for (const Activation activation : kActivations) {
+      for (const bool norm : {false, true}) test_differences(kernels, activation, norm);
+    }
   });
   return finish();
 }
