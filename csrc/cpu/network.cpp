@@ -259,9 +259,7 @@ double gradient_bound(const Network<T>& network, int64_t rows, double input, dou
   for (int64_t l = 0; l < layers; ++l) {
     add((1 + input) * to_below[l]);  // 1 for the bias
     input = kSlack * parameter * (1 + input * static_cast<double>(network.widths[l]));
-    if (!network.normalises(l)) continue;
-    add(input);  // rows past the last, too, must be finite
-    input = kSlack * parameter * (1 + root(l));
+    if (network.normalises(l)) input = kSlack * parameter * (1 + root(l));
   }
   return kSlack * static_cast<double>(rows) * bound;
 }

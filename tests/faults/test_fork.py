@@ -148,6 +148,7 @@ def test_a_fork_is_resumed_and_forked_like_any_run(
         ("@330", (), 2, "total_steps must be more than the 330 where the fork begins"),
         ("@111", ("--sac-hidden", "17"), 6, "step-000000110 does not fit these settings"),
         ("@110", ("--sac-hidden", "17"), 6, "step-000000110 does not fit these settings"),
+        ("@110", ("--critic-norm", "layer"), 6, "step-000000110 does not fit these settings"),
         ("@110", ("--rollout-length", "-1"), 2, "rollout_length must be a whole number"),
         ("@110", ("--env-id", "Hopper-v5"), 2, "--fork and --env-id exclude each other"),
         ("@110", ("--preset", "hopper"), 2, "--fork and --preset exclude each other"),

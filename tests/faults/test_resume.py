@@ -148,12 +148,15 @@ def test_a_resumed_run_ends_as_its_twin(
             assert f"resume verified: {count} of {count} records identical" in outcome.out
 
 
-def test_a_run_in_bfloat16_resumes_as_its_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
-    flags = (*DEBUG, *TWIN, "--precision", "bfloat16")
-    assert call(train.main, *flags, "--runs-root", tmp_path, "--run-id", "rounded").code == 0
+@pytest.mark.parametrize("setting", [("--precision", "bfloat16"), ("--critic-norm", "layer")], ids="=".join)
+def test_a_run_whose_arithmetic_is_chosen_resumes_as_its_twin(
+    setting: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    flags = (*DEBUG, *TWIN, *setting)
+    assert call(train.main, *flags, "--runs-root", tmp_path, "--run-id", "twin").code == 0
     run = start_and_cut(monkeypatch, tmp_path, "update_policy", 137, launch=flags)
     assert call(train.main, "--resume", run.root).code == 0
-    assert_same_end(run, RunPaths(tmp_path / "rounded"))
+    assert_same_end(run, RunPaths(tmp_path / "twin"))
 
 
 def test_a_killed_process_resumes_as_its_twin(

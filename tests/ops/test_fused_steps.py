@@ -39,11 +39,12 @@ def agent(
     backend: str,
     device: str = "cpu",
     precision: str = "float32",
+    norm: str = "none",
 ) -> SACAgent:
     g = torch.Generator().manual_seed(0)
     low, high = -torch.ones(actions), 2 * torch.ones(actions)
     actor = Actor(obs, low, high, hidden=hidden, layers=layers, generator=g).to(device, dtype)
-    critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g).to(device, dtype)
+    critic = TwinCritic(obs, actions, hidden=hidden, layers=layers, generator=g, norm=norm).to(device, dtype)
     return SACAgent(
         actor,
         critic,
