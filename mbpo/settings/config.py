@@ -305,7 +305,9 @@ class Config:
                 f"plan_elites must be at most plan_candidates {self.plan_candidates}, got {self.plan_elites}"
             )
         if self.critic_norm != "none" and self.critic != "twin":
-            raise ConfigError(f"critic_norm {self.critic_norm} goes with critic twin alone, got critic {shown(self.critic)}")
+            raise ConfigError(
+                f"critic_norm {self.critic_norm} goes with critic twin alone, got critic {shown(self.critic)}"
+            )
         if not DEVICE.match(self.device):
             raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}")
 

@@ -71,8 +71,10 @@ MBPO_INLINE void round_features(int64_t width, int64_t row, const Bf16Tile& out,
 }
 
 template <int64_t Step>
-void normalise_half(const NormLayer<float>& job, const Bf16Tile& out) {
-  with_activation(job.activation, [&](auto a) {
+void normalise_half(const NormLayer<float>& layer, const Bf16Tile& tile) {
+  with_activation(layer.activation, [&](auto a) {
+    const NormLayer<float> job = layer;
+    const Bf16Tile out = tile;
     for (int64_t row = 0; row < job.count; row += kLane) {
       const NormalisedRows<decltype(a)::value, float> rows(job, row);
       round_features<Step>(job.width, row, out, [&](int64_t j) { return rows(j); });
@@ -81,9 +83,12 @@ void normalise_half(const NormLayer<float>& job, const Bf16Tile& out) {
 }
 
 template <int64_t Step>
-void normalise_half_backward(const NormBackward<float>& job, const Bf16Tile& out) {
-  with_activation(job.activation, [&](auto a) {
+void normalise_half_backward(const NormBackward<float>& layer, const Bf16Tile& tile) {
+  with_activation(layer.activation, [&](auto a) {
+    const NormBackward<float> job = layer;
+    const Bf16Tile out = tile;
     const NormGradient<decltype(a)::value, float> gradient(job);
+#pragma GCC unroll 2
     for (int64_t c = 0; c < kTileRows / kLane; ++c) {
       round_features<Step>(job.width, c * kLane, out, [&](int64_t j) { return gradient(j, c); });
     }

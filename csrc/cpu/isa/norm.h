@@ -19,9 +19,10 @@ MBPO_INLINE Vec<T> sum_features(int64_t width, const F& f) {
 }
 
 // One vector of rows, from `column` on: h of a feature, and what the backward pass wants of it.
+// Jobs are copied: of what lies elsewhere, each store into a tile might have changed it.
 template <Activation A, typename T>
 struct NormalisedRows {
-  const NormLayer<T>& job;
+  const NormLayer<T> job;
   int64_t column;
   Vec<T> mean, scale;
 
@@ -49,8 +50,9 @@ struct NormalisedRows {
 };
 
 template <typename T>
-void normalise(const NormLayer<T>& job) {
-  with_activation(job.activation, [&](auto a) {
+void normalise(const NormLayer<T>& layer) {
+  with_activation(layer.activation, [&](auto a) {
+    const NormLayer<T> job = layer;
     for (int64_t column = 0; column < job.count; column += kLanes<T>) {
       const NormalisedRows<decltype(a)::value, T> rows(job, column);
       for (int64_t j = 0; j < job.width; ++j) store(job.out + j * kTileRows + column, rows(j));
@@ -83,40 +85,49 @@ MBPO_INLINE Vec<T> fold(Vec<T> (&square)[kLanes<T>]) {
 template <Activation A, typename T>
 struct NormGradient {
   static constexpr int64_t kColumns = kTileRows / kLanes<T>;
-  const NormBackward<T>& job;
-  Vec<T> mean[kColumns] = {}, along[kColumns] = {};  // of dL/dx, and of dL/dx times x
+  const NormBackward<T> job;
+  Vec<T> mean[kColumns], along[kColumns];  // of dL/dx, and of dL/dx times x
 
   MBPO_INLINE explicit NormGradient(const NormBackward<T>& layer) : job(layer) {
+    // Sums of their own, which no store into the tile may touch, stay in registers.
+    Vec<T> means[kColumns] = {}, alongs[kColumns] = {};
     for (int64_t first = 0; first < job.width; first += kLanes<T>) {
-      job.sums ? add_features<true>(first) : add_features<false>(first);
+      job.sums ? add_features<true>(first, means, alongs)
+               : add_features<false>(first, means, alongs);
     }
     const T share = T(1) / static_cast<T>(job.width);
+#pragma GCC unroll 16
     for (int64_t c = 0; c < kColumns; ++c) {
-      mean[c] *= share;
-      along[c] *= share;
+      mean[c] = means[c] * share;
+      along[c] = alongs[c] * share;
     }
   }
 
   template <bool Sums>
-  MBPO_INLINE void add_features(int64_t first) {
-    Vec<T> to_gain[kLanes<T>] = {}, to_shift[kLanes<T>] = {};
-    for (int64_t i = 0; i < std::min(kLanes<T>, job.width - first); ++i) {
+  MBPO_INLINE void add_features(int64_t first, Vec<T> (&means)[kColumns],
+                                Vec<T> (&alongs)[kColumns]) const {
+    Vec<T> to_gain[kLanes<T>], to_shift[kLanes<T>];  // filled below; clearing them costs as much
+    const int64_t count = std::min(kLanes<T>, job.width - first);
+    for (int64_t i = 0; i < count; ++i) {
       const T gain = job.gain[first + i], shift = job.shift[first + i];
+      Vec<T> gain_sum = {}, shift_sum = {};
+#pragma GCC unroll 16
       for (int64_t c = 0; c < kColumns; ++c) {
         const int64_t at = (first + i) * kTileRows + c * kLanes<T>;
         const Vec<T> x = load(job.x + at);
         const Vec<T> dy = load(job.dz + at) * slope_at<A>(x * gain + shift);
         const Vec<T> dx = dy * gain;
         store(job.dz + at, dx);
-        mean[c] += dx;
-        along[c] += dx * x;
-        if constexpr (Sums) {
-          to_gain[i] += dy * x;
-          to_shift[i] += dy;
-        }
+        means[c] += dx;
+        alongs[c] += dx * x;
+        gain_sum += dy * x;
+        shift_sum += dy;
       }
+      to_gain[i] = gain_sum;
+      to_shift[i] = shift_sum;
     }
     if constexpr (Sums) {
+      for (int64_t i = count; i < kLanes<T>; ++i) to_gain[i] = to_shift[i] = Vec<T>{};
       store(job.sums + first, fold<T>(to_gain));
       store(job.sums + padded(job.width) + first, fold<T>(to_shift));
     }
@@ -131,10 +142,12 @@ struct NormGradient {
 };
 
 template <typename T>
-void normalise_backward(const NormBackward<T>& job) {
-  with_activation(job.activation, [&](auto a) {
+void normalise_backward(const NormBackward<T>& layer) {
+  with_activation(layer.activation, [&](auto a) {
+    const NormBackward<T> job = layer;
     const NormGradient<decltype(a)::value, T> gradient(job);
     for (int64_t j = 0; j < job.width; ++j) {
+#pragma GCC unroll 16
       for (int64_t c = 0; c < kTileRows / kLanes<T>; ++c) {
         store(job.dz + j * kTileRows + c * kLanes<T>, gradient(j, c));
       }
