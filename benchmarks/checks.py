@@ -66,16 +66,16 @@ class Updater(Protocol):
         """Return the actor's, critics' and targets' layers, then log α."""
 
 
-def check_sac(updater: Updater, case: SACCase) -> None:
-    """Take the first updates and compare how far the parameters moved with float64.
+def check_sac(updater: Updater, case: SACCase, other: Callable[[SACCase], Updater] | None = None) -> None:
+    """Take the first updates and compare how far the parameters moved with float64, or with ``other`` in float32.
 
     The updater's generator starts from case.seed: both draw the same noise.
     """
-    exact = sac.Plain(case.to(torch.float64))
+    exact = other(case) if other else sac.Plain(case.to(torch.float64))
     start = _flat(exact.parameters())
     batches = case.rows[: STEPS * BATCH].view(STEPS, BATCH, -1)
     updater.update(batches)
-    exact.update(batches.double())
+    exact.update(batches if other else batches.double())
     _assert_moved(start, updater.parameters(), exact.parameters())
 
 

@@ -145,9 +145,9 @@ def imagine(case: ImaginedCase, **asked: str) -> Imagine:
 
 
 class SACUpdate:
-    """Update the agent as the training loop does."""
+    """Update the agent as the training loop does; with ``norm`` "layer" its critics' hidden layers are normalised."""
 
-    def __init__(self, case: SACCase, **asked: str) -> None:
+    def __init__(self, case: SACCase, norm: str = "none", **asked: str) -> None:
         _need_extension()
         task = self._task = case.task
         critic = TwinCritic(
@@ -156,6 +156,7 @@ class SACUpdate:
             hidden=task.sac_hidden,
             layers=task.sac_layers,
             generator=torch.Generator().manual_seed(0),
+            norm=norm,
         )
         _load(critic.net, case.critic)
         self.agent = SACAgent(
@@ -180,4 +181,4 @@ class SACUpdate:
         """Return the actor's, critics' and targets' layers, then log α."""
         agent = self.agent
         nets = (agent.actor.net, agent.critic.net, agent.critic_target.net)
-        return [*(t for net in nets for t in (*net.weights, *net.biases)), agent.log_alpha]
+        return [*(t for net in nets for t in net.named_layers().values()), agent.log_alpha]

@@ -20,10 +20,14 @@ UPDATES = 20  # after each env step, in one call
 TARGETS = ("Hopper", "Pendulum")  # here the other projects' classes are timed too
 
 
-def build(way: Callable[[SACCase], Updater], case: SACCase) -> Call:
+NORMED = partial(ours.SACUpdate, norm="layer")  # critics with LayerNorm: by the op and, its definition, by autograd
+BY_AUTOGRAD = partial(NORMED, backend="torch")
+
+
+def build(way: Callable[[SACCase], Updater], case: SACCase, exact: Callable[[SACCase], Updater] | None = None) -> Call:
     """Return 20 updates on batches gathered at once, as the training loop has them."""
     updater, rows, generator = way(case), case.rows, torch.Generator().manual_seed(0)
-    check_sac(updater, case)
+    check_sac(updater, case, exact)
 
     def call() -> None:
         index = torch.randint(len(rows), (UPDATES * BATCH,), generator=generator)
@@ -39,6 +43,8 @@ def test_sac_update(contest: Contest, name: str) -> None:
     ways: dict[str, Callable[[SACCase], Updater]] = {"ours": ours.SACUpdate}
     ways |= WAYS if name in TARGETS else {key: WAYS[key] for key in STRONGEST}
     contenders = [Contender(label, partial(build, way, case), UPDATES) for label, way in ways.items()]
+    normed = {"ours, LayerNorm": NORMED, "torch eager, LayerNorm": BY_AUTOGRAD}
+    contenders += [Contender(label, partial(build, way, case, BY_AUTOGRAD), UPDATES) for label, way in normed.items()]
     others: dict[str, tuple[Callable[[SACCase, int], Call], int]] = {
         "SBX (JAX), 20 updates a call": (stable_baselines.jax_updates, UPDATES)
     }
