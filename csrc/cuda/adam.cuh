@@ -59,7 +59,8 @@ __device__ __forceinline__ void adam(const AdamState& state, const AdamClock& cl
 }
 
 // The first pass, for weight_gradient: the network's pointers lie in state.parameter, layer by
-// layer weights [E, I, J] and then biases [E, J]. `Job` looks at the rest of its part.
+// layer weights [E, I, J], biases [E, J] and, of a norm, gains and shifts [E, J]. `Job` looks at
+// the rest of its part.
 template <typename Job>
 struct AdamUpdate {
   AdamState state;
@@ -79,6 +80,12 @@ struct AdamUpdate {
   __device__ __forceinline__ void bias(const Network& network, int layer, int member, int j,
                                        float dbias) const {
     take(network.bias(layer, member) - state.parameter + j, dbias, 0.0f);
+  }
+  __device__ __forceinline__ void norm(const Network& network, int layer, int member, int j,
+                                       float dgain, float dshift) const {
+    const Norm norm = network.norm(layer, member);
+    take(norm.gain - state.parameter + j, dgain, 0.0f);
+    take(norm.shift - state.parameter + j, dshift, 0.0f);
   }
   __device__ __forceinline__ void take(int64_t at, float raw, float decay_here) const {
     const float g = raw + decay_here * state.parameter[at];

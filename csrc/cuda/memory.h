@@ -37,13 +37,18 @@ inline Network shape_of(const std::vector<int64_t>& widths, int64_t members, int
   return network;
 }
 
-// The same with its parameters in `flat`: layer by layer weights [E, I, J], then biases [E, J].
+// The same with its parameters in `flat`: layer by layer weights [E, I, J], biases [E, J] and, of a
+// hidden layer with a norm, gains and shifts [E, J].
 inline Network network_at(const float* flat, const std::vector<int64_t>& widths, int64_t members,
-                          int64_t activation) {
+                          int64_t activation, bool norm = false) {
   Network network = shape_of(widths, members, activation);
   for (int l = 0; l < network.layers; ++l) {
     network.weights[l] = flat;
     network.biases[l] = flat += members * widths[l] * widths[l + 1];
+    flat += members * widths[l + 1];
+    if (!norm || l + 1 == network.layers) continue;
+    network.gains[l] = flat;
+    network.shifts[l] = flat += members * widths[l + 1];
     flat += members * widths[l + 1];
   }
   return network;
@@ -70,8 +75,13 @@ class RecordPlan {
   RecordPlan(const Network& network, int64_t rows, bool keep_last) {
     for (int l = 0; l < network.layers; ++l) {
       input_.push_back(kept_.place(rows * network.widths[l]));
-      const bool slope = l > 0 && keeps_slope(network.activation);
+      const bool norm = l > 0 && network.normalises(l - 1);
+      const bool slope = l > 0 && !norm && keeps_slope(network.activation);
+      const int64_t tiles = rows / kNormRows + network.members;
       slope_.push_back(slope ? kept_.place(rows * network.widths[l]) : -1);
+      normal_.push_back(norm ? kept_.place(rows * network.widths[l]) : -1);
+      scale_.push_back(norm ? kept_.place(rows) : -1);
+      sums_.push_back(norm ? added_.place(tiles * 2 * network.widths[l]) : -1);
       dz_.push_back(added_.place(rows * network.widths[l + 1]));
     }
     last_ = keep_last ? kept_.place(rows * network.outputs()) : -1;
@@ -85,6 +95,11 @@ class RecordPlan {
     for (size_t l = 0; l < input_.size(); ++l) {
       record.input[l] = kept + input_[l];
       if (slope_[l] >= 0) record.slope[l] = kept + slope_[l];
+      if (normal_[l] >= 0) {
+        record.normal[l] = kept + normal_[l];
+        record.scale[l] = kept + scale_[l];
+        if (added) record.sums[l] = added + sums_[l];
+      }
       if (added) record.dz[l] = added + dz_[l];
     }
     if (last_ >= 0) record.last = kept + last_;
@@ -93,7 +108,7 @@ class RecordPlan {
 
  private:
   Parts kept_, added_;
-  std::vector<int64_t> input_, slope_, dz_;
+  std::vector<int64_t> input_, slope_, normal_, scale_, sums_, dz_;
   int64_t last_;
 };
 

@@ -1,6 +1,7 @@
 // A whole network on one tile of rows, forward and backward, as every kernel of passes.cuh uses it.
 #pragma once
 
+#include "norm.cuh"
 #include "product.cuh"
 #include "scalar.cuh"
 
@@ -8,13 +9,16 @@ namespace mbpo::cuda {
 
 constexpr int kMostLayers = 8;
 
-// E perceptrons of one shape: weights [E, I, J] and biases [E, J] by layer, dense.
+// E perceptrons of one shape: weights [E, I, J] and biases [E, J] by layer, dense. Where hidden
+// layers have a norm, its gains and shifts [E, J].
 struct Network {
   int members, layers;
   int widths[kMostLayers + 1];
   const float* weights[kMostLayers];
   const float* biases[kMostLayers];
   Activation activation;  // of every layer but the last
+  const float* gains[kMostLayers] = {};
+  const float* shifts[kMostLayers] = {};
 
   __device__ __host__ int inputs() const { return widths[0]; }
   __device__ __host__ int outputs() const { return widths[layers]; }
@@ -29,14 +33,25 @@ struct Network {
   __device__ __forceinline__ const float* bias(int layer, int member) const {
     return biases[layer] + member * widths[layer + 1];
   }
+  __device__ __host__ bool normalises(int layer) const { return gains[layer] != nullptr; }
+  __device__ __forceinline__ Norm norm(int layer, int member) const {
+    const int width = widths[layer + 1];
+    return {gains[layer] + member * width, shifts[layer] + member * width, width, activation};
+  }
 };
 
 // What the forward pass leaves for the gradients, in global memory, row by row: layer l's input
 // [R, widths[l]] and, for silu, the slope of the layer below; the backward pass adds dL/dz of layer
 // l's output [R, widths[l + 1]]. R counts the rows of all members, those of a member together.
+//
+// A norm below input[l] keeps x [R, widths[l]] and scale [R], and its gradients' sums over each
+// tile [tiles][2][widths[l]].
 struct Record {
   float* input[kMostLayers];
   float* slope[kMostLayers];  // [l] belongs to input[l]; none for l = 0
+  float* normal[kMostLayers];
+  float* scale[kMostLayers];
+  float* sums[kMostLayers];
   float* dz[kMostLayers];
   float* last;  // [R, widths[layers]]: the last layer's sums, where a head stands on them
 };
@@ -46,7 +61,16 @@ struct Tile {
   int member;
   int64_t first;
   int count;
+
+  // Its place among the sums of all tiles: a member's last tile may be partly filled.
+  __device__ __forceinline__ int64_t number() const { return first / kNormRows + member; }
 };
+
+__device__ __forceinline__ NormRecord norm_record(const Record& record, int layer, int width,
+                                                  const Tile& tile, bool sums) {
+  return {record.normal[layer] + tile.first * width, record.scale[layer] + tile.first,
+          sums ? record.sums[layer] + tile.number() * 2 * width : nullptr};
+}
 
 // The block's shared memory: a tile of activations, [rows][row_length], and the stages of weights.
 struct Scratch {
@@ -121,7 +145,8 @@ __device__ MBPO_NOINLINE void forward(const Network& network, const Tile tile,
   for (int l = 0; l < network.layers; ++l) {
     const int width = network.widths[l + 1];
     const bool last = l + 1 == network.layers;
-    const Activation activation = last ? Activation::identity : network.activation;
+    const bool norm = network.normalises(l);
+    const Activation activation = last || norm ? Activation::identity : network.activation;
     const float* bias = network.bias(l, tile.member);
     Sums<S> sums;
     multiply<S, P, false>(scratch.tile, scratch.row_length,
@@ -132,11 +157,19 @@ __device__ MBPO_NOINLINE void forward(const Network& network, const Tile tile,
       const float z = column < width ? sum + bias[column] : 0.0f;
       const float h = activate(activation, z, slope);
       scratch.at(row, column) = h;
-      if (!record || last || row >= tile.count || column >= width) return;
+      if (!record || last || norm || row >= tile.count || column >= width) return;
       const int64_t at = (tile.first + row) * width + column;
       record->input[l + 1][at] = h;
       if (keeps_slope(activation)) record->slope[l + 1][at] = slope;
     });
+    if (!norm) continue;
+    __syncthreads();
+    // Sums are shared in the last stage, which the next product fills after its first barrier.
+    static_assert(2 * kThreads <= S::kStage, "two numbers of each thread fit a stage");
+    normalise<S>(network.norm(l, tile.member), scratch.tile, scratch.row_length,
+                 scratch.stages + (kStages - 1) * S::kStage, tile.count,
+                 record ? norm_record(*record, l + 1, width, tile, false) : NormRecord{},
+                 record ? record->input[l + 1] + tile.first * width : nullptr);
   }
   __syncthreads();
 }
@@ -159,7 +192,8 @@ __device__ MBPO_NOINLINE void backward(const Network& network, const Tile tile,
     }
     if (l == 0 && !to_input) return;
     const int inputs = network.widths[l];
-    const Activation below = l == 0 ? Activation::identity : network.activation;
+    const bool norm = l > 0 && network.normalises(l - 1);
+    const Activation below = l == 0 || norm ? Activation::identity : network.activation;
     const float* kept = keeps_slope(below) ? record.slope[l] : record.input[l];
     Sums<S> sums;
     multiply<S, P, true>(scratch.tile, scratch.row_length,
@@ -170,6 +204,11 @@ __device__ MBPO_NOINLINE void backward(const Network& network, const Tile tile,
       const float dz = there ? sum * derivative(below, at) : 0.0f;
       scratch.at(row, column) = dz;
     });
+    if (!norm) continue;
+    __syncthreads();
+    normalise_backward<S>(network.norm(l - 1, tile.member), scratch.tile, scratch.row_length,
+                          scratch.stages, tile.count,
+                          norm_record(record, l, inputs, tile, keep_dz));
   }
   __syncthreads();
 }

@@ -38,6 +38,13 @@ __device__ __forceinline__ float derivative(Activation activation, float kept) {
   return 1.0f;
 }
 
+// act'(y)
+__device__ __forceinline__ float slope_at(Activation activation, float y) {
+  float slope = 0.0f;
+  const float h = activate(activation, y, slope);
+  return keeps_slope(activation) ? slope : derivative(activation, h);
+}
+
 // logvar = min(low + softplus(u - low), high) with u = high - softplus(high - raw).
 __device__ __forceinline__ float clamp_logvar(float raw, float low, float high) {
   const float upper = high - softplus(high - raw);

@@ -127,13 +127,12 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   check_float32(batch, "batch");
   check_layers(actor_widths, 1, activation);
   check_layers(critic_widths, kCritics, activation);
-  STD_TORCH_CHECK(!critic_norm, "critics with a norm are not updated on the GPU");
   const int64_t obs = actor_widths.front(), actions = actor_widths.back() / 2;
   STD_TORCH_CHECK(actor_widths.back() == 2 * actions && critic_widths.front() == obs + actions &&
                       critic_widths.back() == 1,
                   "the actor must map O to 2 * A and the critics O + A to 1");
   STD_TORCH_CHECK(batch.dim() == 2 && batch.size(0) > 0, "batch must be [B, W] with B at least 1");
-  const int64_t rows = batch.size(0), critic_size = flat_size(critic_widths, kCritics);
+  const int64_t rows = batch.size(0), critic_size = flat_size(critic_widths, kCritics, critic_norm);
   check_matrix(batch, batch, "batch", rows, 2 * obs + actions + 2);
   STD_TORCH_CHECK(alike(batch, noise) && noise.dim() == 3 && noise.size(0) == 2 &&
                       noise.size(1) == rows && noise.size(2) == actions,
@@ -146,8 +145,11 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
 
   SacJob job{};
   job.actor = network_at(floats(parameters[0]), actor_widths, 1, activation);
-  job.critic = network_at(floats(parameters[1]), critic_widths, kCritics, activation);
-  job.critic_target = network_at(floats(target), critic_widths, kCritics, activation);
+  const auto critic = [&](const Tensor& flat) {
+    return network_at(floats(flat), critic_widths, kCritics, activation, critic_norm);
+  };
+  job.critic = critic(parameters[1]);
+  job.critic_target = critic(target);
   const RecordPlan actor_plan(job.actor, rows, true),
       critic_plan(job.critic, kCritics * rows, false);
   const int64_t actor_size = actor_plan.kept_size() + actor_plan.added_size();

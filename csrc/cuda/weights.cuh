@@ -29,6 +29,8 @@ struct StoreGradient {
                                        float gradient) const {
     biases[layer][member * network.widths[layer + 1] + j] = gradient;
   }
+  // Networks with a norm come only in whole updates.
+  __device__ __forceinline__ void norm(const Network&, int, int, int, float, float) const {}
 };
 
 template <typename Update>
@@ -145,6 +147,15 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int j = square.j + static_cast<int>(threadIdx.x);
   if (square.i == 0 && threadIdx.x < kSide && j < width) {
     job.update.bias(job.network, square.layer, square.member, j, bias);
+    if (!job.network.normalises(square.layer)) return;
+    const Tile first{square.member, begin, 0};
+    const float* sums = job.record.sums[square.layer + 1] + first.number() * 2 * width + j;
+    float gain = 0.0f, shift = 0.0f;
+    for (int64_t row = 0; row < rows; row += kNormRows, sums += 2 * width) {
+      gain += sums[0];
+      shift += sums[width];
+    }
+    job.update.norm(job.network, square.layer, square.member, j, gain, shift);
   }
 }
 

@@ -87,8 +87,6 @@ class SACAgent:
             return BuildInfo(op, "torch", f"the op knows plain networks, got a {type(stranger).__name__}")
         if backend == "torch":
             return BuildInfo(op, "torch", "backend='torch' is asked for")
-        if critic.norm != "none" and actor.flat.is_cuda:
-            return BuildInfo(op, "torch", f"mbpo/_cuda knows no norm, got critic_norm {critic.norm}")
         return native.choose(op, actor.flat.device, actor.flat.dtype, actor.sizes, critic.sizes)
 
     def update(self, batch: Transitions) -> SACReport:

@@ -174,10 +174,13 @@ def assert_near(ours: Sequence[Tensor], theirs: Sequence[Tensor], atol: float = 
         torch.testing.assert_close(a.detach(), b.detach(), rtol=1e-3, atol=atol)
 
 
+@pytest.mark.parametrize("norm", ["none", "layer"])
 @pytest.mark.parametrize(("rows", "obs", "actions"), [(33, 3, 1), (40, 11, 3)])
-def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int) -> None:
+def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int, norm: str) -> None:
     device = whole_updates.device
-    ours, theirs = (agent(obs, actions, 30, 2, torch.float32, backend, device) for backend in ("auto", "torch"))
+    ours, theirs = (
+        agent(obs, actions, 30, 2, torch.float32, backend, device, norm=norm) for backend in ("auto", "torch")
+    )
     assert ours._fused and not theirs._fused
     for step in range(3):
         packed = batch_of(rows, obs, actions, torch.float32, step).rows

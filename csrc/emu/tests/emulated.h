@@ -60,7 +60,7 @@ struct Problem {
   Activation activation;
   bool routed, gaussian;
 
-  std::vector<std::vector<float>> weights{}, biases{};
+  std::vector<std::vector<float>> weights{}, biases{}, gains{}, shifts{};
   std::vector<float> x{}, low{}, high{};
   std::vector<int> member{}, offsets{}, order{};  // of all R rows; a counting sort by member
 
@@ -70,11 +70,14 @@ struct Problem {
   int outputs() const { return gaussian ? last() / 2 : last(); }
   int64_t all() const { return routed ? rows : int64_t(members) * rows; }
 
-  Problem& draw() {
+  Problem& draw(bool norm = false) {
     for (int l = 0; l < layers(); ++l) {
       const double scale = 2 / std::sqrt(static_cast<double>(widths[l]));
       weights.push_back(draws(10 + l, int64_t(members) * widths[l] * widths[l + 1], scale));
       biases.push_back(draws(20 + l, int64_t(members) * widths[l + 1], 0.3));
+      if (!norm || l + 1 == layers()) continue;
+      gains.push_back(draws(30 + l, int64_t(members) * widths[l + 1], 0.5, 1));
+      shifts.push_back(draws(40 + l, int64_t(members) * widths[l + 1], 0.5));
     }
     x = draws(1, all() * inputs(), 1);
     low = draws(2, outputs(), 0.2, -1);
@@ -149,16 +152,21 @@ struct Problem {
 
 // The memory that the passes over rows leave for the one over weights.
 struct Kept {
-  std::vector<std::vector<float>> input, slope, dz;
+  std::vector<std::vector<float>> input, slope, normal, scale, sums, dz;
   std::vector<float> last;
 
   explicit Kept(const Problem& problem) {
-    const auto nan = [&](int width) {
-      return std::vector<float>(problem.all() * width, static_cast<float>(kNaN));
+    const auto nans = [](int64_t size) {
+      return std::vector<float>(size, static_cast<float>(kNaN));
     };
+    const auto nan = [&](int width) { return nans(problem.all() * width); };
+    const int64_t tiles = problem.all() / cuda::kNormRows + problem.members;
     for (int l = 0; l < problem.layers(); ++l) {
       input.push_back(nan(problem.widths[l]));
       slope.push_back(nan(problem.widths[l]));
+      normal.push_back(nan(problem.widths[l]));
+      scale.push_back(nan(1));
+      sums.push_back(nans(tiles * 2 * problem.widths[l]));
       dz.push_back(nan(problem.widths[l + 1]));
     }
     last = nan(problem.last());
@@ -169,6 +177,9 @@ struct Kept {
     for (size_t l = 0; l < input.size(); ++l) {
       result.input[l] = input[l].data();
       result.slope[l] = slope[l].data();
+      result.normal[l] = normal[l].data();
+      result.scale[l] = scale[l].data();
+      result.sums[l] = sums[l].data();
       result.dz[l] = dz[l].data();
     }
     result.last = last.data();

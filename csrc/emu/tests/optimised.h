@@ -56,6 +56,9 @@ inline std::vector<float> flat(const Problem& problem) {
   for (int l = 0; l < problem.layers(); ++l) {
     result.insert(result.end(), problem.weights[l].begin(), problem.weights[l].end());
     result.insert(result.end(), problem.biases[l].begin(), problem.biases[l].end());
+    if (l >= static_cast<int>(problem.gains.size())) continue;
+    result.insert(result.end(), problem.gains[l].begin(), problem.gains[l].end());
+    result.insert(result.end(), problem.shifts[l].begin(), problem.shifts[l].end());
   }
   return result;
 }
@@ -68,13 +71,18 @@ inline cuda::Network network_in(const Problem& problem, const std::vector<float>
     result.weights[l] = next;
     result.biases[l] = next + problem.weights[l].size();
     next += problem.weights[l].size() + problem.biases[l].size();
+    if (l >= static_cast<int>(problem.gains.size())) continue;
+    result.gains[l] = next;
+    result.shifts[l] = next + problem.gains[l].size();
+    next += 2 * problem.gains[l].size();
   }
   return result;
 }
 
 inline Network<double> network_in(const Problem& problem, const std::vector<double>& flat) {
   const std::vector<int64_t> widths(problem.widths.begin(), problem.widths.end());
-  return mbpo::network_in<double>(flat.data(), widths, problem.members, problem.activation);
+  return mbpo::network_in<double>(flat.data(), widths, problem.members, problem.activation,
+                                  !problem.gains.empty());
 }
 
 template <typename Got, typename Want>

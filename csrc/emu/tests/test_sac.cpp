@@ -15,18 +15,19 @@ struct Sizes {
   int rows, obs, actions;
   std::vector<int> hidden;
   Activation activation;
+  bool norm = false;  // of the critics
 
-  Problem actor() const { return net(1, obs, 2 * actions); }
-  Problem critic() const { return net(2, obs + actions, 1); }
+  Problem actor() const { return net(1, obs, 2 * actions, false); }
+  Problem critic() const { return net(2, obs + actions, 1, norm); }
   int width() const { return 2 * obs + actions + 2; }
 
  private:
-  Problem net(int members, int inputs, int outputs) const {
+  Problem net(int members, int inputs, int outputs, bool normed) const {
     std::vector<int> widths{inputs};
     widths.insert(widths.end(), hidden.begin(), hidden.end());
     widths.push_back(outputs);
     Problem problem{members, rows, widths, activation, false, false};
-    return problem.draw();
+    return problem.draw(normed);
   }
 };
 
@@ -248,7 +249,13 @@ int main() {
   test({33, 3, 1, {20, 9}, Activation::tanh}, Order::descending);
   test({1, 1, 2, {8}, Activation::silu}, Order::shuffled);
   test_updates<Precision::fp32>({40, 11, 3, {64, 64}, Activation::relu}, Order::ascending, 3);
-  const Sizes sizes{34, 3, 3, {24, 40}, Activation::tanh};
-  test_without_waits([&](Order order) { test_updates<Precision::tf32>(sizes, order, 1); });
+  test({70, 11, 3, {64, 64}, Activation::tanh, true}, Order::shuffled);
+  test({33, 3, 1, {20, 9}, Activation::tanh, true}, Order::ascending);
+  test({1, 1, 2, {8}, Activation::silu, true}, Order::descending);
+  test_updates<Precision::fp32>({40, 11, 3, {64, 64}, Activation::relu, true}, Order::ascending, 3);
+  for (const bool norm : {false, true}) {
+    const Sizes sizes{34, 3, 3, {24, 40}, Activation::tanh, norm};
+    test_without_waits([&](Order order) { test_updates<Precision::tf32>(sizes, order, 1); });
+  }
   return finish();
 }
