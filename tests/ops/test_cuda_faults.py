@@ -33,7 +33,11 @@ FAULTS = {
     "padding of a layer": Fault(
         "network.cuh", "column < width ? sum + bias[column] : 0.0f", "sum + bias[column]", "forward"
     ),
-    "rows of the record": Fault("network.cuh", "last || row >= tile.count || column >= width", "last", "gradients"),
+    "rows of the record": Fault(
+        "network.cuh", "last || norm || row >= tile.count || column >= width", "last || norm", "gradients"
+    ),
+    "rows of a norm": Fault("norm.cuh", "kept && share.row < count", "kept", "sac"),
+    "tiles of a norm": Fault("network.cuh", "first / kNormRows + member", "first / kNormRows", "sac"),
     "rows of the head": Fault(
         "backward.cuh", "const bool there = row < tile.count;", "const bool there = true;", "gradients"
     ),
