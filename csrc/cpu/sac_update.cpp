@@ -136,7 +136,7 @@ class Update {
     T* before = safe ? nullptr : workspace<T>(Slot::before, 3 * state.size);
     const AdamStep<T> step(kernels_, state, settings, before);
     Largest<T> parameter, second_moment;
-    parallel_.over_uneven(pass.count(), work, [&](int64_t number) {
+    parallel_.over(pass.count(), work, [&](int64_t number) {
       pass.run(number, [&](int64_t, int64_t offset, int64_t n, const T* dw, bool) {
         const AdamSizes<T> sizes = step.take(offset, n, dw, 0.0);
         parameter.add(sizes.parameter);

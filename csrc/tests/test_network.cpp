@@ -17,19 +17,6 @@ const Parallel kTwoThreads{[](int64_t tasks, Parallel::Body body, void* context)
   other.join();
 }};
 
-// A thread that is free goes on until no task is left, whatever share it was given.
-void test_every_task_is_taken_once() {
-  const Parallel one_of_two{[](int64_t tasks, Parallel::Body body, void* context) {
-    body(context, 0, tasks / 2);  // the other never gets a core
-  }};
-  for (const Parallel& parallel : {one_of_two, kTwoThreads}) {
-    constexpr int64_t kTasks = 101;
-    std::atomic<int> taken[kTasks] = {};
-    parallel.over_uneven(kTasks, 1e9, [&](int64_t task) { ++taken[task]; });
-    for (const std::atomic<int>& times : taken) expect(times == 1, "a task, times", times, 1);
-  }
-}
-
 // E networks with their inputs x [E, B, I] and the gradient dy [E, B, J] of their outputs.
 template <typename T>
 struct Case {
@@ -277,7 +264,6 @@ void test_differences(const Kernels<double>& kernels, Activation activation, boo
 }  // namespace
 
 int main() {
-  test_every_task_is_taken_once();
   each_kernels([](const auto& kernels) {
     for (const Activation activation : kActivations) {
       for (const int64_t rows : {1, 15, 16, 17, 31, 32, 33, 65}) {

@@ -136,15 +136,14 @@ std::vector<Tensor> backward_as(const std::vector<Tensor>& grads, const Tensor& 
     }
     const std::vector<int64_t> offsets = tile_offsets(call.tiles, network.members);
     const std::vector<GradientTask> tasks = gradient_tasks(network);
-    torch_parallel().over_uneven(
-        static_cast<int64_t>(tasks.size()), call.work(), [&](int64_t number) {
-          const GradientTask& task = tasks[number];
-          const int64_t from = network.widths[task.layer], to = network.widths[task.layer + 1];
-          weight_gradient(job.best, network, job.record, data<const T>(saved), job.rows,
-                          offsets[task.member], offsets[task.member + 1], task,
-                          data<T>(dweights[task.layer]) + (task.member * from + task.first) * to,
-                          data<T>(dbiases[task.layer]) + task.member * to);
-        });
+    torch_parallel().over(static_cast<int64_t>(tasks.size()), call.work(), [&](int64_t number) {
+      const GradientTask& task = tasks[number];
+      const int64_t from = network.widths[task.layer], to = network.widths[task.layer + 1];
+      weight_gradient(job.best, network, job.record, data<const T>(saved), job.rows,
+                      offsets[task.member], offsets[task.member + 1], task,
+                      data<T>(dweights[task.layer]) + (task.member * from + task.first) * to,
+                      data<T>(dbiases[task.layer]) + task.member * to);
+    });
     results.insert(results.end(), dweights.begin(), dweights.end());
     results.insert(results.end(), dbiases.begin(), dbiases.end());
   }

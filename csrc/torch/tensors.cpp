@@ -1,5 +1,7 @@
 #include "tensors.h"
 
+#include "mbpo/pool.h"
+
 #include <algorithm>
 
 namespace mbpo {
@@ -99,8 +101,7 @@ AdamSettings adam_settings(const std::vector<double>& numbers) {
 
 Parallel torch_parallel() {
   return {[](int64_t tasks, Parallel::Body body, void* context) {
-    torch::stable::parallel_for(
-        0, tasks, 1, [body, context](int64_t first, int64_t last) { body(context, first, last); });
+    share_out(tasks, static_cast<int>(torch::stable::get_num_threads()), body, context);
   }};
 }
 

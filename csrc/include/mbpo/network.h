@@ -1,7 +1,6 @@
 // Whole networks on tiles of rows, and the two passes of their gradients. Free of torch.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -65,13 +64,13 @@ struct Tile {
 // ceil(rows / kTileRows) tiles for each member, in order.
 std::vector<Tile> make_tiles(int64_t members, int64_t rows);
 
-// Run body(context, first, last) over [0, tasks), in parallel where the caller has threads.
+// Run body(context, first, last) over all of [0, tasks), in parallel where the caller has threads:
+// see share_out in pool.h.
 struct Parallel {
   using Body = void (*)(void* context, int64_t first, int64_t last);
   void (*run)(int64_t tasks, Body body, void* context);
 
-  // Call f(task) for every task, each thread a range of neighbours: what one task leaves in a
-  // core's cache is there for the next. Work below some microseconds stays on this thread.
+  // Call f(task) for every task; work below some microseconds stays on this thread.
   template <typename F>
   void over(int64_t tasks, double flops, const F& f) const {
     constexpr double kWorthAThread = 1e6;
@@ -81,16 +80,6 @@ struct Parallel {
     void* context = const_cast<F*>(&f);
     if (tasks < 2 || flops < kWorthAThread) return body(context, 0, tasks);
     run(tasks, body, context);
-  }
-
-  // The same for tasks of unequal size: each thread takes the next one until none is left,
-  // however many its range held.
-  template <typename F>
-  void over_uneven(int64_t tasks, double flops, const F& f) const {
-    std::atomic<int64_t> next{0};
-    over(tasks, flops, [&](int64_t) {
-      for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) f(task);
-    });
   }
 };
 
