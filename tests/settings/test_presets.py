@@ -8,7 +8,7 @@ import pytest
 import mbpo.envs.make  # noqa: F401  registers ours
 from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS, Config, defaults_of, resolve, resolve_run
-from mbpo.settings.presets import CHEAP_REFITS, PRESETS, how_chosen, preset_for
+from mbpo.settings.presets import PRESETS, SOONER, how_chosen, preset_for
 
 CHOSEN = {
     "Pendulum-v1": "pendulum",
@@ -56,13 +56,13 @@ def test_an_exact_id_chooses_its_preset_and_stays_what_was_typed(env_id: str) ->
 
 
 @pytest.mark.parametrize("env_id", STRANGERS)
-def test_a_stranger_gets_the_declared_defaults_and_cheap_refits(env_id: str) -> None:
+def test_a_stranger_gets_the_declared_defaults_sooner(env_id: str) -> None:
     assert preset_for(env_id) is PRESETS["default"]
     assert how_chosen(env_id) == f"preset default, as {env_id} has none of its own"
     if env_id:
         config = resolve({"env_id": env_id})
         declared = {name: setting.default for name, setting in SETTINGS.items()}
-        assert config == Config(**{**declared, **CHEAP_REFITS, "env_id": env_id})  # type: ignore[arg-type]
+        assert config == Config(**{**declared, **SOONER, "env_id": env_id})  # type: ignore[arg-type]
         assert (config.preset, config.target_entropy, config.gamma, config.sac_hidden) == ("default", "auto", 0.99, 256)
 
 
