@@ -67,7 +67,8 @@ def make_tree(commit: str, folder: Path) -> None:
 def _turn(tree: Path, threads: int, precision: str) -> Turn:
     """Time one tree with this tree's clockwork."""
     command = [sys.executable, str(HERE / "benchmarks" / "turn.py"), str(threads), precision]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), str(HERE)])}
+    path = os.pathsep.join([str(tree), str(HERE)])
+    env = {"GOMP_SPINCOUNT": "1000", **os.environ, "PYTHONPATH": path}  # as in a learner, see mbpo/__init__.py
     done = subprocess.run(command, env=env, cwd=tree, check=True, capture_output=True, text=True)
     turn: Turn = json.loads(done.stdout.splitlines()[-1])
     assert Path(turn["mbpo"]).is_relative_to(tree), turn["mbpo"]

@@ -3,7 +3,8 @@
 Both trees run ``python -m mbpo.train`` with the preset as each ships it, in turn, and the table shows
 the wall time per env step between two env steps, all told: updates, refits, rollouts, the
 environment. ``--busy 1`` runs each a second time beside a process that wants a core for itself;
-``--warmup 50000 --first 50250 --last 50750`` begins with as many real rows.
+``--warmup 50000 --first 50250 --last 50750`` begins with as many real rows. Any other flag goes to
+both learners.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=5000, help="env step where timing begins (default: 5000)")
     parser.add_argument("--last", type=int, default=7000, help="env step where it ends (default: 7000)")
     parser.add_argument("--busy", type=int, default=0, help="processes beside, in turns of their own (default: 0)")
-    parser.add_argument("flags", nargs="*", help="more flags for both, after --")
-    given = parser.parse_args()
+    given, given.flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         make_tree(given.commit, base)

@@ -156,7 +156,7 @@ class SACUpdate:
             hidden=task.sac_hidden,
             layers=task.sac_layers,
             generator=torch.Generator().manual_seed(0),
-            norm=norm,
+            **({} if norm == "none" else {"norm": norm}),
         )
         _load(critic.net, case.critic)
         self.agent = SACAgent(
@@ -181,4 +181,11 @@ class SACUpdate:
         """Return the actor's, critics' and targets' layers, then log α."""
         agent = self.agent
         nets = (agent.actor.net, agent.critic.net, agent.critic_target.net)
-        return [*(t for net in nets for t in net.named_layers().values()), agent.log_alpha]
+        return [*(t for net in nets for t in _layers(net)), agent.log_alpha]
+
+
+def _layers(net: EnsembleMLP) -> list[Tensor]:
+    """Return all that the network learns, by kind and layer."""
+    if hasattr(net, "named_layers"):
+        return list(net.named_layers().values())
+    return [*net.weights, *net.biases]  # of a commit before
