@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "call.h"
+#include "parallel.h"
 
 namespace mbpo {
 namespace {

@@ -1,6 +1,7 @@
 #include "call.h"
 #include "ensemble_mlp.h"
 #include "mbpo/bf16.h"
+#include "parallel.h"
 
 namespace mbpo {
 

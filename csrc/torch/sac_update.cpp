@@ -2,6 +2,7 @@
 
 #include "ensemble_mlp.h"
 #include "mbpo/sac_update.h"
+#include "parallel.h"
 
 namespace mbpo {
 namespace {

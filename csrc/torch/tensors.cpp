@@ -1,7 +1,5 @@
 #include "tensors.h"
 
-#include "mbpo/pool.h"
-
 #include <algorithm>
 
 namespace mbpo {
@@ -97,12 +95,6 @@ int64_t flat_size(const std::vector<int64_t>& widths, int64_t members, bool norm
 AdamSettings adam_settings(const std::vector<double>& numbers) {
   STD_TORCH_CHECK(numbers.size() == 4, "adam must be (learning rate, beta1, beta2, epsilon)");
   return {numbers[0], numbers[1], numbers[2], numbers[3]};
-}
-
-Parallel torch_parallel() {
-  return {[](int64_t tasks, Parallel::Body body, void* context) {
-    share_out(tasks, static_cast<int>(torch::stable::get_num_threads()), body, context);
-  }};
 }
 
 }  // namespace mbpo

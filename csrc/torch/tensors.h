@@ -69,7 +69,4 @@ AdamState<T> adam_state(size_t which, const std::vector<Tensor>& parameters,
           data<float>(steps[which]), parameters[which].numel()};
 }
 
-// torch's own threads.
-Parallel torch_parallel();
-
 }  // namespace mbpo

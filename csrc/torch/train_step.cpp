@@ -4,6 +4,7 @@
 
 #include "ensemble_mlp.h"
 #include "mbpo/train_step.h"
+#include "parallel.h"
 
 namespace mbpo {
 namespace {

@@ -73,7 +73,9 @@ class StallWatch:
         return f"the policy's entropy is {far} and comes no nearer" if gone else ""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers, for a checkpoint."""
+        """Return everything as plain numbers, for a checkpoint; {} while nothing is wrong."""
+        if self._temperature.since < 0 and self._entropy.since < 0:
+            return {}
         return {"temperature": asdict(self._temperature), "entropy": asdict(self._entropy)}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:

@@ -257,7 +257,7 @@ class Config:
     critic: str = _setting("twin", f"Network of the values. {described(CRITICS)}.", "sac", choices=CRITICS)
     critic_norm: str = _setting(
         "none",
-        "layer: each hidden layer of the critics is layer-normalised before its ReLU.",
+        "layer: LayerNorm in each hidden layer of the critics, before its ReLU.",
         "sac",
         choices=("none", "layer"),
     )

@@ -250,7 +250,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         Preset(
             "default",
-            "The paper's settings, sooner: precision auto and refits that cost less; for any other environment.",
+            "The paper's settings, done sooner; for any other environment.",
             "MBPO, arXiv:1906.08253, App. C, one imagined step from each state; refits: docs/results.md",
             {**SOONER},
         ),

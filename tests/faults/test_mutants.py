@@ -166,8 +166,8 @@ def ending(root: Path, folder: Path, change: Change = lambda saved: None) -> Any
     index = json.loads((run.checkpoints / "index.json").read_text())
     kept = {label: hashes(run, index[label]) for label in ("best", "final") if label in index}
     warnings = [event["reason"] for event in rows(run.events) if event["event"] == "warning"]
-    watch = load_note(run.checkpoints / index["final"], "loop")["watch"]
-    return compared(run), index, kept, warnings, clocks_go_on(run), watch
+    note = load_note(run.checkpoints / index["final"], "loop")
+    return compared(run), index, kept, warnings, clocks_go_on(run), note["watch"], note.get("stall_watch")
 
 
 def hashes(run: RunPaths, name: str) -> dict[str, str]:

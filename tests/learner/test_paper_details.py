@@ -30,6 +30,7 @@ from mbpo.lifecycle.starting_point import live_settings
 from mbpo.sac.losses import td_target
 from mbpo.sac.networks import Actor, squash_correction
 from mbpo.settings.config import Config, resolve
+from mbpo.settings.presets import SOONER
 from mbpo.trust.policies.schedule import scheduled_length
 from mbpo.trust.rollout_length import RolloutLength
 
@@ -582,7 +583,8 @@ def test_presets_are_the_released_configurations(preset: str) -> None:
         config.model_train_freq,
     ) == RELEASED[preset]
     assert (config.rollout_length, config.real_ratio, config.rollout_batch) == ("auto", 0.05, 100_000)
-    assert (config.ensemble_size, config.elites, config.model_batch) == (7, 5, 256)
+    assert (config.ensemble_size, config.elites) == (7, 5)
+    assert {name: getattr(config, name) for name in SOONER} == SOONER  # all that is not the released one's
 
 
 def test_18_pendulum_never_ends() -> None:
@@ -596,3 +598,9 @@ def test_the_paper_values_are_the_defaults() -> None:
     assert (config.sac_hidden, config.sac_layers, config.sac_batch) == (256, 2, 256)
     assert (config.ensemble_size, config.elites, config.model_hidden, config.model_layers) == (7, 5, 200, 4)
     assert (config.rollout_batch, config.model_train_freq, config.real_ratio) == (100_000, 250, 0.05)
+    assert (config.model_batch, config.model_patience, config.model_stop, config.precision) == (
+        256,
+        5,
+        "any",
+        "float32",
+    )

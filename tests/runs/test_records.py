@@ -133,7 +133,7 @@ def test_what_a_run_wrote_is_what_the_types_say(finished_run: RunPaths) -> None:
     status = json.loads(finished_run.status.read_text())
     assert msgspec.to_builtins(load_status(finished_run)) == status
     note = json.loads((finished_run.checkpoints / "step-000000400" / "loop.json").read_text())
-    only_if_any = {"rollout_length": {}, "rule_watch": {}, "left_out": {}, "evaluation_due": False}
+    only_if_any = {"rollout_length": {}, "rule_watch": {}, "stall_watch": {}, "left_out": {}, "evaluation_due": False}
     assert set(note) | set(only_if_any) == {field.encode_name for field in msgspec.structs.fields(LoopState)}
     assert loop_facts(Path("x"), note) | {"schema": 1} == only_if_any | note
     assert {event["schema"] for event in rows(finished_run.events)} == {1}
