@@ -40,10 +40,8 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: str, device: torch.device) -> tuple[str, str]:
-    """Return the precision that ``name`` stands for on ``device``, and why where it is auto."""
-    if name != "auto":
-        return name, ""
+def resolve_precision(device: torch.device) -> tuple[str, str]:
+    """Return the precision that auto stands for on ``device``, and why."""
     missing = native.why_no_bfloat16(device)
     return ("float32", missing) if missing else ("bfloat16", "this processor multiplies it sooner")
 

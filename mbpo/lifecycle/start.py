@@ -81,7 +81,7 @@ def _resolved(launch: Launch) -> tuple[Launch, str]:
     config = launch.config
     if config.precision != "auto":
         return launch, ""
-    precision, why = resolve_precision(config.precision, resolve_device(config.device))
+    precision, why = resolve_precision(resolve_device(config.device))
     chosen = dataclasses.replace(launch, config=dataclasses.replace(config, precision=precision))
     return chosen, f"precision auto: {precision}, {why}"
 

@@ -1,4 +1,5 @@
-// Threads of the op's own, which share out tasks so that one that lost its core holds up no other.
+// Threads of the op's own, which share out tasks so that one that lost its core seldom holds up the
+// others.
 #pragma once
 
 #include "mbpo/network.h"
