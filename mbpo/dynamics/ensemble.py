@@ -13,12 +13,6 @@ FIRST_MAX_LOGVAR = 0.5
 FIRST_MIN_LOGVAR = -10.0
 
 
-def targets(transitions: Transitions) -> Tensor:  # [N, 1 + O]
-    """Return what the model predicts: [reward, next_obs − obs]."""
-    delta = transitions.next_obs - transitions.obs
-    return torch.cat((transitions.reward[:, None], delta), dim=1)
-
-
 def largest_parts(transitions: Transitions) -> Tensor:  # [1 + O]
     """Return the largest number that each target was computed from, which sets its rounding."""
     sides = torch.maximum(transitions.obs.abs(), transitions.next_obs.abs())
@@ -27,6 +21,8 @@ def largest_parts(transitions: Transitions) -> Tensor:  # [1 + O]
 
 class DynamicsEnsemble(nn.Module):
     """Map (obs, action) to a Gaussian over [reward, next_obs − obs] for each of E members.
+
+    With ``predicts`` "next" over [reward, next_obs].
 
         logvar = max − softplus(max − raw), then min + softplus(logvar − min)
 
@@ -40,9 +36,18 @@ class DynamicsEnsemble(nn.Module):
     scale: Tensor
 
     def __init__(
-        self, obs_dim: int, action_dim: int, *, members: int, hidden: int, layers: int, generator: torch.Generator
+        self,
+        obs_dim: int,
+        action_dim: int,
+        *,
+        members: int,
+        hidden: int,
+        layers: int,
+        generator: torch.Generator,
+        predicts: str = "delta",
     ) -> None:
         super().__init__()
+        self.predicts = predicts
         self.obs_dim = obs_dim
         self.action_dim = action_dim
         width = 1 + obs_dim
@@ -60,6 +65,11 @@ class DynamicsEnsemble(nn.Module):
         """Return the network where there is nothing besides it and the bounds, as the op needs; else None."""
         return self.net if type(self) is DynamicsEnsemble else None
 
+    @property
+    def fused_step(self) -> bool:
+        """Return whether the op's imagined step does what this model means: it adds the sample to obs."""
+        return self.plain is not None and self.predicts == "delta"
+
     def per_member(self) -> list[Tensor]:
         """Return every learned tensor that each member has its own part of, all [E, ...]."""
         return list(self.net.named_layers().values())
@@ -68,6 +78,16 @@ class DynamicsEnsemble(nn.Module):
     def members(self) -> int:
         """Return E."""
         return self.net.members
+
+    def targets(self, transitions: Transitions) -> Tensor:  # [N, 1 + O]
+        """Return what the model is to predict, in output units."""
+        next_obs = transitions.next_obs
+        state = next_obs if self.predicts == "next" else next_obs - transitions.obs
+        return torch.cat((transitions.reward[:, None], state), dim=1)
+
+    def next_obs(self, obs: Tensor, state: Tensor) -> Tensor:  # [..., O] each
+        """Return the next observation that a predicted ``state``, in output units, stands for."""
+        return state if self.predicts == "next" else obs + state
 
     def forward(
         self,
@@ -88,7 +108,7 @@ class DynamicsEnsemble(nn.Module):
 
         Returns the targets [N, 1 + O] in output units, whose spread :meth:`standardized` takes.
         """
-        labels, largest = targets(training), largest_parts(training)
+        labels, largest = self.targets(training), largest_parts(training)
         measured = Normalizer(labels.shape[1]).to(labels.device)
         measured.fit(labels, largest)
         self.inputs.fit(training.obs_action)
@@ -105,5 +125,5 @@ class DynamicsEnsemble(nn.Module):
         """
         inputs = self.inputs.normalize(transitions.obs_action)
         mean, logvar = self(inputs.expand(self.members, -1, -1))
-        truth = self.outputs.normalize(targets(transitions)) / self.scale
+        truth = self.outputs.normalize(self.targets(transitions)) / self.scale
         return (mean[self.elites] / self.scale, logvar[self.elites] - 2.0 * self.scale.log(), truth)

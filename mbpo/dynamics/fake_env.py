@@ -41,7 +41,7 @@ class FakeEnv:
         pick = torch.randint(len(model.elites), (rows,), generator=generator, device=device)
         x, member = torch.cat((obs, action), dim=1), model.elites[pick]
         noise = torch.randn((rows, 1 + obs.shape[1]), generator=generator, device=device)
-        launches = x.is_cuda and model.plain is not None and native.serves(x, model.net.sizes)
+        launches = x.is_cuda and model.fused_step and native.serves(x, model.net.sizes)
         take = self._launch if launches else self._sample
         reward, next_obs = take(x, member, noise)
         return reward, next_obs, self.terminates(obs, action, next_obs)
@@ -50,7 +50,7 @@ class FakeEnv:
         model = self.ensemble
         mean, logvar = model(model.inputs.normalize(x), member, self.precision)
         sample = model.outputs.denormalize(mean + noise * (0.5 * logvar).exp())
-        return sample[:, 0], x[:, : sample.shape[1] - 1] + sample[:, 1:]
+        return sample[:, 0], model.next_obs(x[:, : sample.shape[1] - 1], sample[:, 1:])
 
     def _launch(self, x: Tensor, member: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         model = self.ensemble

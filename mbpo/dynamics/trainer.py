@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mbpo.data.transitions import Transitions
-from mbpo.dynamics.ensemble import DynamicsEnsemble, targets
+from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.dynamics.train_step import TrainStep, gaussian_nll
 from mbpo.errors import DivergedError
 from mbpo.ops.graphs import GraphedCall, Recorder
@@ -178,6 +178,6 @@ class EnsembleTrainer:
         """Return each member's mean squared error and NLL, in normalised target units."""
         model = self.ensemble
         inputs = model.inputs.normalize(rows.obs_action)
-        truth = model.outputs.normalize(targets(rows)).expand(model.members, -1, -1)
+        truth = model.outputs.normalize(model.targets(rows)).expand(model.members, -1, -1)
         mean, logvar = model(inputs.expand(model.members, -1, -1))
         return (mean - truth).square().mean(dim=(1, 2)), gaussian_nll(mean, logvar, truth)

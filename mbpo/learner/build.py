@@ -107,6 +107,7 @@ def build_trainer(config: Config, env: BoxEnv, device: torch.device, record: Rec
         hidden=config.model_hidden,
         layers=config.model_layers,
         generator=torch_generator(config.seed, "ensemble"),
+        predicts=config.model_predicts,
     )
     return EnsembleTrainer(
         ensemble.to(device),

@@ -226,7 +226,13 @@ class Config:
         0.2, "Share of real rows held out of training for good.", "model", low=0.01, high=0.5
     )
     holdout_max: int = _setting(5000, "Most rows held out.", "model", unit="rows", low=1, high=10**7)
-    normalize_targets: bool = _setting(False, "Scale reward and Δobs to unit variance for the model.", "model")
+    normalize_targets: bool = _setting(False, "Scale what the model predicts to unit variance.", "model")
+    model_predicts: str = _setting(
+        "delta",
+        "What the model predicts besides the reward: delta, next_obs − obs, as in the paper; or next, next_obs itself.",
+        "model",
+        choices=("delta", "next"),
+    )
 
     gamma: float = _setting(0.99, "Discount γ.", "sac", low=0, high=0.99999)
     reward_scale: float = _setting(
