@@ -39,9 +39,8 @@ def filled(preset: str, env_steps: int) -> Learner:
         Behaviour(behaviour[0], behaviour[1], behaviour[2][:, 0]),
     )
     length = scheduled_length(env_steps // config.epoch_length, config.rollout_schedule)
-    capacity = model_buffer_capacity(
-        length, config.rollout_batch, config.retain_epochs, config.epoch_length, config.model_train_freq
-    )
+    per_refit = length * config.rollout_batch
+    capacity = model_buffer_capacity(per_refit, config.retain_epochs, config.epoch_length, config.model_train_freq)
     model.resize(capacity)
     model.add(Transitions(torch.randn(capacity, width), obs_dim, action_dim))
     return learner

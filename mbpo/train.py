@@ -11,12 +11,12 @@ from typing import Any
 
 from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.envs.left_behind import leave
+from mbpo.learner.imagine import Branches
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.lifecycle.process import exit_code_of
 from mbpo.lifecycle.start import start
 from mbpo.lifecycle.training import Training
 from mbpo.seeds.pool import run_seeds
-from mbpo.trust.estimates import Estimates, NewDataError, estimate, new_data_error
 
 
 def train(training: Training) -> bool:
@@ -47,50 +47,35 @@ def train(training: Training) -> bool:
 
 
 def refit_and_imagine(training: Training, env_steps: int, settings: Mapping[str, Any]) -> None:
-    """Refit the model to all real data, choose k by what was measured, refill the model buffer by k-step rollouts.
+    """Refit the model to all real data, choose k by what was measured, refill the model buffer by rollouts.
 
     With real_ratio 1, or no model at all, nothing imagined is ever sampled: the model rests.
     """
-    config, learner = training.config, training.learner
+    config, learner, rollout_length = training.config, training.learner, training.rollout_length
     if config.algo == "sac" or settings["real_ratio"] == 1.0:
         return
     training.say("refit")
     with training.clock("model"):
         training.watch_rule(env_steps)
-        fresh = measure_new_data(training)  # before it is trained on
+        metrics = training.score_new_data()  # before it is trained on
         learner.real_buffer.mark_holdout(config.holdout_ratio, config.holdout_max, learner.streams.holdout)
-        metrics = learner.fit()  # line 5
+        metrics |= learner.fit()  # line 5
         training.refits += 1
-        estimates = measure(training, fresh)
-        training.rollout_length.take_in(estimates)
-        length = training.rollout_length.in_force(env_steps, settings)
-        metrics |= estimates.metrics(length) if estimates else {}
+        estimates = training.estimate()
+        rollout_length.calibrate(settings, learner.evidence(estimates))
     training.say("rollout")
     with training.clock("rollout"):
-        rows, epochs, frequency = config.rollout_batch, config.retain_epochs, settings["model_train_freq"]
-        capacity = model_buffer_capacity(length, rows, epochs, config.epoch_length, frequency)
+        length = rollout_length.in_force(env_steps, settings)
+        branches = Branches.of(config, length, rollout_length.row_rule(settings))
+        epochs, frequency = config.retain_epochs, settings["model_train_freq"]
+        capacity = model_buffer_capacity(branches.most_rows, epochs, config.epoch_length, frequency)
         learner.model_buffer.resize(capacity)
-        metrics |= learner.imagine(length, rows).metrics()  # lines 7 to 9
+        report = learner.imagine(branches)  # lines 7 to 9
+    metrics |= report.metrics() | rollout_length.report(settings)
+    metrics |= estimates.metrics(report.length_mean if branches.rule else length) if estimates else {}
     metrics |= {"rollout/length": length, "rollout/model_buffer_rows": len(learner.model_buffer)}
     training.reports.refit(env_steps, metrics)
     training.say()
-
-
-def measure_new_data(training: Training) -> NewDataError | None:
-    """Score the model on what the policy has met since the last refit; None before the first, and without a policy."""
-    if training.config.algo != "mbpo" or not training.refits:
-        return None
-    learner, resolution = training.learner, training.config.bound_resolution
-    return new_data_error(learner.ensemble, learner.trainer.errors, learner.real_buffer.unseen(), resolution)
-
-
-def measure(training: Training, fresh: NewDataError | None) -> Estimates | None:
-    """Estimate what the bound is made of; None without a policy, which has no ε_π."""
-    config, learner = training.config, training.learner
-    if config.algo != "mbpo":
-        return None
-    draws = learner.streams.bound
-    return estimate(learner.ensemble, learner.agent.actor, learner.real_buffer, config, fresh, draws)
 
 
 def update_policy(training: Training, env_steps: int, settings: Mapping[str, Any]) -> None:

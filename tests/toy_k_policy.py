@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mbpo.settings.config import Config
-from mbpo.trust.estimates import Estimates
+from mbpo.trust.policies import Evidence, Report
 
 
 class Alternating:
@@ -16,12 +16,15 @@ class Alternating:
         self._refits = 0
         self._known = False
 
-    def take_in(self, estimates: Estimates) -> None:
+    def calibrate(self, evidence: Evidence) -> None:
         self._refits += 1
-        self._known = estimates.fresh is not None
+        self._known = evidence.estimates is not None and evidence.estimates.eps_m_new is not None
 
     def length(self, epoch: int, settings: Mapping[str, Any]) -> int:
         return 1 + self._refits % 3 if self._known else 5
+
+    def report(self) -> Report:
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"refits": self._refits, "known": self._known}

@@ -98,9 +98,9 @@ class RealBuffer(ReplayBuffer):
         self._held_out[index] = newest["held_out"].to(device)
         self._hold(kept)
 
-    def unseen(self) -> Transitions:
-        """Return the rows added since the last :meth:`mark_holdout`."""
-        return self._take(self.newest(self._unseen))
+    def unseen(self, before: int = 0) -> Transitions:
+        """Return the rows added since the last :meth:`mark_holdout`, and so many ``before`` them, oldest first."""
+        return self._take(self.newest(self._unseen + before))
 
     def mark_holdout(self, ratio: float, most: int, generator: torch.Generator) -> None:
         """Hold out unseen rows, drawn at random, until min(ratio · len, most) rows are held out."""

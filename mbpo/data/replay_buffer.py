@@ -26,6 +26,7 @@ class ReplayBuffer:
         self._head = 0  # where the next row goes
         self._count = torch.zeros((), dtype=torch.int64, device=device)  # _size, for a graph
         self._rows = torch.empty(0, row_width(obs_dim, action_dim), device=device)
+        self._weights: Tensor | None = None  # beside _rows, once a row has come with one; 1 of those that have none
 
     def __len__(self) -> int:
         return self._size
@@ -36,23 +37,36 @@ class ReplayBuffer:
         return self._rows
 
     @property
+    def memories(self) -> tuple[Tensor, ...]:
+        """Return the rows' memory and, where any row has one, the weights' [≥ len]."""
+        return (self._rows,) if self._weights is None else (self._rows, self._weights)
+
+    @property
     def transitions(self) -> Transitions:
         """View everything held, in no particular order."""
         return Transitions(self._rows[: self._size], self.obs_dim, self.action_dim)
 
     def add(self, batch: Transitions) -> None:
         """Append ``batch``; where it does not fit, the oldest rows make room."""
-        rows = batch.rows[max(0, len(batch) - self.capacity) :]
-        count = rows.shape[0]
         self.added += len(batch)
+        batch = batch.take(slice(max(0, len(batch) - self.capacity), None))
+        rows, weight, count = batch.rows, batch.weight, len(batch)
         if count == 0:
             return
         self._reserve(min(self.capacity, self._size + count))
-        first = min(count, self._allocated - self._head)
-        self._rows[self._head : self._head + first] = rows[:first]
-        self._rows[: count - first] = rows[first:]
+        self._write(self._rows, rows)
+        if weight is not None and self._weights is None:
+            self._weights = self._rows.new_ones(self._allocated)
+        if self._weights is not None:
+            self._write(self._weights, self._rows.new_ones(count) if weight is None else weight)
         self._head = (self._head + count) % self.capacity
         self._hold(min(self.capacity, self._size + count))
+
+    def _write(self, memory: Tensor, new: Tensor) -> None:
+        """Put new rows into the ring, from its head on."""
+        first = min(len(new), len(memory) - self._head)
+        memory[self._head : self._head + first] = new[:first]
+        memory[: len(new) - first] = new[first:]
 
     def newest(self, count: int) -> Tensor:
         """Return the row indices [min(count, len)] of the newest rows, oldest first."""
@@ -64,16 +78,19 @@ class ReplayBuffer:
         """Change the capacity and keep the newest rows that fit."""
         if capacity == self.capacity:
             return
-        kept = self._rows[self.newest(capacity)]
+        newest = self.newest(capacity)
+        kept = self._rows[newest]
         self.capacity = capacity
         self._rows = kept
+        self._weights = self._weights[newest] if self._weights is not None else None
         self._hold(int(kept.shape[0]))
         self._head = self._size % capacity if capacity else 0
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return everything held and where the next row goes, to be saved."""
         numbers = torch.tensor([self.capacity, self.added, self._head])
-        return {"rows": self._rows[: self._size], "numbers": numbers}
+        weights = {} if self._weights is None else {"weights": self._weights[: self._size]}
+        return {"rows": self._rows[: self._size], "numbers": numbers, **weights}
 
     def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
         """Hold again what :meth:`state_dict` returned, each row in the place where it was.
@@ -84,6 +101,7 @@ class ReplayBuffer:
         rows = Transitions(saved["rows"], self.obs_dim, self.action_dim).rows
         self.capacity, self.added, self._head = saved["numbers"].tolist()
         self._rows = rows.to(self._rows.device, copy=True)
+        self._weights = saved["weights"].to(self._rows.device, copy=True) if "weights" in saved else None
         self._hold(len(rows))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -93,6 +111,12 @@ class ReplayBuffer:
             RuntimeError: the buffer is empty and count is not 0.
         """
         return self._rows.index_select(0, self._draw(count, generator))
+
+    def sample_weighted(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Return :meth:`sample`, and the rows' weights [count], where any row has one."""
+        index = self._draw(count, generator)
+        weights = self._weights
+        return self._rows.index_select(0, index), weights if weights is None else weights.index_select(0, index)
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Return row indices [count]; a graph that replays this reads the size of its moment."""
@@ -118,6 +142,10 @@ class ReplayBuffer:
             memory = self._rows.new_zeros(grown, self._rows.shape[1])
             memory[: self._size] = self._rows[: self._size]
             self._rows = memory
+            if self._weights is not None:
+                weights = self._weights.new_ones(grown)
+                weights[: self._size] = self._weights[: self._size]
+                self._weights = weights
 
 
 def real_rows_in(batch_size: int, real_ratio: float, model_buffer: ReplayBuffer) -> int:
@@ -139,27 +167,30 @@ def sample_mixed(
     batches: int = 1,
 ) -> Transitions:  # rows [batches, batch_size, W]
     """Draw batches of ``real_rows`` real rows each, the rest imagined."""
-    parts = [
-        buffer.sample(batches * rows, generator).view(batches, rows, -1)
-        for buffer, rows in ((real_buffer, real_rows), (model_buffer, batch_size - real_rows))
-        if rows
-    ]
+    imagined_rows = batch_size - real_rows
+    parts, weights = [], None
+    if real_rows:
+        parts.append(real_buffer.sample(batches * real_rows, generator).view(batches, real_rows, -1))
+    if imagined_rows:
+        rows, weights = model_buffer.sample_weighted(batches * imagined_rows, generator)
+        parts.append(rows.view(batches, imagined_rows, -1))
     rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-    return Transitions(rows, real_buffer.obs_dim, real_buffer.action_dim)
+    if weights is not None:
+        ones = weights.new_ones(batches, real_rows)
+        weights = torch.cat((ones, weights.view(batches, imagined_rows)), dim=1)
+    return Transitions(rows, real_buffer.obs_dim, real_buffer.action_dim, weights)
 
 
 def model_buffer_capacity(
-    length: int,  # k
-    rollout_batch: int,
+    per_refit: int,  # rows that a refit's rollouts store, at most
     retain_epochs: int,
     epoch_length: int,
     model_train_freq: int,
 ) -> int:
     """Return the rows that ``retain_epochs`` epochs of rollouts fill; at least one refit's.
 
-        capacity = retain_epochs · k · rollout_batch · epoch_length / model_train_freq
+        capacity = retain_epochs · per_refit · epoch_length / model_train_freq,  per_refit = k · rollout_batch
 
     Source: the released MBPO code, ``_reallocate_model_pool``.
     """
-    per_refit = length * rollout_batch
     return max(per_refit, int(retain_epochs * per_refit * epoch_length / model_train_freq))

@@ -23,6 +23,7 @@ class Transitions:
     rows: Tensor  # [..., W]
     obs_dim: int
     action_dim: int
+    weight: Tensor | None = None  # [...] ≥ 0, what a row counts for in the critics' loss; None: 1
 
     def __post_init__(self) -> None:
         width = row_width(self.obs_dim, self.action_dim)
@@ -45,6 +46,11 @@ class Transitions:
         """
         parts = (obs, action, reward[:, None], next_obs, terminated[:, None].to(obs.dtype))
         return cls(torch.cat(parts, dim=1), obs.shape[1], action.shape[1])
+
+    def take(self, index: Tensor | slice) -> Transitions:
+        """Return rows of [N, W] by index, mask or slice."""
+        weight = None if self.weight is None else self.weight[index]
+        return Transitions(self.rows[index], self.obs_dim, self.action_dim, weight)
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -81,5 +87,6 @@ class Transitions:
 
     def unbind(self) -> Iterator[Transitions]:
         """Yield [K, B, W] as K batches of [B, W]."""
-        for rows in self.rows.unbind(0):
-            yield Transitions(rows, self.obs_dim, self.action_dim)
+        weights = [None] * len(self) if self.weight is None else self.weight.unbind(0)
+        for rows, weight in zip(self.rows.unbind(0), weights, strict=True):
+            yield Transitions(rows, self.obs_dim, self.action_dim, weight)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mbpo.data.predictions import Prediction
 from mbpo.dynamics.ensemble import DynamicsEnsemble
 from mbpo.envs.rules import Rule
 from mbpo.ops import native
@@ -23,6 +24,11 @@ class FakeEnv:
     terminates: Rule
     precision: str = "float32"  # of products' factors
 
+    @property
+    def members(self) -> int:
+        """Return K, the number of elites."""
+        return len(self.ensemble.elites)
+
     @torch.no_grad()
     def step(
         self,
@@ -37,14 +43,51 @@ class FakeEnv:
         Source: MBPO, arXiv:1906.08253, Algorithm 2, line 8 and App. B.
         """
         model = self.ensemble
-        rows, device = obs.shape[0], obs.device
-        pick = torch.randint(len(model.elites), (rows,), generator=generator, device=device)
-        x, member = torch.cat((obs, action), dim=1), model.elites[pick]
-        noise = torch.randn((rows, 1 + obs.shape[1]), generator=generator, device=device)
+        chosen, noise = self.draw(obs, generator)
+        x, member = torch.cat((obs, action), dim=1), model.elites[chosen]
         launches = x.is_cuda and model.fused_step and native.serves(x, model.net.sizes)
         take = self._launch if launches else self._sample
         reward, next_obs = take(x, member, noise)
         return reward, next_obs, self.terminates(obs, action, next_obs)
+
+    def draw(self, obs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:  # [N] int64, [N, 1 + O]
+        """Return which elite each row follows, of 0…K − 1, and standard normal noise."""
+        rows, device = obs.shape[0], obs.device
+        chosen = torch.randint(self.members, (rows,), generator=generator, device=device)
+        return chosen, torch.randn((rows, 1 + obs.shape[1]), generator=generator, device=device)
+
+    @torch.no_grad()
+    def predict(self, obs: Tensor, action: Tensor, chosen: Tensor) -> Prediction:  # [N, O], [N, A], [N]
+        """Return what every elite predicts, by one call of the op, in float32: rules compare small differences."""
+        return self._predict(torch.cat((obs, action), dim=1).expand(self.members, -1, -1), chosen)
+
+    def arrive(self, obs: Tensor, action: Tensor, sample: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return reward [N], next_obs [N, O] and terminated [N], where ``sample`` [N, 1 + O] is what happens."""
+        next_obs = self.ensemble.next_obs(obs, sample[..., 1:])
+        return sample[..., 0], next_obs, self.terminates(obs, action, next_obs)
+
+    @torch.no_grad()
+    def mean_step(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what each elite expects from its own obs [K, N, O] and action [N, A].
+
+        Reward [K, N], next_obs [K, N, O] and terminated [K, N] bool.
+        """
+        each = action.expand(self.members, -1, -1)
+        chosen = torch.zeros_like(action[:, 0], dtype=torch.int64)  # nothing is followed
+        mean = self._predict(torch.cat((obs, each), dim=2), chosen).mean
+        flat = [part.flatten(0, 1) for part in (obs, each, mean)]
+        reward, next_obs, terminated = self.arrive(*flat)
+        shape = obs.shape[:2]
+        return reward.view(shape), next_obs.view(obs.shape), terminated.view(shape)
+
+    def _predict(self, x: Tensor, chosen: Tensor) -> Prediction:  # [K, N, O + A]
+        model = self.ensemble
+        elites, rows, width = x.shape
+        member = model.elites.repeat_interleave(rows)
+        mean, logvar = model(model.inputs.normalize(x.reshape(-1, width)), member)
+        mean = model.outputs.denormalize(mean).view(elites, rows, -1)
+        var = (logvar.exp() * model.outputs.std.square()).view(elites, rows, -1)
+        return Prediction(mean, var, chosen)
 
     def _sample(self, x: Tensor, member: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         model = self.ensemble

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mbpo.data.played import Played
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.spaces import Array
 from mbpo.envs.spec import EnvSpec
@@ -49,8 +50,10 @@ class Evaluator:
         self._own = [BoxEnv(what) for _ in range(min(episodes, MOST_ENVS))] if only is None else []
         self._envs = self._own if only is None else [only]
 
-    def run(self, policy: Policy) -> EvalReport:
+    def run(self, policy: Policy, keep: Callable[[Played], object] | None = None) -> EvalReport:
         """Return the undiscounted returns of ``policy``; a step that means nothing ends its episode.
+
+        ``keep`` is told each episode when it ends.
 
         Raises:
             DivergedError: an action is not finite.
@@ -62,17 +65,34 @@ class Evaluator:
             wave = range(first, min(first + len(self._envs), len(self._seeds)))
             running = dict(zip(wave, self._envs, strict=False))
             obs = {i: env.reset(self._seeds[i]) for i, env in running.items()}
+            tracks: dict[int, tuple[list[Array], list[Array], list[float]]]
+            tracks = {i: ([first], [], []) for i, first in obs.items()}
             while running:
                 actions = policy(np.stack([obs[i] for i in running]))
                 for (i, env), action in zip(list(running.items()), actions, strict=True):
                     obs[i], reward, terminated, truncated = env.step(action)
                     returns[i] += reward
                     lengths[i] += 1
+                    states, actions_taken, rewards = tracks[i]
+                    states.append(obs[i])
+                    actions_taken.append(action)
+                    rewards.append(reward)
                     if terminated or truncated or lengths[i] >= (env.time_limit or MOST_STEPS):
                         del running[i]
+                        if keep:
+                            keep(_played(*tracks.pop(i), terminated))
         return EvalReport(returns, lengths)
 
     def close(self) -> None:
         """Free the environments."""
         for env in self._own:
             env.close()
+
+
+def _played(obs: list[Array], action: list[Array], rewards: list[float], terminated: bool) -> Played:
+    return Played(
+        np.stack(obs).astype(np.float32),
+        np.stack(action).astype(np.float32),
+        np.array(rewards, dtype=np.float64),
+        terminated,
+    )

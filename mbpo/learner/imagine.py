@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
+
 import torch
 from torch import Tensor
 
+from mbpo.data.predictions import Prediction, RowRule
 from mbpo.data.real_buffer import RealBuffer
 from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
 from mbpo.ops.graphs import GraphedCall, Recorder
 from mbpo.sac.networks import Actor
+from mbpo.settings.config import Config
+
+MOST_ROUNDS = 8  # of start states, where a rule stores little
+SPARE = 1.1, 16  # times and besides the start states that should suffice
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Say what rollouts a refit branches."""
+
+    length: int  # k, or H of a rule
+    start_rows: int  # real states, unless ``rows`` says how much is to come of them
+    rows: int | None = None  # to store
+    rule: RowRule | None = None  # that looks at every row
+
+    @classmethod
+    def of(cls, config: Config, length: int, rule: RowRule | None) -> Branches:
+        """Return what ``config`` asks for: as many rows under every rule where ``rollout_rows`` is set."""
+        start_rows = config.rollout_batch
+        if config.rollout_rows != "auto":
+            return cls(length, start_rows, int(config.rollout_rows), rule)
+        return cls(length, start_rows, start_rows if rule is not None else None, rule)
+
+    @property
+    def most_rows(self) -> int:
+        """Return how many rows they store at most."""
+        return 0 if not self.length else self.length * self.start_rows if self.rows is None else self.rows
 
 
 class Imagination:
@@ -23,28 +54,59 @@ class Imagination:
         real_buffer: RealBuffer,
         model_buffer: ReplayBuffer,
         draws: torch.Generator,
-        record: Recorder | None,  # where there is one, k steps are one launch
+        looks: torch.Generator,  # draws what a rule calibrates on
+        record: Recorder | None,  # where there is one, k steps without a rule are one launch
     ) -> None:
         self._fake_env = fake_env
         self._actor = actor
         self._real_buffer = real_buffer
         self._model_buffer = model_buffer
         self._draws = draws
+        self._looks = looks
         self._at_once = (
             GraphedCall(self._imagine, [draws], record, lambda: (real_buffer.memory,)) if record is not None else None
         )
 
-    def run(self, length: int, start_rows: int) -> RolloutReport:
-        """Store rollouts of up to ``length`` steps from ``start_rows`` real states."""
-        start_rows = start_rows if length else 0
-        if start_rows and self._at_once is not None:
-            return store_imagined(*self._at_once(length, start_rows), self._model_buffer)
-        start = self._start(start_rows)
-        return rollout(self._fake_env, self.sample_policy, start, length, self._model_buffer, self._draws)
+    def run(self, branches: Branches) -> RolloutReport:
+        """Store rollouts from so many real states, or from as many as it takes to store so many rows."""
+        length, rows, rule = branches.length, branches.rows, branches.rule
+        if not length or rows is None:
+            return self._branch(length, branches.start_rows if length else 0, None, rule)
+        report = self._branch(length, ceil(rows / length), rows, rule)
+        for _ in range(MOST_ROUNDS - 1):
+            wanted = rows - report.rows
+            if not wanted:
+                break
+            mean = max(report.rows / len(report.lengths), 1 / MOST_ROUNDS)
+            starts = min(rows, int(SPARE[0] * wanted / mean) + SPARE[1])
+            report = report.and_then(self._branch(length, starts, wanted, rule))
+        return report
 
     def sample_policy(self, obs: Tensor) -> Tensor:  # [N, O] -> [N, A]
         """Return sampled actions, for imagined steps."""
         return self._actor.draw(obs, self._draws, self._fake_env.precision)
+
+    @torch.no_grad()
+    def predict_real(self, rows: int) -> Prediction:
+        """Return what all elites predict at real rows, drawn with replacement."""
+        drawn = self._real_buffer.sample_rows(rows, self._looks)
+        return self._predict(drawn.obs, drawn.action)
+
+    @torch.no_grad()
+    def predict_imagined(self, rows: int) -> Prediction:
+        """Return what all elites predict at the first steps of rollouts: real states, with the policy's actions."""
+        obs = self._real_buffer.sample_rows(rows, self._looks).obs
+        return self._predict(obs, self._actor.draw(obs, self._looks, self._fake_env.precision))
+
+    def _predict(self, obs: Tensor, action: Tensor) -> Prediction:
+        chosen, _ = self._fake_env.draw(obs, self._looks)
+        return self._fake_env.predict(obs, action, chosen)
+
+    def _branch(self, length: int, start_rows: int, most_rows: int | None, rule: RowRule | None) -> RolloutReport:
+        if start_rows and rule is None and self._at_once is not None:
+            return store_imagined(*self._at_once(length, start_rows), self._model_buffer, most_rows)
+        start, draws = self._start(start_rows), self._draws
+        return rollout(self._fake_env, self.sample_policy, start, length, self._model_buffer, draws, rule, most_rows)
 
     def _start(self, rows: int) -> Tensor:  # [N, O]
         return self._real_buffer.sample_rows(rows, self._draws).obs

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from mbpo.data.played import Played
 from mbpo.data.real_buffer import RealBuffer
 from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.dynamics.fake_env import FakeEnv
@@ -21,14 +22,19 @@ from mbpo.envs.termination import check_rule, find_rule, judged, rule_text
 from mbpo.errors import DivergedError
 from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
 from mbpo.learner.explore import Explorer
-from mbpo.learner.imagine import Imagination
+from mbpo.learner.imagine import Branches, Imagination
 from mbpo.learner.streams import Streams, restore_streams, saved_streams
 from mbpo.learner.update import PolicyUpdates
 from mbpo.ops import native
 from mbpo.ops.adam import AdamState
 from mbpo.ops.graphs import Recorder, record_cuda
 from mbpo.ops.native import BuildInfo
+from mbpo.seeding import torch_generator
 from mbpo.settings.config import Config
+from mbpo.trust.critics import Promise, promise
+from mbpo.trust.estimates import Estimates
+from mbpo.trust.policies import Evidence
+from mbpo.trust.scores import Measured, score, window_for
 
 EVALUATION_SEED = 0  # the same start states in every run, so that curves differ by policy only
 
@@ -60,6 +66,8 @@ class Learner:
             check_rule(self.rule, self.collector.obs, env.action_dim, self.device)
         self.rule_watch = RuleWatch(self.rule)
         self.one_instance = config.one_instance
+        self._gamma, self._reward_scale = config.gamma, config.reward_scale
+        self._played: list[Played] = []  # in the newest evaluation
         only = env if self.one_instance else None
         self.evaluator = Evaluator(config, config.eval_episodes, EVALUATION_SEED, only)
         self.streams = streams = Streams.of(config.seed, self.device)
@@ -67,7 +75,9 @@ class Learner:
         planner = build_planner(config, self.fake_env, actor) if config.algo == "pets" else None
         hold = config.warmup_hold
         self.explorer = Explorer(self.collector, actor, planner, self.real_buffer, streams, hold, self.device)
-        self.imagination = Imagination(self.fake_env, actor, *buffers, streams.rollout, record)
+        draws = streams.rollout, streams.judge
+        self.imagination = Imagination(self.fake_env, actor, *buffers, *draws, record)
+        self.window = window_for(env.obs_dim, self.device)
         self._updates = PolicyUpdates(self.agent, *buffers, config.sac_batch, config.reward_scale, streams.mix, record)
 
     def explore(self, uniform: bool) -> Step:
@@ -80,10 +90,19 @@ class Learner:
 
     def evaluate(self) -> EvalReport:
         """Measure tanh(mean) actions, or plans; on one instance the episode under way then begins again."""
-        report = self.evaluator.run(self.best_action)
+        self._played.clear()
+        report = self.evaluator.run(self.best_action, self._played.append)
         if self.one_instance:
             self.collector.begin_again()
         return report
+
+    def promise(self) -> Promise | None:
+        """Hold the critics to the newest evaluation; None without a policy."""
+        if self.explorer.planner is not None or not self._played:
+            return None
+        agent, draws = self.agent, torch_generator(EVALUATION_SEED, "entropy", self.device)
+        alpha = float(agent.log_alpha.detach().exp())
+        return promise(self._played, agent.actor, agent.critic, alpha, self._gamma, self._reward_scale, draws)
 
     def fit(self) -> dict[str, float | None]:
         """Refit the model, and what learns when episodes end, to all real rows; return what they report."""
@@ -91,9 +110,32 @@ class Learner:
         metrics: dict[str, float | None] = dict(self.trainer.fit(*rows).metrics())
         return metrics | (dict(self.termination.fit(*rows).metrics()) if self.termination else {})
 
-    def imagine(self, length: int, start_rows: int) -> RolloutReport:
-        """Branch rollouts of up to ``length`` steps from real states into the model buffer."""
-        return self.imagination.run(length, start_rows)
+    def score_new_data(self, resolution: float) -> dict[str, float | None]:
+        """Score the model on the real rows since the last refit, before one trains on them; return what is measured.
+
+        What is measured goes over the newest whole episodes, but for the error on those rows alone.
+        """
+        buffer, model = self.real_buffer, self.ensemble
+        unseen, rows = buffer.unseen(), buffer.unseen(before=1)
+        if not len(unseen):
+            return {}
+        skip = len(rows) - len(unseen)
+        scored = score(model, self.fake_env, rows, skip, buffer.transitions, resolution)
+        self.window.add(*scored, ended=self.collector.at_start)
+        mse, _ = self.trainer.errors(unseen)
+        return {"model/new_data_mse": float(mse[model.elites].mean()), **self.measured().metrics()}
+
+    def measured(self) -> Measured:
+        """Return what the newest whole episodes say of the model."""
+        return Measured(self.window.episodes(), self.real_buffer.obs_dim)
+
+    def evidence(self, estimates: Estimates | None) -> Evidence:
+        """Return what a rule for k may look at."""
+        return Evidence(estimates, self.imagination.predict_real, self.imagination.predict_imagined)
+
+    def imagine(self, branches: Branches) -> RolloutReport:
+        """Branch rollouts from real states into the model buffer."""
+        return self.imagination.run(branches)
 
     def update_policy(self, real_ratio: float, updates: int) -> tuple[Tensor, int]:
         """Take SAC updates, each on its own mix of real and imagined rows.
@@ -137,6 +179,7 @@ class Learner:
             "episode": {**episode, "held_action": torch.from_numpy(self.explorer.held_action)},
             "real": self.real_buffer.state_dict(),
             "imagined": self.model_buffer.state_dict(),
+            "trust": self.window.state_dict(),
         }
 
     def whole_state(self) -> dict[str, dict[str, Tensor]]:
@@ -164,6 +207,8 @@ class Learner:
         if "streams" in saved:
             restore_streams(self.streams.warmup, self._generators(), saved["streams"])
         self.real_buffer.load_state_dict(saved["real"])
+        if "trust" in saved:
+            self.window.load_state_dict(saved["trust"])
         if "imagined" in saved:
             self.model_buffer.load_state_dict(saved["imagined"])
         episode = {name: tensor.numpy() for name, tensor in saved["episode"].items()}

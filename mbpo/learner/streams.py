@@ -24,6 +24,7 @@ class Streams:
     rollout: torch.Generator
     mix: torch.Generator
     bound: torch.Generator
+    judge: torch.Generator
     plan: torch.Generator
     plan_eval: torch.Generator
 

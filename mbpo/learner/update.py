@@ -32,7 +32,7 @@ class PolicyUpdates:
         self._draws = draws
         generators = [draws, agent.generator]
         self._take = GraphedCall(
-            self._update_each, generators, record, reads=lambda: (real_buffer.memory, model_buffer.memory)
+            self._update_each, generators, record, reads=lambda: (real_buffer.memory, *model_buffer.memories)
         )
 
     def run(self, real_ratio: float, updates: int) -> tuple[Tensor, int]:

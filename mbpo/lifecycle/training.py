@@ -12,14 +12,17 @@ import torch
 from mbpo.envs.collector import Step
 from mbpo.envs.left_out import LeftOut
 from mbpo.errors import DivergedError
+from mbpo.learner.imagine import Branches
 from mbpo.learner.learner import Learner
 from mbpo.lifecycle.orders import Orders
 from mbpo.lifecycle.reports import Reports
+from mbpo.lifecycle.starting_point import live_settings
 from mbpo.lifecycle.timing import Profile, Stopwatch
 from mbpo.sac.interval import Interval, LossWatch
 from mbpo.sac.stall import StallWatch
 from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import Config
+from mbpo.trust.estimates import Estimates, estimate
 from mbpo.trust.rollout_length import RolloutLength
 
 COUNTERS = {"refits": "refits", "_evaluated_at": "evaluated_at"}  # names in a checkpoint, and here
@@ -138,8 +141,9 @@ class Training:
         self.say("evaluation")
         with self.clock("eval"):
             metrics = self.learner.evaluate().metrics()
+            promised = self.learner.promise()
         self.evaluated_at, self.evaluation_due = env_steps, False
-        self.reports.evaluation(env_steps, metrics)
+        self.reports.evaluation(env_steps, metrics | (promised.metrics() if promised else {}))
         self.say()
         if self.store is not None and self.store.is_best(metrics["eval/return_mean"]):
             self.store.save_policy(self.learner, env_steps, metrics)
@@ -208,8 +212,21 @@ class Training:
         self.clock.go_on_from(self.env_steps, loop["seconds"])
         if "imagined" not in saved.parts and loop["imagined_capacity"]:
             self.learner.model_buffer.resize(loop["imagined_capacity"])
-            length = self.rollout_length.in_force(self.env_steps - 1, loop["settings"])
-            self.learner.imagine(length, self.config.rollout_batch)
+            settings = {**live_settings(self.config), **loop["settings"]}
+            length = self.rollout_length.in_force(self.env_steps - 1, settings)
+            self.learner.imagine(Branches.of(self.config, length, self.rollout_length.row_rule(settings)))
+
+    def score_new_data(self) -> dict[str, float | None]:
+        """Score the model on what was met since the last refit; on nothing before the first."""
+        return self.learner.score_new_data(self.config.bound_resolution) if self.refits else {}
+
+    def estimate(self) -> Estimates | None:
+        """Estimate what the bound is made of; None without a policy, which has no ε_π."""
+        learner = self.learner
+        if self.config.algo != "mbpo":
+            return None
+        parts = learner.ensemble, learner.agent.actor, learner.real_buffer
+        return estimate(*parts, self.config, learner.measured(), learner.streams.bound)
 
     def watch_rule(self, env_steps: int) -> None:
         """Warn where real rows that no refit has seen yet contradict the termination rule."""

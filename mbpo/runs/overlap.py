@@ -27,13 +27,15 @@ class Overlap:
     """Compare rows with those that stand there already, wall time aside.
 
     A metric that none of the earlier rows has is new in this version, and one that is declared no more is gone from
-    it: neither makes a row another. What is gone is kept in ``vanished``.
+    it: neither makes a row another, nor does one that the earlier run measured otherwise. What is gone is kept in
+    ``vanished``.
     """
 
     def __init__(self, rows: Rows, known: Set[str] = frozenset()) -> None:
         """Expect ``rows``, one at a time; ``known`` are the keys that they and those before them have."""
         self._expected = iter(rows)
         self._known = known
+        self._otherwise = {m.key for m in METRICS.values() if m.since and m.since not in known}
         self._left = self.total = len(rows)
         self.identical = 0
         self.difference = ""
@@ -70,7 +72,7 @@ class Overlap:
     def _differences(self, expected: Row, row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         gone = expected.keys() - row.keys() - METRICS.keys() - NOT_COMPARED
         self.vanished |= gone
-        keys = (expected.keys() | (row.keys() & self._known)) - gone - NOT_COMPARED
+        keys = (expected.keys() | (row.keys() & self._known)) - gone - NOT_COMPARED - self._otherwise
         values = {key: (expected.get(key), row.get(key)) for key in keys}
         values["kind"] = kind_of(expected), kind_of(row)
         return {key: (was, now) for key, (was, now) in values.items() if was != now}

@@ -18,7 +18,7 @@ from mbpo.errors import ConfigError
 from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Dial, Setting, Value, nearest, shown
 from mbpo.settings.toml_text import Table, parse_wrapper
-from mbpo.settings.variants import CRITICS, K_POLICIES, described
+from mbpo.settings.variants import CRITICS, K_POLICIES, described, options_described, wrong_options
 
 Auto = Literal["auto"]
 DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
@@ -36,6 +36,10 @@ def _wrong_schedule(schedule: tuple[float, float, float, float]) -> str:
     if end < start:
         return f"have e0 ≤ e1, got {start:g} > {end:g}: give e0,e1,k0,k1"
     return "have k0 and k1 in [0, 1000]" if max(first, last) > 1000 else ""
+
+
+def _wrong_options(options: Table) -> str:
+    return wrong_options(K_POLICIES, options)
 
 
 def _wrong_wrappers(wrappers: tuple[str, ...]) -> str:
@@ -130,7 +134,23 @@ class Config:
         dial=Dial(symbol="k", key="k", down="k one shorter", up="k one longer", metric="rollout/length"),
     )
     k_policy: str = _setting(
-        "schedule", f"Rule for k where rollout_length is auto. {described(K_POLICIES)}.", "trust", choices=K_POLICIES
+        "schedule",
+        f"Rule for k where rollout_length is auto. {described(K_POLICIES)}.",
+        "trust",
+        choices=K_POLICIES,
+        live=True,
+    )
+    k_options: Table = _setting(
+        Table(), f"Options of rules for k, key=value. {options_described(K_POLICIES)}.", "trust", also=_wrong_options
+    )
+    rollout_limit: int | Auto = _setting(
+        "auto",
+        "H, the most steps that a rule which measures lets a rollout go; auto is bound 25, disagreement and mask 10, "
+        "information 100, weight 4.",
+        "trust",
+        unit="steps",
+        low=1,
+        high=1000,
     )
     rollout_schedule: tuple[float, float, float, float] = _setting(
         (20.0, 150.0, 1.0, 1.0),
@@ -159,6 +179,15 @@ class Config:
     )
     rollout_batch: int = _setting(
         100_000, "Real states from which each refit branches rollouts.", "trust", unit="rows", low=1, high=10**7
+    )
+    rollout_rows: int | Auto = _setting(
+        "auto",
+        "Imagined rows that each refit stores, from as many states as that takes; auto is k rows for each of "
+        "rollout_batch, or one where a rule looks at every row.",
+        "trust",
+        unit="rows",
+        low=1,
+        high=10**8,
     )
     retain_epochs: int = _setting(
         1, "Epochs of imagined data kept in the model buffer.", "trust", unit="epochs", low=1, high=1000

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import math
 
+SATURATED = 0.95  # of ε_m', from which it is called so
+WIDEST = 20  # steps of the band of k*, beyond which it says nothing
+
 
 def monotonic_gap(gamma: float, r_max: float, eps_m: float, eps_pi: float) -> float:
     """Return the most return that full model rollouts can overestimate.
@@ -97,6 +100,18 @@ def is_vacuous(gap: float, gamma: float, r_max: float) -> bool:
         ValueError: an argument lies outside its range.
     """
     return gap >= largest_gap(gamma, r_max)
+
+
+def why_not_told(eps_m_new: float, low: float | None, high: float | None) -> str:
+    """Return why k* cannot be told from the data at hand, in words; nothing where it can.
+
+    ``low`` and ``high`` are the ends of its band, in steps; None where there is none yet.
+    """
+    if eps_m_new > SATURATED:
+        return "at this resolution the model's error is all there can be; a larger bound_resolution tells more"
+    if low is None or high is None:
+        return "too few whole episodes yet"
+    return f"it may be anything from {low:.0f} to {high:.0f}" if high - low > WIDEST else ""
 
 
 def _check(gamma: float, **arguments: float) -> None:

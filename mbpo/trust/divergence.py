@@ -63,11 +63,11 @@ def model_error(
     logvar: Tensor,  # [K, N, D]
     target: Tensor,  # [N, D]
     resolution: float,  # σ₀, in the units of D
-) -> Tensor:  # []
-    """Return the model's error as a total variation at resolution σ₀, averaged over rows.
+) -> Tensor:  # [K, N]
+    """Return the model's error as a total variation at resolution σ₀, of each member on each row.
 
     TV(N(y, σ₀²), N(μ, σ² + σ₀²)) ≤ min(√(KL/2), √(1 − e^{−KL}))
     """
     known = torch.full_like(target, 2.0 * float(torch.tensor(resolution).log()))
     blurred = (logvar.exp() + resolution**2).log()
-    return total_variation_bound(gaussian_kl(target, known, mean, blurred)).mean()
+    return total_variation_bound(gaussian_kl(target, known, mean, blurred))

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mbpo.data.real_buffer import RealBuffer
-from mbpo.data.transitions import Transitions
 from mbpo.errors import DivergedError
 from mbpo.settings.config import Config
-from mbpo.trust.bound import best_length, branched_gap, gap_ratio, largest_gap
+from mbpo.trust.bound import best_length, branched_gap, gap_ratio, largest_gap, why_not_told
 from mbpo.trust.divergence import model_error, policy_shift, policy_shift_bound
+from mbpo.trust.scores import ERROR, ROWS, Measured, Model
 
 POLICY_SHIFT_ROWS = 2000
 LARGEST_K_STAR = 1000
-
-
-class Model(Protocol):
-    """What is asked of the dynamics ensemble."""
-
-    elites: Tensor  # [K] int64
-
-    def standardized(self, transitions: Transitions) -> tuple[Tensor, Tensor, Tensor]:
-        """Return elites' mean and logvar [K, N, D] and the true targets [N, D], in stds of the targets."""
+LEAST_EPISODES = 3  # of a bootstrap
+RESAMPLES = 400
 
 
 class Policy(Protocol):
@@ -41,11 +34,12 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class NewDataError:
-    """Hold the model's errors on transitions that it has not been trained on."""
+class Band:
+    """Hold k* as far as the data tells it: a bootstrap over the episodes that it was measured on."""
 
-    mse: float  # in the units of the model's loss
-    eps_m_new: float  # ε_m', total variation at σ₀
+    low: float  # 5 % of the bootstrap's k* are smaller
+    high: float  # 5 % are larger
+    told: bool  # whether that is narrow enough to act on, at a resolution that fits the model
 
 
 @dataclass(frozen=True)
@@ -58,19 +52,20 @@ class Estimates:
     eps_m: float  # ε_m on held-out rows
     eps_pi: float | None  # ε_π over real rows
     eps_pi_p95: float | None
-    fresh: NewDataError | None
+    eps_m_new: float | None  # ε_m' over the newest whole episodes
+    band: Band | None  # of k*; None where there are too few whole episodes
 
     @property
     def rho(self) -> float | None:
         """Return ρ = ε_m'/ε_π, None where one is not known or the policy has not moved."""
-        return self.fresh.eps_m_new / self.eps_pi if self.fresh and self.eps_pi else None
+        return self.eps_m_new / self.eps_pi if self.eps_m_new is not None and self.eps_pi else None
 
     @property
     def k_star(self) -> float | None:
         """Return k*, at most 1000, or None where ρ is not known."""
-        return None if self.rho is None else min(best_length(self.gamma, self.rho), LARGEST_K_STAR)
+        return None if self.rho is None else _k_star(self.gamma, self.rho)
 
-    def metrics(self, length: int) -> dict[str, float | None]:
+    def metrics(self, length: float) -> dict[str, float | None]:
         """Return the estimates, and what Thm 4.3 makes of k = ``length``, under their metric keys."""
         metrics: dict[str, float | None] = {
             "bound/eps_m": self.eps_m,
@@ -79,35 +74,19 @@ class Estimates:
             "bound/r_max": self.r_max,
             "bound/resolution": self.resolution,
         }
-        if self.fresh is None:
+        if self.eps_m_new is None:
             return metrics
-        metrics |= {"bound/eps_m_new": self.fresh.eps_m_new, "model/new_data_mse": self.fresh.mse}
+        metrics["bound/eps_m_new"] = self.eps_m_new
         if self.eps_pi is None:
             return metrics
-        gap = branched_gap(length, self.gamma, self.r_max, self.eps_pi, self.fresh.eps_m_new)
+        gap = branched_gap(length, self.gamma, self.r_max, self.eps_pi, self.eps_m_new)
         metrics["bound/c_over_gap"] = gap / largest_gap(self.gamma, self.r_max)
         if self.rho is not None:
             ratio = gap_ratio(length, self.gamma, self.rho)
             metrics |= {"bound/rho": self.rho, "bound/k_star": self.k_star, "bound/c_ratio": ratio}
+        if self.band is not None:
+            metrics |= {"bound/k_star_low": self.band.low, "bound/k_star_high": self.band.high}
         return metrics
-
-
-def new_data_error(
-    model: Model,
-    errors: Callable[[Transitions], tuple[Tensor, Tensor]],  # rows -> each member's mse and nll [E]
-    unseen: Transitions,
-    resolution: float,  # σ₀
-) -> NewDataError | None:
-    """Score the transitions collected since the last refit, before training on them.
-
-    They come from the current policy and are unseen, which is what the expectation in Thm A.2 of
-    MBPO asks for. None where there are none.
-    """
-    if not len(unseen):
-        return None
-    mse, _ = errors(unseen)
-    eps = model_error(*model.standardized(unseen), resolution)
-    return NewDataError(float(mse[model.elites].mean()), float(eps))
 
 
 @torch.no_grad()
@@ -116,22 +95,47 @@ def estimate(
     policy: Policy,
     real_buffer: RealBuffer,
     config: Config,
-    fresh: NewDataError | None,
+    measured: Measured,  # on rows that came before this refit
     generator: torch.Generator,  # draws the rows on which ε_π is measured
 ) -> Estimates:
     """Measure ε_m and ε_π after a refit, and put ε_m', which was measured before it, beside them.
+
+    ε_m' is a mean over whole episodes of the policy: each part of an episode was scored by the model of its time, on
+    rows not trained on, as the expectation in Thm A.2 of MBPO asks. ε_π is one over rows drawn from all real rows,
+    where rollouts begin.
 
     Raises:
         DivergedError: the model or the policy gives values that are not finite.
     """
     held = real_buffer.holdout_rows()
     rows = held if len(held) else real_buffer.training_rows()
-    eps_m = float(model_error(*model.standardized(rows), config.bound_resolution))
+    eps_m = float(model_error(*model.standardized(rows), config.bound_resolution).mean())
     eps_pi, eps_pi_p95 = _policy_shift(policy, real_buffer, generator)
     if not math.isfinite(eps_m + (eps_pi or 0.0)):
         raise DivergedError(f"the model's error is {eps_m} and the policy's shift {eps_pi}")
     r_max = max(real_buffer.largest_reward(), 1e-9) if config.r_max == "auto" else float(config.r_max)
-    return Estimates(config.gamma, r_max, config.bound_resolution, eps_m, eps_pi, eps_pi_p95, fresh)
+    new, band = None, None
+    if measured.rows:
+        new = min(1.0, float(measured.episodes[:, ERROR].sum()) / measured.rows)
+        band = _band(measured.episodes, config, eps_pi) if eps_pi else None
+    return Estimates(config.gamma, r_max, config.bound_resolution, eps_m, eps_pi, eps_pi_p95, new, band)
+
+
+def _k_star(gamma: float, rho: float) -> float:
+    return min(best_length(gamma, rho), LARGEST_K_STAR)
+
+
+def _band(episodes: Tensor, config: Config, eps_pi: float) -> Band | None:
+    """Return the 5 % and 95 % points of k* over resampled episodes."""
+    if len(episodes) < LEAST_EPISODES:
+        return None
+    sums = episodes[:, [ROWS, ERROR]].double().cpu().numpy()
+    draws = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
+    rows, errors = sums[draws].sum(axis=1).T
+    lengths = [_k_star(config.gamma, rho) for rho in errors / rows / eps_pi]
+    low, high = np.quantile(lengths, (0.05, 0.95), method="nearest")
+    new = float(sums[:, 1].sum() / sums[:, 0].sum())
+    return Band(float(low), float(high), not why_not_told(new, float(low), float(high)))
 
 
 def _policy_shift(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from figures import Promise, figure
 
+from mbpo.learner.imagine import Branches
 from mbpo.learner.learner import Learner
 from mbpo.saving import store as store_module
 from mbpo.saving.row_files import Segments
@@ -57,7 +58,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for step in (1, 2):
             for _ in range(20):
                 learner.explore(uniform=True)
-            learner.imagine(1, 10)
+            learner.imagine(Branches(1, 10))
             store.save(learner, step, "last", {"best_return": -1.5, "env_steps": step})
             store.settle()
         store.close()

@@ -12,6 +12,7 @@ import torch
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.collector import Collector
 from mbpo.errors import EnvironmentFault, ShapeError
+from mbpo.learner.imagine import Branches
 from mbpo.learner.learner import Learner
 from mbpo.ops import native
 from mbpo.settings.config import Config, resolve
@@ -47,12 +48,14 @@ def advance(learner: Learner, steps: int) -> str:
         if not warm and real.added % REFIT_EVERY == 0:
             seen.append([t.tolist() for t in learner.trainer.errors(real.unseen())])
             seen.append([t.tolist() for t in learner.ensemble.standardized(real.unseen())])
+            seen.append((learner.score_new_data(0.1), learner.window.episodes().tolist()))
             real.mark_holdout(0.2, 5000, learner.streams.holdout)
             rows = real.training_rows(), real.holdout_rows()
             seen.append(learner.trainer.fit(*rows))
             seen.append(learner.termination.fit(*rows) if learner.termination else None)
             learner.model_buffer.resize(MODEL_ROWS)
-            seen.append(learner.imagine(2, 300))
+            seen.append(learner.imagine(Branches(2, 300)).metrics())
+            seen.append(learner.evidence(None).imagined(5).mean.tolist())
             seen.append(real.sample_behaviour(5, learner.streams.bound)[1].log_prob.tolist())
         step = learner.explore(uniform=warm)
         seen.append((step.next_obs.tolist(), step.reward, step.episode))
@@ -111,6 +114,7 @@ WITHOUT_EFFECT = {
     ("ensemble", "outputs.std"),  # the identity unless normalised
     ("streams", "plan"),
     ("streams", "plan_eval"),  # of pets
+    ("trust", "ended"),  # told anew with the next rows; a person reads it between
 }
 OF_TORCH = {("adam_critic", "step.0"), ("adam_actor", "step.1")}  # the op counts one for all
 OF_TORCH |= {("adam_ensemble", f"step.{i}") for i in (1, 2)}

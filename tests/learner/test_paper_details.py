@@ -170,10 +170,10 @@ def test_04_terminal_transitions_are_stored_then_the_row_leaves() -> None:
 
 
 def test_05_capacity_follows_k_and_a_change_keeps_the_newest() -> None:
-    assert model_buffer_capacity(1, 100_000, 1, 1000, 250) == 400_000
-    assert model_buffer_capacity(15, 100_000, 1, 1000, 250) == 6_000_000
-    assert model_buffer_capacity(25, 100_000, 5, 1000, 1000) == 12_500_000
-    assert model_buffer_capacity(3, 1000, 1, 50, 50) == 3000
+    assert model_buffer_capacity(100_000, 1, 1000, 250) == 400_000
+    assert model_buffer_capacity(15 * 100_000, 1, 1000, 250) == 6_000_000
+    assert model_buffer_capacity(25 * 100_000, 5, 1000, 1000) == 12_500_000
+    assert model_buffer_capacity(3 * 1000, 1, 50, 50) == 3000
     buffer = ReplayBuffer(40, O, A)
     batch = transitions(70)
     batch.rows[:, 0] = torch.arange(70.0)

@@ -17,6 +17,7 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import imagine, store_imagined
 from mbpo.errors import ConfigError, DivergedError
 from mbpo.learner.build import resolve_device
+from mbpo.learner.imagine import Branches
 from mbpo.learner.learner import Learner
 from mbpo.ops import native
 from mbpo.ops.graphs import GraphedCall
@@ -171,7 +172,7 @@ def test_rollouts_are_replayed_and_differ_each_time(learner: Any) -> None:
     fit(graphed)
     before = record.recorded
     graphed.model_buffer.resize(10_000)
-    reports = [graphed.imagine(4, 50) for _ in range(5)]
+    reports = [graphed.imagine(Branches(4, 50)) for _ in range(5)]
     assert record.recorded == before + 1
     assert len({report.rows for report in reports}) > 1  # rows end, at random
     assert all(50 < report.rows < 200 for report in reports)
@@ -179,8 +180,8 @@ def test_rollouts_are_replayed_and_differ_each_time(learner: Any) -> None:
     assert len(rows) == sum(report.rows for report in reports)
     assert int(rows.terminated.sum()) == sum(report.terminated for report in reports)
     assert len(rows.rows.unique(dim=0)) == len(rows)
-    assert graphed.imagine(2, 50).length_measured <= 2  # k turned
-    assert graphed.imagine(0, 50).rows == 0
+    assert graphed.imagine(Branches(2, 50)).length_measured <= 2  # k turned
+    assert graphed.imagine(Branches(0, 50)).rows == 0
 
 
 def test_a_replayed_rollout_uses_the_model_and_policy_of_its_moment(learner: Any) -> None:

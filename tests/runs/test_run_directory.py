@@ -123,6 +123,7 @@ def test_the_status_of_a_finished_run(finished_run: RunPaths) -> None:
     assert not status.interactive
     assert status.controls == {
         "rollout_length": 1,
+        "k_policy": "schedule",
         "rollout_schedule": [20, 150, 1, 1],
         "real_ratio": 0.2,
         "model_train_freq": 50,
@@ -194,8 +195,9 @@ def test_the_metrics_that_others_rely_on_are_there(finished_run: RunPaths) -> No
         "time/env_steps_per_s",
     } <= written
     without_a_rule = {"model/termination_error", "model/termination_false_alarms", "model/terminal_rows"}
-    # None is declared and never written; for these see test_termination_head.py.
-    assert written - set(HEAD) == set(METRICS) - without_a_rule
+    of_other_runs = {"rollout/threshold", "rollout/threshold_total", "bound/k_star_low", "bound/k_star_high"}
+    # None is declared and never written; for these see test_termination_head.py, test_rules.py and test_measured.py.
+    assert written - set(HEAD) == set(METRICS) - without_a_rule - of_other_runs
 
 
 def test_every_metric_says_its_meaning_and_direction() -> None:
@@ -266,7 +268,17 @@ def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunP
         payloads = {p.name for p in folder.iterdir()} - {"manifest.json"}
         assert payloads == set(manifest["sha256"])
         names = {"actor", "critic", "critic_target", "ensemble", "temperature"}
-        to_go_on = {"adam_actor", "adam_critic", "adam_ensemble", "streams", "episode", "real", "tail", "imagined"}
+        to_go_on = {
+            "adam_actor",
+            "adam_critic",
+            "adam_ensemble",
+            "streams",
+            "episode",
+            "real",
+            "tail",
+            "imagined",
+            "trust",
+        }
         kind, number = folder.name.split("-")
         names |= to_go_on if kind == "step" else set()
         assert payloads - {"loop.json"} == {f"{name}.safetensors" for name in names}

@@ -47,6 +47,7 @@ def test_every_field_is_a_setting_with_a_meaning_and_a_default_it_accepts() -> N
 def test_what_says_how_far_to_trust_the_model_is_live() -> None:
     assert set(LIVE_SETTINGS) == {
         "rollout_length",
+        "k_policy",
         "rollout_schedule",
         "real_ratio",
         "model_train_freq",
@@ -189,7 +190,8 @@ def test_a_config_cannot_be_changed_and_becomes_plain_values() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.seed = 3  # type: ignore[misc]
     plain = config.to_dict()
-    assert list(plain) == [name for name in SETTINGS if name != "env_kwargs"]  # a table, where there is one
+    tables = {"env_kwargs", "k_options"}  # where there is one
+    assert list(plain) == [name for name in SETTINGS if name not in tables]
     assert plain["rollout_schedule"] == [20.0, 150.0, 1.0, 1.0]
     assert resolve({k: v for k, v in plain.items() if k != "preset"}, "debug") == config
 

@@ -98,10 +98,10 @@ def test_a_fork_under_another_rule_leaves_what_the_first_remembered(
 
 def test_the_users_hand_has_the_last_word() -> None:
     length = RolloutLength(resolve({"k_policy": "toy"}, "debug"))
-    assert length.in_force(100, {"rollout_length": 9}) == 9
-    assert length.in_force(100, {"rollout_length": "auto"}) == 5
+    assert length.in_force(100, {"rollout_length": 9, "k_policy": "toy"}) == 9
+    assert length.in_force(100, {"rollout_length": "auto", "k_policy": "toy"}) == 5
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="k_policy must be one of schedule, toy, got toi"):
+    with pytest.raises(ConfigError, match=r"k_policy must be one of schedule, bound, .*, toy, got toi"):
         resolve({"k_policy": "toi"}, "debug")

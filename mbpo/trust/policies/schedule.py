@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.settings.config import Config
-from mbpo.trust.estimates import Estimates
+from mbpo.trust.policies import Evidence, Report
 
 
 class Schedule:
@@ -15,12 +15,16 @@ class Schedule:
     def __init__(self, config: Config) -> None:
         pass
 
-    def take_in(self, estimates: Estimates) -> None:
+    def calibrate(self, evidence: Evidence) -> None:
         """Look at nothing."""
 
     def length(self, epoch: int, settings: Mapping[str, Any]) -> int:
         """Return k of ``epoch`` on the schedule."""
         return scheduled_length(epoch, settings["rollout_schedule"])
+
+    def report(self) -> Report:
+        """Return nothing: there is no threshold."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: the epoch says all."""
