@@ -28,20 +28,25 @@ def td_target(
 def critic_loss(
     values: Tensor,  # [2, B]
     target: Tensor,  # [B]
+    weights: Tensor | None = None,  # [B], at least 0; None for 1
 ) -> Tensor:  # []
-    """Return the soft Bellman error of both critics, summed.
+    """Return the soft Bellman error of both critics, summed; a row of weight w counts w times.
 
-        J_Q = Σ_i mean_B (Q_i(s, a) − y)²
+        J_Q = Σ_i (1/B) Σ_b w_b (Q_i(s_b, a_b) − y_b)²
 
-    Source: SAC, arXiv:1812.05905, Eq. 5.
+    Source: SAC, arXiv:1812.05905, Eq. 5; the weights, WIMLE, arXiv:2602.14351.
     Departs: no factor ½; the learning rate absorbs it.
 
     Raises:
-        ShapeError: ``target`` is not [B].
+        ShapeError: ``target`` or ``weights`` is not [B].
     """
-    if target.shape != values.shape[1:]:
-        raise ShapeError(f"target must be {list(values.shape[1:])}, got {list(target.shape)}")
-    return (values - target).square().mean(dim=1).sum()
+    for name, tensor in (("target", target), ("weights", weights)):
+        if tensor is not None and tensor.shape != values.shape[1:]:
+            raise ShapeError(f"{name} must be {list(values.shape[1:])}, got {list(tensor.shape)}")
+    error = values - target
+    # The weight comes first: at 0 it silences an error whose square is no float.
+    squared = error.square() if weights is None else weights * error * error
+    return squared.mean(dim=1).sum()
 
 
 def actor_loss(
