@@ -23,7 +23,7 @@ STABLE_TORCH_LIBRARY(mbpo, m) {
       "int activation, float[] decay, float penalty, float[] adam, int batch, "
       "bool bfloat16) -> Tensor");
   m.def(
-      "sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale, "
+      "sac_update(Tensor batch, Tensor noise, Tensor? weights, Tensor center, Tensor scale, "
       "Tensor(a!)[] parameters, Tensor(b!)[] moments, Tensor(c!)[] second_moments, "
       "Tensor(d!)[] steps, Tensor(e!) target, int[] actor_widths, int[] critic_widths, "
       "int activation, bool critic_norm, float[] numbers, float[] adam, bool bfloat16) -> Tensor");

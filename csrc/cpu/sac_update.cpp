@@ -65,6 +65,8 @@ class Update {
     batch_.data += number * job_.batch_apart;
     next_noise_.data += number * job_.noise_apart;
     noise_.data += number * job_.noise_apart;
+    row_weights_ = job_.row_weights;
+    row_weights_.data += number * job_.row_weights_apart;
     alpha_ = std::exp(*job_.log_alpha.parameter);
     std::fill_n(sums_, count() * (kSums + kSizes), 0.0);
     const bool critics = update_critics(), actor = critics && update_actor();
@@ -155,11 +157,12 @@ class Update {
     const Tile tile = tiles_[t];
     const int64_t obs = job_.obs, actions = job_.actions, width = 2 * obs + actions + 2;
     Cutter<T> cut(workspace<T>(Slot::scratch,
-                               (width + 1 + job_.critic.widest()) * kTileRows + target_pass_.size));
-    T *columns = cut.features(width), *target = cut.features(1);
+                               (width + 2 + job_.critic.widest()) * kTileRows + target_pass_.size));
+    T *columns = cut.features(width), *target = cut.features(1), *weights = cut.features(1);
     T *dz = cut.features(job_.critic.widest()), *next = cut.features(0);
     kernels_.gather(rows_of(batch_, tile), width, columns);
     soft_target(tile, columns, next, target);
+    take_row_weights(tile, weights);
 
     double *sums = sums_ + t * kSums, *sizes = sizes_ + t * kSizes, scale = 2.0 / rows();
     sizes[kCriticInput] = kernels_.largest(columns, (obs + actions) * kTileRows);
@@ -171,14 +174,20 @@ class Update {
       const T* value = kept + critic_kept_.output;
       for (int64_t r = 0; r < kTileRows; ++r) {
         const double error = r < tile.count ? double(value[r]) - double(target[r]) : 0.0;
-        dz[r] = static_cast<T>(scale * error);
-        sums[kCriticLoss] += error * error;
+        const double weighted = double(weights[r]) * error;
+        dz[r] = static_cast<T>(scale * weighted);
+        sums[kCriticLoss] += weighted * error;
         sums[kValue] += r < tile.count ? double(value[r]) : 0.0;
       }
       sizes[kCriticDz] = larger_or_nan(sizes[kCriticDz], kernels_.largest(dz, kTileRows));
       critic_.backward({e, tile.first, tile.count},
                        {critic_kept_, kept, dz, &dz_rows, number, nullptr, 0, 0});
     }
+  }
+
+  void take_row_weights(const Tile& tile, T* weights) const {
+    if (row_weights_.data) return kernels_.gather(rows_of(row_weights_, tile), 1, weights);
+    std::fill_n(weights, kTileRows, T(1));
   }
 
   // y = r + gamma (1 - terminated) (min_i target_i(s', a') - alpha log pi(a'|s')).
@@ -325,7 +334,7 @@ class Update {
   Bounds of_actor_, of_critic_;
   double of_target_;
   // Of the update under way.
-  Rows<const T> batch_{}, next_noise_{}, noise_{};
+  Rows<const T> batch_{}, next_noise_{}, noise_{}, row_weights_{};
   T alpha_{};
 };
 

@@ -30,7 +30,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(MBPO_NAMESPACE, m) {
       "Tensor(b!)[] moments, Tensor(c!)[] second_moments, Tensor(d!)[] steps, int[] widths, "
       "int activation, float[] decay, float penalty, float[] adam, bool tf32) -> Tensor");
   m.def(
-      "cuda_sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale, "
+      "cuda_sac_update(Tensor batch, Tensor noise, Tensor? weights, Tensor center, Tensor scale, "
       "Tensor(a!)[] parameters, Tensor(b!)[] moments, Tensor(c!)[] second_moments, "
       "Tensor(d!)[] steps, Tensor(e!) target, int[] actor_widths, int[] critic_widths, "
       "int activation, bool critic_norm, float[] numbers, float[] adam, bool tf32) -> Tensor");

@@ -35,8 +35,8 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
                            std::vector<double> decay, double penalty, std::vector<double> adam,
                            bool tf32);
 
-Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
-                  std::vector<Tensor> parameters, std::vector<Tensor> moments,
+Tensor sac_update(Tensor batch, Tensor noise, std::optional<Tensor> weights, Tensor center,
+                  Tensor scale, std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
                   int64_t activation, bool critic_norm, std::vector<double> numbers,

@@ -25,6 +25,7 @@ struct SacJob {
   int rows, obs;                    // B, O
   const float* batch;               // [B, 2 O + A + 2]: obs, action, reward, next_obs, terminated
   const float *next_noise, *noise;  // [B, A], standard normal
+  const float* row_weights;         // [B] or null: how much each counts in the critics' loss
   float gamma, tau, target_entropy;
   AdamClock actor_clock, critic_clock, alpha_clock;
   AdamState actor_state, critic_state, log_alpha;
@@ -38,6 +39,9 @@ struct SacJob {
   __device__ __host__ int tiles(int tile_rows) const { return (rows + tile_rows - 1) / tile_rows; }
   __device__ __host__ int width() const { return 2 * obs + policy.actions + 2; }
 
+  __device__ __forceinline__ float row_weight(int64_t row) const {
+    return row_weights ? row_weights[row] : 1.0f;
+  }
   __device__ __forceinline__ double mean(SacSum which) const {
     const int summed = which == kCriticLoss || which == kValue ? blocks : blocks / kCritics;
     double sum = 0.0;
@@ -194,8 +198,9 @@ __global__ void __launch_bounds__(kThreads, 1) critic_rows(const __grid_constant
   each_place<S>(8, [&](int row, int column) {
     const bool there = row < tile.count && column == 0;
     const float error = there ? scratch.values[row] - scratch.target[row] : 0.0f;
-    scratch.net.at(row, column) = 2.0f / static_cast<float>(job.rows) * error;
-    if (column == 0) scratch.log_prob[row] = error * error;
+    const float weighted = there ? job.row_weight(rows.first + row) * error : 0.0f;
+    scratch.net.at(row, column) = 2.0f / static_cast<float>(job.rows) * weighted;
+    if (column == 0) scratch.log_prob[row] = weighted * error;
   });
   __syncthreads();
   if (threadIdx.x == 0) {

@@ -117,8 +117,8 @@ Tensor ensemble_train_step(Tensor inputs, Tensor targets, Tensor index,
   return losses;
 }
 
-Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
-                  std::vector<Tensor> parameters, std::vector<Tensor> moments,
+Tensor sac_update(Tensor batch, Tensor noise, std::optional<Tensor> weights, Tensor center,
+                  Tensor scale, std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
                   int64_t activation, bool critic_norm, std::vector<double> numbers,
@@ -137,11 +137,15 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   STD_TORCH_CHECK(alike(batch, noise) && noise.dim() == 3 && noise.size(0) == 2 &&
                       noise.size(1) == rows && noise.size(2) == actions,
                   "noise must be [2, ", rows, ", ", actions, "] like batch");
+  STD_TORCH_CHECK(
+      !weights || (alike(batch, *weights) && weights->dim() == 1 && weights->size(0) == rows),
+      "weights must be [", rows, "] like batch");
   const States states(batch, parameters, moments, second_moments, steps,
                       {flat_size(actor_widths, 1), critic_size, 1});
   check_state(batch, {target, center, scale}, {}, {}, {critic_size, actions, actions});
   STD_TORCH_CHECK(numbers.size() == 5 && adam.size() == 12, "5 numbers and 12 of adam expected");
   const Tensor dense_batch = dense(batch), dense_noise = dense(noise), report = empty(batch, {5});
+  if (weights) weights = dense(*weights);
 
   SacJob job{};
   job.actor = network_at(floats(parameters[0]), actor_widths, 1, activation);
@@ -164,6 +168,7 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   job.batch = floats(dense_batch);
   job.next_noise = floats(dense_noise);
   job.noise = job.next_noise + rows * actions;
+  job.row_weights = weights ? floats(*weights) : nullptr;
   job.gamma = static_cast<float>(numbers[0]);
   job.tau = static_cast<float>(numbers[1]);
   job.target_entropy = static_cast<float>(numbers[2]);

@@ -10,11 +10,11 @@ namespace {
 constexpr int64_t kCritics = 2;
 
 template <typename T>
-Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& center,
-                     const Tensor& scale, const std::vector<Tensor>& parameters,
-                     const std::vector<Tensor>& moments, const std::vector<Tensor>& second_moments,
-                     const std::vector<Tensor>& steps, const Tensor& target,
-                     const std::vector<int64_t>& actor_widths,
+Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const std::optional<Tensor>& weights,
+                     const Tensor& center, const Tensor& scale,
+                     const std::vector<Tensor>& parameters, const std::vector<Tensor>& moments,
+                     const std::vector<Tensor>& second_moments, const std::vector<Tensor>& steps,
+                     const Tensor& target, const std::vector<int64_t>& actor_widths,
                      const std::vector<int64_t>& critic_widths, Activation activation,
                      bool critic_norm, const std::vector<double>& numbers,
                      const std::vector<AdamSettings>& adam, bool bfloat16) {
@@ -29,6 +29,9 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
     return Rows<const T>{data<const T>(noise) + which * noise.stride(1), noise.stride(2),
                          noise.stride(3), nullptr, rows};
   };
+  const Rows<const T> row_weights =
+      weights ? Rows<const T>{data<const T>(*weights), weights->stride(1), 1, nullptr, rows}
+              : Rows<const T>{};
   const SacUpdate<T> job{network_in<T>(data<const T>(parameters[0]), actor_widths, 1, activation),
                          critic(parameters[1]),
                          critic(target),
@@ -54,7 +57,9 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
                          adam[2],
                          updates,
                          batch.stride(0),
-                         noise.stride(0)};
+                         noise.stride(0),
+                         row_weights,
+                         weights ? weights->stride(0) : 0};
   std::vector<SacValues> values(updates);
   if constexpr (std::is_same_v<T, float>) {
     if (bfloat16) {
@@ -74,8 +79,8 @@ Tensor sac_update_as(const Tensor& batch, const Tensor& noise, const Tensor& cen
 
 }  // namespace
 
-Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
-                  std::vector<Tensor> parameters, std::vector<Tensor> moments,
+Tensor sac_update(Tensor batch, Tensor noise, std::optional<Tensor> weights, Tensor center,
+                  Tensor scale, std::vector<Tensor> parameters, std::vector<Tensor> moments,
                   std::vector<Tensor> second_moments, std::vector<Tensor> steps, Tensor target,
                   std::vector<int64_t> actor_widths, std::vector<int64_t> critic_widths,
                   int64_t activation, bool critic_norm, std::vector<double> numbers,
@@ -94,6 +99,7 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
   STD_TORCH_CHECK(noise.dim() == 4 && noise.size(0) == updates && noise.size(1) == 2 &&
                       noise.size(2) == rows && noise.size(3) == actions && alike(batch, noise),
                   "noise must be [", updates, ", 2, ", rows, ", ", actions, "] like batch");
+  if (weights) check_matrix(batch, *weights, "weights", updates, rows);
   const int64_t critic_size = flat_size(critic_widths, kCritics, critic_norm);
   check_state(batch, parameters, moments, second_moments,
               {flat_size(actor_widths, 1), critic_size, 1});
@@ -106,9 +112,9 @@ Tensor sac_update(Tensor batch, Tensor noise, Tensor center, Tensor scale,
     settings.push_back(adam_settings({adam[i], adam[i + 1], adam[i + 2], adam[i + 3]}));
   }
   const auto run = is_double(batch) ? sac_update_as<double> : sac_update_as<float>;
-  return run(batch, noise, center, scale, parameters, moments, second_moments, steps, target,
-             actor_widths, critic_widths, static_cast<Activation>(activation), critic_norm, numbers,
-             settings, bfloat16);
+  return run(batch, noise, weights, center, scale, parameters, moments, second_moments, steps,
+             target, actor_widths, critic_widths, static_cast<Activation>(activation), critic_norm,
+             numbers, settings, bfloat16);
 }
 
 }  // namespace mbpo

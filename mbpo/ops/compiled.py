@@ -90,6 +90,7 @@ def model_step(
 def sac_updates(
     batches: Tensor,  # [K, B, W]
     noise: Tensor,  # [K, 2, B, A]
+    weights: Tensor | None,  # [K, B]
     center: Tensor,
     scale: Tensor,
     state: AdamState,
@@ -100,9 +101,9 @@ def sac_updates(
     held = (state.parameters, state.moments, state.second_moments, state.steps)
     if batches.is_cuda:
         update = torch.ops.mbpo.cuda_sac_update.default
-        pairs = zip(batches, noise, strict=True)
-        return torch.stack([update(*pair, center, scale, *held, *rest, cuda.tf32()) for pair in pairs])
-    values: Tensor = _sac_update_cpu(batches, noise, center, scale, *held, *rest, bfloat16)
+        each = zip(batches, noise, [None] * len(batches) if weights is None else weights, strict=True)
+        return torch.stack([update(*of_one, center, scale, *held, *rest, cuda.tf32()) for of_one in each])
+    values: Tensor = _sac_update_cpu(batches, noise, weights, center, scale, *held, *rest, bfloat16)
     return values
 
 

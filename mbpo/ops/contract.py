@@ -53,6 +53,20 @@ def check_precision(precision: str, x: Tensor, weights: Sequence[Tensor], biases
         raise ConfigError("precision 'bfloat16' has no gradient; call it under torch.no_grad() or use 'float32'")
 
 
+def check_row_weights(weights: Tensor, batches: Tensor) -> None:
+    """Refuse weights of the rows of ``batches`` [K, B, W] that are not [K, B], of their dtype on their device.
+
+    Raises:
+        ShapeError: see above.
+    """
+    wanted = (batches.shape[:2], batches.dtype, batches.device)
+    if (weights.shape, weights.dtype, weights.device) != wanted:
+        raise ShapeError(
+            f"weights must be {batches.dtype} {list(batches.shape[:2])} on {batches.device} to match the batches, "
+            f"got {weights.dtype} {list(weights.shape)} on {weights.device}"
+        )
+
+
 def _check_layers(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> int:
     """Return the number of members after walking the layers in order."""
     if not weights or len(weights) != len(biases):

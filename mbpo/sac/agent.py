@@ -11,6 +11,7 @@ from torch import Tensor
 from mbpo.data.transitions import Transitions
 from mbpo.ops import native
 from mbpo.ops.adam import Adam, AdamState, StepIfFinite, numbers, unless_left_out
+from mbpo.ops.contract import check_row_weights
 from mbpo.ops.native import BuildInfo
 from mbpo.sac.losses import actor_loss, alpha_loss, critic_loss, td_target
 from mbpo.sac.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic
@@ -94,14 +95,22 @@ class SACAgent:
         batches = Transitions(batch.rows[None], batch.obs_dim, batch.action_dim)
         return SACReport(self._each(batches)[0])
 
-    def update_each(self, batches: Transitions) -> Tensor:  # [5]
-        """Update on each of the batches [K, B, W]; return the sum of the reports' values."""
+    def update_each(self, batches: Transitions, weights: Tensor | None = None) -> Tensor:  # [5]
+        """Update on each of the batches [K, B, W]; return the sum of the reports' values.
+
+        ``weights`` [K, B], at least 0, say how much each row counts in the critics' loss, and nowhere else; None for 1.
+
+        Raises:
+            ShapeError: ``weights`` are not [K, B], or not of the batches' dtype on their device.
+        """
+        if weights is not None:
+            check_row_weights(weights, batches.rows)
         total = torch.zeros(len(SACReport.KEYS), device=self.actor.scale.device)
-        for values in self._each(batches):
+        for values in self._each(batches, weights):
             total += values
         return total
 
-    def _each(self, batches: Transitions) -> Tensor:  # [K, 5]
+    def _each(self, batches: Transitions, weights: Tensor | None = None) -> Tensor:  # [K, 5]
         scale = self.actor.scale
         updates, rows, _ = batches.rows.shape
         shape = (updates, 2, rows, len(scale))  # for next_obs and for obs
@@ -109,9 +118,9 @@ class SACAgent:
         for of_one in noise:  # drawn as if updates came one by one
             of_one.normal_(generator=self.generator)
         if self._fused:
-            return self._compiled(batches, noise)
-        pairs = zip(batches.unbind(), noise, strict=True)
-        return torch.stack([self._autograd(*pair) for pair in pairs])
+            return self._compiled(batches, noise, weights)
+        each = zip(batches.unbind(), noise, [None] * updates if weights is None else weights, strict=True)
+        return torch.stack([self._autograd(*of_one) for of_one in each])
 
     def adam_states(self) -> dict[str, AdamState]:
         """Return what Adam knows of the actor with log α, and of the critics."""
@@ -120,7 +129,7 @@ class SACAgent:
             "critic": AdamState.of(self._critic_adam, list(self.critic.parameters())),
         }
 
-    def _compiled(self, batches: Transitions, noise: Tensor) -> Tensor:
+    def _compiled(self, batches: Transitions, noise: Tensor, weights: Tensor | None = None) -> Tensor:
         states, actor_net, critic_net = self.adam_states(), self.actor.plain, self.critic.plain
         assert actor_net is not None and critic_net is not None
         actor, critic = states["actor"], states["critic"]
@@ -129,6 +138,7 @@ class SACAgent:
         values: Tensor = compiled.sac_updates(
             batches.rows,
             noise,
+            weights,
             self.actor.center,
             self.actor.scale,
             actor.with_second(critic),
@@ -143,22 +153,24 @@ class SACAgent:
         )
         return values
 
-    def _autograd(self, batch: Transitions, noise: Tensor) -> Tensor:
+    def _autograd(self, batch: Transitions, noise: Tensor, weights: Tensor | None) -> Tensor:
         alpha = self.log_alpha.detach().exp()
-        critics, loss_q, q_mean = self._update_critic(batch, alpha, noise[0])
+        critics, loss_q, q_mean = self._update_critic(batch, alpha, noise[0], weights)
         (actor, temperature), loss_pi, log_prob = self._update_actor(batch, alpha, noise[1], critics)
         targets = self._move_targets(temperature)
         moved = ((critics, loss_q), (actor, loss_pi), (temperature, alpha), (targets, q_mean))
         values = [unless_left_out(*part) for part in moved]
         return torch.stack([*values[:3], -log_prob.detach().mean(), values[3]])
 
-    def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _update_critic(
+        self, batch: Transitions, alpha: Tensor, noise: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.no_grad():
             chosen = self.actor.sample_at(batch.next_obs, noise)
             next_values = self.critic_target(torch.cat((batch.next_obs, chosen.action), dim=1))
             target = td_target(batch.reward, batch.terminated, next_values, chosen.log_prob, alpha, self._gamma)
         values = self.critic(batch.obs_action)
-        loss = critic_loss(values, target)
+        loss = critic_loss(values, target, weights)
         self._critic_adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         (moved,) = self._critic_step([(self.adam_states()["critic"], loss)])

@@ -57,10 +57,12 @@ def take_updates(monkeypatch: pytest.MonkeyPatch, ops: Any) -> None:
     def held(state: AdamState) -> tuple[list[Tensor], ...]:
         return state.parameters, state.moments, state.second_moments, state.steps
 
-    def sac_updates(batches: Tensor, noise: Tensor, *args: Any, bfloat16: bool = False) -> Tensor:
+    def sac_updates(
+        batches: Tensor, noise: Tensor, weights: Tensor | None, *args: Any, bfloat16: bool = False
+    ) -> Tensor:
         center, scale, state, *rest = args
-        pairs = zip(batches, noise, strict=True)
-        return torch.stack([ops.cuda_sac_update(*pair, center, scale, *held(state), *rest, False) for pair in pairs])
+        each = zip(batches, noise, [None] * len(batches) if weights is None else weights, strict=True)
+        return torch.stack([ops.cuda_sac_update(*one, center, scale, *held(state), *rest, False) for one in each])
 
     def train_steps(
         inputs: Tensor, labels: Tensor, index: Tensor, batch: int, state: AdamState, *rest: Any, bfloat16: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from test_fused_steps import agent, batch_of, ensemble
+from test_fused_steps import agent, batch_of, ensemble, row_weights
 from torch import Tensor
 
 from mbpo.dynamics.train_step import TrainStep
@@ -35,8 +35,9 @@ def expect_close(got: Mapping[str, Tensor], want: Mapping[str, Tensor], largest:
     assert max(errors.values()) > 1e-4, errors  # in float32 they would be smaller
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("obs", "actions", "rows"), [(11, 3, 256), (17, 6, 256), (3, 1, 100), (27, 8, 31)])
-def test_sac_update(obs: int, actions: int, rows: int) -> None:
+def test_sac_update(obs: int, actions: int, rows: int, weighted: bool) -> None:
     found = []
     for dtype, precision in ((torch.float32, "bfloat16"), (torch.float64, "float32")):
         of = agent(obs, actions, 256, 2, dtype, "auto", precision=precision)
@@ -44,7 +45,8 @@ def test_sac_update(obs: int, actions: int, rows: int) -> None:
         batch = batch_of(rows, obs, actions, torch.float64, 0)
         noise = torch.randn(1, 2, rows, actions, generator=torch.Generator().manual_seed(2)).to(dtype)
         batches = type(batch)(batch.rows[None].to(dtype), obs, actions)
-        of._compiled(batches, noise)
+        weights = row_weights(rows, torch.float64, 0)[None].to(dtype) if weighted else None
+        of._compiled(batches, noise, weights)
         states = {"critic": (of.critic.net, of._critic_adam), "actor": (of.actor.net, of._actor_adam)}
         found.append({name: gradients(net, adam.state[net.flat]["exp_avg"]) for name, (net, adam) in states.items()})
     for name, want in found[1].items():

@@ -49,6 +49,12 @@ FAULTS = {
     ),
     "look at alpha": Fault("sac.cuh", "if (!alpha) gate.close(kOfAlpha);", "", "sac"),
     "look at the bounds": Fault("train.cuh", "finite()) gate.close(part);", "finite()) continue;", "training"),
+    "rows of the weights": Fault(
+        "sac.cuh",
+        "there ? job.row_weight(rows.first + row) * error : 0.0f",
+        "job.row_weight(rows.first + row) * error",
+        "sac",
+    ),
     "rows of the target": Fault("sac.cuh", "if (row >= rows.count) return;", "", "sac"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from emulated_build import emulated, take_updates
 from op_cases import Case, assert_close, define, make_case
-from test_fused_steps import agent, batch_of, ensemble, parts
+from test_fused_steps import agent, batch_of, ensemble, parts, row_weights, updated
 from torch import Tensor
 
 from mbpo.data.transitions import Transitions
@@ -174,9 +174,10 @@ def assert_near(ours: Sequence[Tensor], theirs: Sequence[Tensor], atol: float = 
         torch.testing.assert_close(a.detach(), b.detach(), rtol=1e-3, atol=atol)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("norm", ["none", "layer"])
 @pytest.mark.parametrize(("rows", "obs", "actions"), [(33, 3, 1), (40, 11, 3)])
-def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int, norm: str) -> None:
+def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int, norm: str, weighted: bool) -> None:
     device = whole_updates.device
     ours, theirs = (
         agent(obs, actions, 30, 2, torch.float32, backend, device, norm=norm) for backend in ("auto", "torch")
@@ -185,7 +186,9 @@ def test_sac_update(whole_updates: Machine, rows: int, obs: int, actions: int, n
     for step in range(3):
         packed = batch_of(rows, obs, actions, torch.float32, step).rows
         batch = Transitions(packed.to(device), obs, actions)
-        assert_near([ours.update(batch).values], [theirs.update(batch).values], 1e-4)
+        weights = row_weights(rows, torch.float32, step).to(device) if weighted else None
+        got, want = (updated(of, batch, weights) for of in (ours, theirs))
+        assert_near([got], [want], 1e-4)
     assert_near(parts(ours), parts(theirs))
 
 

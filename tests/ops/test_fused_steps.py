@@ -68,6 +68,18 @@ def batch_of(rows: int, obs: int, actions: int, dtype: torch.dtype, seed: int) -
     return Transitions(packed, obs, actions)
 
 
+def row_weights(rows: int, dtype: torch.dtype, seed: int) -> Tensor:  # [B]
+    """Return weights from 0 to 2, a third of them 0."""
+    drawn = torch.rand(rows, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return (3 * drawn - 1).clamp(min=0)
+
+
+def updated(of: SACAgent, batch: Transitions, weights: Tensor | None) -> Tensor:  # [5]
+    """Update once, with weights [B] of the rows or none; return the report's values."""
+    batches = Transitions(batch.rows[None], batch.obs_dim, batch.action_dim)
+    return of._each(batches, None if weights is None else weights[None])[0]
+
+
 def parts(of: SACAgent) -> list[Tensor]:
     adams = [of._actor_adam, of._critic_adam]
     states = [t for adam in adams for state in adam.state.values() for t in state.values()]
@@ -83,13 +95,17 @@ def parts(of: SACAgent) -> list[Tensor]:
     hidden=st.integers(1, 70),
     layers=st.integers(1, 3),
     dtype=DTYPES,
+    weighted=st.booleans(),
 )
-def test_sac_update(rows: int, obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype) -> None:
+def test_sac_update(
+    rows: int, obs: int, actions: int, hidden: int, layers: int, dtype: torch.dtype, weighted: bool
+) -> None:
     ours, theirs = (agent(obs, actions, hidden, layers, dtype, b) for b in ("auto", "torch"))
     assert ours._fused and not theirs._fused
     for step in range(3):
-        batch = batch_of(rows, obs, actions, dtype, step)
-        assert_same(ours.update(batch).values, theirs.update(batch).values)
+        batch, weights = batch_of(rows, obs, actions, dtype, step), row_weights(rows, dtype, step)
+        got, want = (updated(of, batch, weights if weighted else None) for of in (ours, theirs))
+        assert_same(got, want)
     for a, b in zip(parts(ours), parts(theirs), strict=True):
         assert_same(a.detach(), b.detach())
 
@@ -163,13 +179,14 @@ PRECISIONS = ("float32",) if native.why_no_bfloat16(torch.device("cpu")) else ("
 def test_updates_in_one_call_are_those_of_one_each(held: float, precision: str) -> None:
     batches = Transitions(torch.stack([batch_of(50, 5, 2, torch.float32, seed).rows for seed in range(4)]), 5, 2)
     batches.reward[1, 3] = float("inf")  # moves nothing, and the next ones go on
+    weights = torch.stack([row_weights(50, torch.float32, seed) for seed in range(4)])
 
     def run(each: bool) -> list[Tensor]:
         of = agent(5, 2, 70, 2, torch.float32, "auto", precision=precision)
         assert of.precision == precision
         of.adam_states()["critic"].second_moments[0][7] = held
-        calls = batches.rows.split(1 if each else 4)
-        values = torch.cat([of._each(Transitions(rows, 5, 2)) for rows in calls])
+        calls = zip(*(whole.split(1 if each else 4) for whole in (batches.rows, weights)), strict=True)
+        values = torch.cat([of._each(Transitions(rows, 5, 2), each_row) for rows, each_row in calls])
         return [values, *(part.detach() for part in parts(of))]
 
     for a, b in zip(run(False), run(True), strict=True):

@@ -9,7 +9,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from test_bf16_updates import gradients
-from test_fused_steps import BACKENDS, BAD_NUMBERS, DTYPES, PRECISIONS, agent, assert_same, batch_of, many, parts
+from test_fused_steps import (
+    BACKENDS,
+    BAD_NUMBERS,
+    DTYPES,
+    PRECISIONS,
+    agent,
+    assert_same,
+    batch_of,
+    many,
+    parts,
+    row_weights,
+    updated,
+)
 from torch import Tensor
 
 from mbpo.data.transitions import Transitions
@@ -36,13 +48,15 @@ def normed(hidden: int, layers: int, dtype: torch.dtype, backend: str, precision
     hidden=st.sampled_from((1, *range(3, 71))),  # two features are 1 and −1 to rounding, and so are gradients
     layers=st.integers(1, 3),
     dtype=DTYPES,
+    weighted=st.booleans(),
 )
-def test_an_update_is_autograds(rows: int, hidden: int, layers: int, dtype: torch.dtype) -> None:
+def test_an_update_is_autograds(rows: int, hidden: int, layers: int, dtype: torch.dtype, weighted: bool) -> None:
     ours, theirs = (normed(hidden, layers, dtype, backend) for backend in BACKENDS)
     assert ours._fused and not theirs._fused
     for step in range(3):
-        batch = batch_of(rows, 4, 2, dtype, step)
-        assert_same(ours.update(batch).values, theirs.update(batch).values)
+        batch, weights = batch_of(rows, 4, 2, dtype, step), row_weights(rows, dtype, step)
+        got, want = (updated(of, batch, weights if weighted else None) for of in (ours, theirs))
+        assert_same(got, want)
     for a, b in zip(parts(ours), parts(theirs), strict=True):
         assert_same(a.detach(), b.detach())
 
@@ -68,15 +82,17 @@ def test_one_feature_has_no_variance_and_its_weights_get_no_gradient() -> None:
 
 
 @pytest.mark.skipif("bfloat16" not in PRECISIONS, reason="no products of bfloat16")
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("hidden", "layers", "rows"), [(256, 2, 256), (256, 2, 31), (33, 3, 100), (70, 1, 64)])
-def test_bfloat16_is_off_by_its_rounding_in_every_layer(hidden: int, layers: int, rows: int) -> None:
+def test_bfloat16_is_off_by_its_rounding_in_every_layer(hidden: int, layers: int, rows: int, weighted: bool) -> None:
     found = []
     for dtype, precision in ((torch.float32, "bfloat16"), (torch.float64, "float32")):
         of = normed(hidden, layers, dtype, "auto", precision)
         assert of.precision == precision
         noise = torch.randn(1, 2, rows, 2, generator=torch.Generator().manual_seed(2)).to(dtype)
         rows_of = batch_of(rows, 4, 2, torch.float64, 0).rows[None].to(dtype)
-        of._compiled(Transitions(rows_of, 4, 2), noise)
+        weights = row_weights(rows, torch.float64, 0)[None].to(dtype) if weighted else None
+        of._compiled(Transitions(rows_of, 4, 2), noise, weights)
         found.append(gradients(of.critic.net, of._critic_adam.state[of.critic.net.flat]["exp_avg"]))
     errors = {name: float((found[0][name] - want).norm() / want.norm()) for name, want in found[1].items()}
     assert max(errors.values()) < 1e-1, errors

@@ -16,6 +16,7 @@ struct Sizes {
   std::vector<int> hidden;
   Activation activation;
   bool norm = false;  // of the critics
+  bool weighted = false;
 
   Problem actor() const { return net(1, obs, 2 * actions, false); }
   Problem critic() const { return net(2, obs + actions, 1, norm); }
@@ -33,16 +34,18 @@ struct Sizes {
 
 // What both sides learn from.
 struct Data {
-  std::vector<float> batch, next_noise, noise, center, scale;
+  std::vector<float> batch, next_noise, noise, center, scale, row_weights;
 
   explicit Data(const Sizes& sizes)
       : batch(draws(6, int64_t(sizes.rows) * sizes.width(), 1)),
         next_noise(draws(7, int64_t(sizes.rows) * sizes.actions, 2)),
         noise(draws(8, int64_t(sizes.rows) * sizes.actions, 2)),
         center(draws(9, sizes.actions, 0.2)),
-        scale(draws(10, sizes.actions, 0.5, 1)) {
+        scale(draws(10, sizes.actions, 0.5, 1)),
+        row_weights(draws(11, sizes.weighted ? sizes.rows : 0, 1, 1)) {
     for (int r = 0; r < sizes.rows; ++r) {
       batch[(r + 1) * sizes.width() - 1] = r % 5 == 0;
+      if (sizes.weighted && r % 7 == 3) row_weights[r] = 0;
     }
   }
 };
@@ -87,8 +90,10 @@ SacValues step_on_cpu(Learner<double>& learner) {
                             next_noise = doubles(learner.data.next_noise),
                             noise = doubles(learner.data.noise),
                             center = doubles(learner.data.center),
-                            scale = doubles(learner.data.scale);
+                            scale = doubles(learner.data.scale),
+                            row_weights = doubles(learner.data.row_weights);
   const AdamSettings adam{kAdam[0], kAdam[1], kAdam[2], kAdam[3]};
+  const double* weights = sizes.weighted ? row_weights.data() : nullptr;
   const int64_t actions = sizes.actions;
   const SacUpdate<double> job{network_in(learner.actor_problem, learner.actor.parameter),
                               network_in(learner.critic_problem, learner.critic.parameter),
@@ -112,7 +117,11 @@ SacValues step_on_cpu(Learner<double>& learner) {
                               kEntropy,
                               adam,
                               adam,
-                              adam};
+                              adam,
+                              1,
+                              0,
+                              0,
+                              {weights, 1, 1, nullptr, sizes.rows}};
   SacValues values;
   sac_updates(job, kernels<double>(), kOneThread, &values);
   return values;
@@ -141,6 +150,7 @@ struct OnGpu : Learner<float> {
     job.batch = data.batch.data();
     job.next_noise = data.next_noise.data();
     job.noise = data.noise.data();
+    job.row_weights = sizes.weighted ? data.row_weights.data() : nullptr;
     job.gamma = static_cast<float>(kGamma);
     job.target_entropy = static_cast<float>(kEntropy);
     job.tau = static_cast<float>(kTau);
@@ -253,6 +263,9 @@ int main() {
   test({33, 3, 1, {20, 9}, Activation::tanh, true}, Order::ascending);
   test({1, 1, 2, {8}, Activation::silu, true}, Order::descending);
   test_updates<Precision::fp32>({40, 11, 3, {64, 64}, Activation::relu, true}, Order::ascending, 3);
+  test({70, 11, 3, {64, 64}, Activation::tanh, false, true}, Order::descending);
+  test({33, 3, 1, {20, 9}, Activation::tanh, true, true}, Order::shuffled);
+  test({1, 1, 2, {8}, Activation::silu, false, true}, Order::ascending);
   for (const bool norm : {false, true}) {
     const Sizes sizes{34, 3, 3, {24, 40}, Activation::tanh, norm};
     test_without_waits([&](Order order) { test_updates<Precision::tf32>(sizes, order, 1); });

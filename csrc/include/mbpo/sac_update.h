@@ -23,6 +23,9 @@ struct SacUpdate {
   AdamSettings actor_adam, critic_adam, alpha_adam;
   // Further updates, each on a batch and noise of its own, so far from those before.
   int64_t updates = 1, batch_apart = 0, noise_apart = 0;
+  // How much each row counts in the critics' loss, [B, 1]; without data 1.
+  Rows<const T> row_weights = {};
+  int64_t row_weights_apart = 0;
 };
 
 // A part (critics, actor, alpha, targets, in this order) with a loss, gradient, new moment or new
