@@ -95,22 +95,22 @@ class SACAgent:
         batches = Transitions(batch.rows[None], batch.obs_dim, batch.action_dim)
         return SACReport(self._each(batches)[0])
 
-    def update_each(self, batches: Transitions, weights: Tensor | None = None) -> Tensor:  # [5]
+    def update_each(self, batches: Transitions) -> Tensor:  # [5]
         """Update on each of the batches [K, B, W]; return the sum of the reports' values.
 
-        ``weights`` [K, B], at least 0, say how much each row counts in the critics' loss, and nowhere else; None for 1.
+        Their ``weight`` [K, B] says how much each row counts in the critics' loss, and nowhere else.
 
         Raises:
-            ShapeError: ``weights`` are not [K, B], or not of the batches' dtype on their device.
+            ShapeError: the weights are not [K, B], or not of the batches' dtype on their device.
         """
-        if weights is not None:
-            check_row_weights(weights, batches.rows)
+        if batches.weight is not None:
+            check_row_weights(batches.weight, batches.rows)
         total = torch.zeros(len(SACReport.KEYS), device=self.actor.scale.device)
-        for values in self._each(batches, weights):
+        for values in self._each(batches):
             total += values
         return total
 
-    def _each(self, batches: Transitions, weights: Tensor | None = None) -> Tensor:  # [K, 5]
+    def _each(self, batches: Transitions) -> Tensor:  # [K, 5]
         scale = self.actor.scale
         updates, rows, _ = batches.rows.shape
         shape = (updates, 2, rows, len(scale))  # for next_obs and for obs
@@ -118,8 +118,8 @@ class SACAgent:
         for of_one in noise:  # drawn as if updates came one by one
             of_one.normal_(generator=self.generator)
         if self._fused:
-            return self._compiled(batches, noise, weights)
-        each = zip(batches.unbind(), noise, [None] * updates if weights is None else weights, strict=True)
+            return self._compiled(batches, noise)
+        each = zip(batches.unbind(), noise, strict=True)
         return torch.stack([self._autograd(*of_one) for of_one in each])
 
     def adam_states(self) -> dict[str, AdamState]:
@@ -129,7 +129,7 @@ class SACAgent:
             "critic": AdamState.of(self._critic_adam, list(self.critic.parameters())),
         }
 
-    def _compiled(self, batches: Transitions, noise: Tensor, weights: Tensor | None = None) -> Tensor:
+    def _compiled(self, batches: Transitions, noise: Tensor) -> Tensor:
         states, actor_net, critic_net = self.adam_states(), self.actor.plain, self.critic.plain
         assert actor_net is not None and critic_net is not None
         actor, critic = states["actor"], states["critic"]
@@ -138,7 +138,7 @@ class SACAgent:
         values: Tensor = compiled.sac_updates(
             batches.rows,
             noise,
-            weights,
+            batches.weight,
             self.actor.center,
             self.actor.scale,
             actor.with_second(critic),
@@ -153,24 +153,22 @@ class SACAgent:
         )
         return values
 
-    def _autograd(self, batch: Transitions, noise: Tensor, weights: Tensor | None) -> Tensor:
+    def _autograd(self, batch: Transitions, noise: Tensor) -> Tensor:
         alpha = self.log_alpha.detach().exp()
-        critics, loss_q, q_mean = self._update_critic(batch, alpha, noise[0], weights)
+        critics, loss_q, q_mean = self._update_critic(batch, alpha, noise[0])
         (actor, temperature), loss_pi, log_prob = self._update_actor(batch, alpha, noise[1], critics)
         targets = self._move_targets(temperature)
         moved = ((critics, loss_q), (actor, loss_pi), (temperature, alpha), (targets, q_mean))
         values = [unless_left_out(*part) for part in moved]
         return torch.stack([*values[:3], -log_prob.detach().mean(), values[3]])
 
-    def _update_critic(
-        self, batch: Transitions, alpha: Tensor, noise: Tensor, weights: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _update_critic(self, batch: Transitions, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.no_grad():
             chosen = self.actor.sample_at(batch.next_obs, noise)
             next_values = self.critic_target(torch.cat((batch.next_obs, chosen.action), dim=1))
             target = td_target(batch.reward, batch.terminated, next_values, chosen.log_prob, alpha, self._gamma)
         values = self.critic(batch.obs_action)
-        loss = critic_loss(values, target, weights)
+        loss = critic_loss(values, target, batch.weight)
         self._critic_adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         (moved,) = self._critic_step([(self.adam_states()["critic"], loss)])

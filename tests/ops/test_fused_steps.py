@@ -76,8 +76,8 @@ def row_weights(rows: int, dtype: torch.dtype, seed: int) -> Tensor:  # [B]
 
 def updated(of: SACAgent, batch: Transitions, weights: Tensor | None) -> Tensor:  # [5]
     """Update once, with weights [B] of the rows or none; return the report's values."""
-    batches = Transitions(batch.rows[None], batch.obs_dim, batch.action_dim)
-    return of._each(batches, None if weights is None else weights[None])[0]
+    weight = None if weights is None else weights[None]
+    return of._each(Transitions(batch.rows[None], batch.obs_dim, batch.action_dim, weight))[0]
 
 
 def parts(of: SACAgent) -> list[Tensor]:
@@ -186,7 +186,7 @@ def test_updates_in_one_call_are_those_of_one_each(held: float, precision: str) 
         assert of.precision == precision
         of.adam_states()["critic"].second_moments[0][7] = held
         calls = zip(*(whole.split(1 if each else 4) for whole in (batches.rows, weights)), strict=True)
-        values = torch.cat([of._each(Transitions(rows, 5, 2), each_row) for rows, each_row in calls])
+        values = torch.cat([of._each(Transitions(rows, 5, 2, each_row)) for rows, each_row in calls])
         return [values, *(part.detach() for part in parts(of))]
 
     for a, b in zip(run(False), run(True), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from not_finite import WAYS, choose
@@ -46,7 +48,7 @@ def held(of: SACAgent) -> list[Tensor]:
 
 def learned(of: SACAgent, batches: Transitions, weights: Tensor | None) -> list[Tensor]:
     """Update on each of the batches; return the reports and all that the agent then holds."""
-    return [of._each(batches, weights), *held(of)]
+    return [of._each(replace(batches, weight=weights)), *held(of)]
 
 
 def same(ours: list[Tensor], theirs: list[Tensor]) -> bool:
@@ -88,7 +90,7 @@ def test_the_sum_is_divided_by_all_rows_and_the_mean_value_is_plain(backend: str
     def first(weights: Tensor | None) -> Tensor:
         batches = batches_of(torch.float32)
         batch = Transitions(batches.rows[:1], OBS, ACTIONS)
-        return agent(OBS, ACTIONS, 33, 2, torch.float32, backend)._each(batch, weights)[0]
+        return agent(OBS, ACTIONS, 33, 2, torch.float32, backend)._each(replace(batch, weight=weights))[0]
 
     plain, halves = first(None), first(torch.full((1, ROWS), 0.5))
     torch.testing.assert_close(halves[0], plain[0] / 2)
@@ -99,13 +101,13 @@ def test_the_sum_is_divided_by_all_rows_and_the_mean_value_is_plain(backend: str
 def test_weights_that_are_not_finite_move_nothing_and_the_next_go_on(backend: str, bad: float) -> None:
     of, weights = agent(OBS, ACTIONS, 16, 2, torch.float32, backend), torch.ones(UPDATES, ROWS)
     batches = batches_of(torch.float32)
-    of.update_each(batches, weights)
+    of.update_each(replace(batches, weight=weights))
     before = held(of)
     weights[:, 5] = bad
-    assert of.update_each(batches, weights)[[0, 1, 2, 4]].isnan().all()
+    assert of.update_each(replace(batches, weight=weights))[[0, 1, 2, 4]].isnan().all()
     assert same(before, held(of))
     weights[:, 5] = 1
-    assert of.update_each(batches, weights).isfinite().all()
+    assert of.update_each(replace(batches, weight=weights)).isfinite().all()
     assert not same(before, held(of))
 
 
@@ -131,7 +133,7 @@ def test_weights_of_another_shape_or_kind_are_refused(name: str, backend: str) -
     of = agent(OBS, ACTIONS, 8, 1, torch.float32, backend)
     before = held(of)
     with pytest.raises(ShapeError) as info:
-        of.update_each(batches_of(torch.float32), weights)
+        of.update_each(replace(batches_of(torch.float32), weight=weights))
     said = str(info.value)
     assert said.startswith(f"weights must be torch.float32 [{UPDATES}, {ROWS}] on cpu") and got in said
     assert "\n" not in said
@@ -144,4 +146,4 @@ def test_the_op_refuses_what_its_loops_cannot_trust(monkeypatch: pytest.MonkeyPa
         of = agent(OBS, ACTIONS, 8, 1, torch.float32, choose(way, monkeypatch))
         for weights in (torch.ones(UPDATES, ROWS - 1), torch.ones(UPDATES, ROWS).double()):
             with pytest.raises(RuntimeError, match=r"weights must be \["):
-                of._each(batches, weights)
+                of._each(replace(batches, weight=weights))
