@@ -9,9 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mbpo.data.replay_buffer import model_buffer_capacity
 from mbpo.envs.left_behind import leave
-from mbpo.learner.imagine import Branches
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.lifecycle.process import exit_code_of
 from mbpo.lifecycle.start import start
@@ -51,7 +49,7 @@ def refit_and_imagine(training: Training, env_steps: int, settings: Mapping[str,
 
     With real_ratio 1, or no model at all, nothing imagined is ever sampled: the model rests.
     """
-    config, learner, rollout_length = training.config, training.learner, training.rollout_length
+    config, learner = training.config, training.learner
     if config.algo == "sac" or settings["real_ratio"] == 1.0:
         return
     training.say("refit")
@@ -62,18 +60,12 @@ def refit_and_imagine(training: Training, env_steps: int, settings: Mapping[str,
         metrics |= learner.fit()  # line 5
         training.refits += 1
         estimates = training.estimate()
-        rollout_length.calibrate(settings, learner.evidence(estimates))
+        training.rollout_length.calibrate(settings, learner.evidence(estimates))
     training.say("rollout")
     with training.clock("rollout"):
-        length = rollout_length.in_force(env_steps, settings)
-        branches = Branches.of(config, length, rollout_length.row_rule(settings))
-        epochs, frequency = config.retain_epochs, settings["model_train_freq"]
-        capacity = model_buffer_capacity(branches.most_rows, epochs, config.epoch_length, frequency)
-        learner.model_buffer.resize(capacity)
-        report = learner.imagine(branches)  # lines 7 to 9
-    metrics |= report.metrics() | rollout_length.report(settings)
-    metrics |= estimates.metrics(report.length_mean if branches.rule else length) if estimates else {}
-    metrics |= {"rollout/length": length, "rollout/model_buffer_rows": len(learner.model_buffer)}
+        branches = training.branches(env_steps, settings)
+        report = learner.imagine(branches).metrics()  # lines 7 to 9
+    metrics |= training.imagined(report, branches, estimates, settings)
     training.reports.refit(env_steps, metrics)
     training.say()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mbpo.data.predictions import Prediction, RowRule
 from mbpo.data.real_buffer import RealBuffer
-from mbpo.data.replay_buffer import ReplayBuffer
+from mbpo.data.replay_buffer import ReplayBuffer, model_buffer_capacity
 from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.rollout import RolloutReport, imagine, rollout, store_imagined
 from mbpo.ops.graphs import GraphedCall, Recorder
@@ -29,19 +31,22 @@ class Branches:
     start_rows: int  # real states, unless ``rows`` says how much is to come of them
     rows: int | None = None  # to store
     rule: RowRule | None = None  # that looks at every row
+    capacity: int | None = None  # rows of the model buffer; None leaves it as it is
 
     @classmethod
-    def of(cls, config: Config, length: int, rule: RowRule | None) -> Branches:
-        """Return what ``config`` asks for: as many rows under every rule where ``rollout_rows`` is set."""
-        start_rows = config.rollout_batch
-        if config.rollout_rows != "auto":
-            return cls(length, start_rows, int(config.rollout_rows), rule)
-        return cls(length, start_rows, start_rows if rule is not None else None, rule)
+    def of(cls, config: Config, settings: Mapping[str, Any], length: int, rule: RowRule | None) -> Branches:
+        """Return what ``config`` and the live ``settings`` ask for.
 
-    @property
-    def most_rows(self) -> int:
-        """Return how many rows they store at most."""
-        return 0 if not self.length else self.length * self.start_rows if self.rows is None else self.rows
+        Where ``rollout_rows`` is set, that is as many rows under every rule.
+        """
+        starts = config.rollout_batch
+        rows = starts if rule is not None else None
+        rows = rows if config.rollout_rows == "auto" else int(config.rollout_rows)
+        most = 0 if not length else length * starts if rows is None else rows
+        every = settings["model_train_freq"]
+        return cls(
+            length, starts, rows, rule, model_buffer_capacity(most, config.retain_epochs, config.epoch_length, every)
+        )
 
 
 class Imagination:
@@ -69,6 +74,8 @@ class Imagination:
 
     def run(self, branches: Branches) -> RolloutReport:
         """Store rollouts from so many real states, or from as many as it takes to store so many rows."""
+        if branches.capacity is not None:
+            self._model_buffer.resize(branches.capacity)
         length, rows, rule = branches.length, branches.rows, branches.rule
         if not length or rows is None:
             return self._branch(length, branches.start_rows if length else 0, None, rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -211,10 +212,9 @@ class Training:
             self.store.go_on_from(saved)
         self.clock.go_on_from(self.env_steps, loop["seconds"])
         if "imagined" not in saved.parts and loop["imagined_capacity"]:
-            self.learner.model_buffer.resize(loop["imagined_capacity"])
+            capacity = loop["imagined_capacity"]
             settings = {**live_settings(self.config), **loop["settings"]}
-            length = self.rollout_length.in_force(self.env_steps - 1, settings)
-            self.learner.imagine(Branches.of(self.config, length, self.rollout_length.row_rule(settings)))
+            self.learner.imagine(replace(self.branches(self.env_steps - 1, settings), capacity=capacity))
 
     def score_new_data(self) -> dict[str, float | None]:
         """Score the model on what was met since the last refit; on nothing before the first."""
@@ -227,6 +227,28 @@ class Training:
             return None
         parts = learner.ensemble, learner.agent.actor, learner.real_buffer
         return estimate(*parts, self.config, learner.measured(), learner.streams.bound)
+
+    def branches(self, env_steps: int, settings: Mapping[str, Any]) -> Branches:
+        """Return what a refit's rollouts are to be."""
+        rule = self.rollout_length.row_rule(settings)
+        return Branches.of(self.config, settings, self.rollout_length.in_force(env_steps, settings), rule)
+
+    def imagined(
+        self,
+        report: Mapping[str, float],  # metrics of the rollouts
+        branches: Branches,
+        estimates: Estimates | None,
+        settings: Mapping[str, Any],
+    ) -> dict[str, float | None]:
+        """Return the metrics of a refit's rollouts, and what the bound makes of their length."""
+        length = report["rollout/length_mean"] if branches.rule else branches.length
+        return {
+            **report,
+            **self.rollout_length.report(settings),
+            **(estimates.metrics(length) if estimates else {}),
+            "rollout/length": branches.length,
+            "rollout/model_buffer_rows": len(self.learner.model_buffer),
+        }
 
     def watch_rule(self, env_steps: int) -> None:
         """Warn where real rows that no refit has seen yet contradict the termination rule."""

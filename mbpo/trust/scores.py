@@ -124,6 +124,22 @@ class Measured:
         worse = (self.curve("error") >= self.curve("no_model")).nonzero()
         return int(worse[0]) if len(worse) else self.longest
 
+    def by_step(self) -> list[dict[str, float]]:
+        """Return what open loops came to after each number of steps that enough rows reach.
+
+        "error" and "no_model" in units of a state's spread, rewards summed up to there, "missed" and "invented" as
+        shares of the futures in which neither side had ended before.
+        """
+        columns = {of: self.curve(of).tolist() for of in QUANTITIES if of not in ("starts", "pairs")}
+        return [{"step": h + 1, **{of: column[h] for of, column in columns.items()}} for h in range(self.longest)]
+
+    def by_target(self) -> list[dict[str, float | str]]:
+        """Return the shares of outcomes inside the intervals of each target, the reward first."""
+        names = ["reward", *(f"obs dim {i}" for i in range(self.obs_dim))]
+        half, most = self.coverage.tolist()
+        rows = zip(names, half, most, strict=True)
+        return [{"target": name, "inside_50": inside, "inside_90": wide} for name, inside, wide in rows]
+
     def metrics(self) -> dict[str, float | None]:
         """Return the measures under their metric keys."""
         if not self.rows:

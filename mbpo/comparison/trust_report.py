@@ -1,0 +1,153 @@
+"""Show how far a run's model can be trusted: as tables, JSON and a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mbpo.comparison.table import MAX_WIDTH, shown_number
+from mbpo.errors import ConfigError
+from mbpo.settings.stdout import say, stdout
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN_STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50)
+Points = tuple[list[float], list[float]]  # env steps, values
+
+
+@dataclass(frozen=True)
+class TrustReport:
+    """Hold what is known of a run's model at an env step."""
+
+    run: str
+    env_steps: int
+    rows: int  # real rows that it was scored on before it was trained on them
+    episodes: int
+    by_step: Sequence[Mapping[str, float]]  # of open loops; see mbpo.trust.scores.Measured.by_step
+    by_target: Sequence[Mapping[str, float | str]]
+    latest: Mapping[str, float | None]  # metrics, the newest up to there
+    measured: Sequence[str]  # the verdict in words
+    theorem: str
+    history: Mapping[str, Points]  # metrics over env steps
+
+    def as_json(self) -> str:
+        """Return everything but the history, which metrics.jsonl has."""
+        content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "history"}
+        return json.dumps(_plain(content), allow_nan=False)
+
+
+def print_report(report: TrustReport) -> None:
+    """Print the tables and the verdict on stdout."""
+    console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    where = f"{report.run} at env step {report.env_steps:,}"
+    say(f"{where}: {report.rows:,} real rows of {report.episodes} episodes, scored before they were trained on")
+    console.print(_by_step(report))
+    console.print(_by_target(report))
+    for sentence in (*report.measured, report.theorem):
+        say(sentence)
+
+
+def _by_step(report: TrustReport) -> Table:
+    table = _table("left alone for", "state is off by", "no change is off by", "reward off by", "ends missed, invented")
+    steps = [row for row in report.by_step if row["step"] in SHOWN_STEPS or row is report.by_step[-1]]
+    for row in steps:
+        off = f"{shown_number(row['reward'])} of {shown_number(row['real_reward'])}"
+        ends = f"{row['missed']:.1%}, {row['invented']:.1%}"
+        states = (shown_number(row["error"]), shown_number(row["no_model"]))
+        table.add_row(f"{row['step']:.0f} step{'s' * (row['step'] > 1)}", *states, off, ends)
+    table.caption = "states in units of their spread, rewards summed; root mean squares"
+    return table
+
+
+def _by_target(report: TrustReport) -> Table:
+    table = _table("of what happens to", "inside the 50 % interval", "inside the 90 %")
+    for row in report.by_target:
+        table.add_row(str(row["target"]), f"{row['inside_50']:.1%}", f"{row['inside_90']:.1%}")
+    return table
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def write_trust_png(path: Path, report: TrustReport) -> None:
+    """Draw error by horizon, intervals, the horizon and k over time, and what the critics promised.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    FigureCanvasAgg(figure)  # whatever MPLBACKEND says
+    axes = figure.subplots(2, 2)
+    _draw_by_step(axes[0, 0], report)
+    _draw_by_target(axes[0, 1], report)
+    lengths = {"trust/horizon_steps": "horizon", "rollout/length_mean": "k in use", "bound/k_star": "k* of the theorem"}
+    _draw_history(axes[1, 0], report, lengths, "steps")
+    axes[1, 0].set_yscale("symlog", linthresh=10)
+    promises = {"trust/q_mean": "promised by the critics", "trust/return_discounted": "came"}
+    _draw_history(axes[1, 1], report, promises, "discounted return")
+    figure.suptitle(f"{report.run} at env step {report.env_steps:,}".replace("$", r"\$"))
+    try:
+        figure.savefig(path, format="png", dpi=110)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists") from None
+
+
+def _draw_by_step(ax: Axes, report: TrustReport) -> None:
+    steps = [row["step"] for row in report.by_step]
+    for of, label, style in (("error", "the model", "-"), ("no_model", "no change", "--")):
+        ax.plot(steps, [row[of] for row in report.by_step], style, label=label)
+    ax.set_xlabel("imagined steps")
+    ax.set_ylabel("error of the state [its spread]")
+    ax.set_yscale("log")
+    ax.legend()
+    ax.grid(alpha=0.3)
+
+
+def _draw_by_target(ax: Axes, report: TrustReport) -> None:
+    places = range(len(report.by_target))
+    for share, mark in ((50, "o"), (90, "s")):
+        ax.plot(places, [float(row[f"inside_{share}"]) for row in report.by_target], mark, label=f"inside {share} %")
+        ax.axhline(share / 100, color="0.5", linewidth=1, linestyle=":")
+    names = [str(row["target"]) for row in report.by_target]
+    every = math.ceil(len(names) / 24)
+    ax.set_xticks(list(places)[::every], names[::every], rotation=90, fontsize=7)
+    ax.set_ylim(0, 1.02)
+    ax.set_ylabel("share of outcomes")
+    ax.legend()
+
+
+def _draw_history(ax: Axes, report: TrustReport, labels: Mapping[str, str], unit: str) -> None:
+    for key, label in labels.items():
+        steps, values = report.history.get(key, ([], []))
+        ax.plot(steps, values, marker=".", markersize=3, label=label)
+    ax.set_xlabel("env steps")
+    ax.set_ylabel(unit)
+    ax.legend()
+    ax.grid(alpha=0.3)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` for JSON: NaN is null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

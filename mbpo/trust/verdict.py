@@ -1,0 +1,77 @@
+"""Say in words what was measured of the model, and what the theorem says. No torch.
+
+The two are kept apart: the theorem's k* follows from its bound, a worst case; the rest was measured on real rows that
+the model had not been trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mbpo.trust.bound import why_not_told
+
+Latest = Mapping[str, float | None]  # the newest value under each metric key
+BY_STEP = (1, 5, 10, 20)  # at which the error is a metric
+HONEST = 0.05  # of a share of outcomes, up to which intervals are called right
+
+
+def measured(latest: Latest) -> list[str]:
+    """Return what was measured, a sentence each; nothing of what is not known yet."""
+    return [said for said in (_horizon(latest), _intervals(latest), _critics(latest)) if said]
+
+
+def theorem(latest: Latest) -> str:
+    """Return what Theorem 4.3 says of k, as far as the data tells it."""
+    error, low, high = (latest.get(f"bound/{key}") for key in ("eps_m_new", "k_star_low", "k_star_high"))
+    if error is None:
+        return "The theorem: nothing yet; ε_m' comes with the second refit."
+    gap, length = latest.get("bound/c_over_gap"), latest.get("rollout/length")
+    vacuous = gap is not None and gap >= 1
+    if why := why_not_told(error, low, high):
+        told = f"The theorem: k* cannot be told, {why}"
+    else:
+        told = f"The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}"
+    if vacuous:
+        return f"{told}. At k = {length:.0f} it promises nothing: no two returns differ by as much as it allows."
+    return f"{told}."
+
+
+def error_at(latest: Latest, steps: float) -> float | None:
+    """Return the state's error after so many imagined steps, in units of its spread, between the steps measured."""
+    known = [(h, e) for h in BY_STEP if (e := latest.get(f"trust/error_{h}")) is not None]
+    for (h, e), (after, worse) in zip([(0, 0.0), *known], known, strict=False):
+        if h <= steps <= after:
+            return e + (worse - e) * (steps - h) / (after - h)
+    return None
+
+
+def _horizon(latest: Latest) -> str:
+    horizon, longest = latest.get("trust/horizon_steps"), latest.get("trust/horizon_longest")
+    if horizon is None or not longest:
+        return ""
+    more = " or more" if horizon >= longest else ""
+    steps = f"{horizon:.0f} step{'' if horizon == 1 else 's'}{more}"
+    said = f"Left alone, the model errs less than one that expects no change for {steps}"
+    used = latest.get("rollout/length_mean")
+    if used is None or (error := error_at(latest, used)) is None:
+        return f"{said}."
+    return f"{said}; {used:.3g} in use, where it is off by {error:.2g} of a state's spread."
+
+
+def _intervals(latest: Latest) -> str:
+    share, worst = latest.get("trust/coverage_90"), latest.get("trust/coverage_90_worst")
+    if share is None or worst is None:
+        return ""
+    which = latest.get("trust/coverage_90_worst_target")
+    named = "" if which is None else f" of the {'reward' if not which else f'obs dim {which - 1:.0f}'}"
+    word = "honest"
+    if abs(share - 0.9) > HONEST:
+        word = "too narrow: it is surer than it should be" if share < 0.9 else "wider than they need be"
+    return f"Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%}{named}: they are {word}."
+
+
+def _critics(latest: Latest) -> str:
+    bias, came = latest.get("trust/q_bias"), latest.get("trust/return_discounted")
+    if bias is None or came is None:
+        return ""
+    return f"The critics promise {came + bias:.4g} at an episode's start, and {came:.4g} came: {bias:+.3g}."
