@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.origin import admit, folders, where_started
 from mbpo.runs.reader import RunReader
 from mbpo.runs.records.manifest import read_manifest
+from mbpo.runs.series import Series
 from mbpo.saving.store import CheckpointStore, Saved
 from mbpo.settings.config import Config, resolve_run
 from mbpo.settings.parser import OneLineParser
@@ -103,12 +105,11 @@ def report_of(paths: RunPaths, saved: Saved, scores: Measured) -> TrustReport:
     """Return the report at a checkpoint."""
     reader = RunReader(paths.root)
     reader.poll()
-    at = int(saved.loop["env_steps"])
-    history = {key: _until(series.env_steps, series.values, at) for key, series in reader.series.items()}
+    history = {key: _until(series, saved.loop["seq"]) for key, series in reader.series.items()}
     latest = {key: values[-1] for key, (_, values) in history.items() if values} | scores.metrics()
     return TrustReport(
         run=paths.run_id,
-        env_steps=at,
+        env_steps=int(saved.loop["env_steps"]),
         rows=scores.rows,
         episodes=len(scores.episodes),
         by_step=scores.by_step(),
@@ -120,8 +121,10 @@ def report_of(paths: RunPaths, saved: Saved, scores: Measured) -> TrustReport:
     )
 
 
-def _until(env_steps: Sequence[float], values: Sequence[float], at: int) -> Points:
-    kept = [(step, value) for step, value in zip(env_steps, values, strict=True) if step <= at and value == value]
+def _until(series: Series, seq: int) -> Points:
+    """Return the points up to the row ``seq``, the newest that the checkpoint knows."""
+    rows = zip(series.seqs, series.env_steps, series.values, strict=True)
+    kept = [(step, value) for number, step, value in rows if number <= seq and math.isfinite(value)]
     return [step for step, _ in kept], [value for _, value in kept]
 
 
