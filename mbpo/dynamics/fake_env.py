@@ -58,8 +58,8 @@ class FakeEnv:
 
     @torch.no_grad()
     def predict(self, obs: Tensor, action: Tensor, chosen: Tensor) -> Prediction:  # [N, O], [N, A], [N]
-        """Return what every elite predicts, by one call of the op, in float32: rules compare small differences."""
-        return self._predict(torch.cat((obs, action), dim=1).expand(self.members, -1, -1), chosen)
+        """Return what every elite predicts, by one call of the op."""
+        return self._predict(torch.cat((obs, action), dim=1).expand(self.members, -1, -1), chosen, self.precision)
 
     def arrive(self, obs: Tensor, action: Tensor, sample: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return reward [N], next_obs [N, O] and terminated [N], where ``sample`` [N, 1 + O] is what happens."""
@@ -74,17 +74,17 @@ class FakeEnv:
         """
         each = action.expand(self.members, -1, -1)
         chosen = torch.zeros_like(action[:, 0], dtype=torch.int64)  # nothing is followed
-        mean = self._predict(torch.cat((obs, each), dim=2), chosen).mean
+        mean = self._predict(torch.cat((obs, each), dim=2), chosen, "float32").mean
         flat = [part.flatten(0, 1) for part in (obs, each, mean)]
         reward, next_obs, terminated = self.arrive(*flat)
         shape = obs.shape[:2]
         return reward.view(shape), next_obs.view(obs.shape), terminated.view(shape)
 
-    def _predict(self, x: Tensor, chosen: Tensor) -> Prediction:  # [K, N, O + A]
+    def _predict(self, x: Tensor, chosen: Tensor, precision: str) -> Prediction:  # [K, N, O + A]
         model = self.ensemble
         elites, rows, width = x.shape
         member = model.elites.repeat_interleave(rows)
-        mean, logvar = model(model.inputs.normalize(x.reshape(-1, width)), member)
+        mean, logvar = model(model.inputs.normalize(x.reshape(-1, width)), member, precision)
         mean = model.outputs.denormalize(mean).view(elites, rows, -1)
         var = (logvar.exp() * model.outputs.std.square()).view(elites, rows, -1)
         return Prediction(mean, var, chosen)
