@@ -6,13 +6,16 @@ import contextlib
 import dataclasses
 import itertools
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
 from mbpo.runs.layout import begun_now
+from mbpo.seeds.display import Heading, counted
 from mbpo.settings.config import SETTINGS, Auto, Config, defaults_of
+from mbpo.settings.setting import Value
 from mbpo.settings.threads import auto_threads, cores
 
 
@@ -28,6 +31,12 @@ class Plan:
     name: str  # what the names of the runs begin with
     makes_root: bool  # whether there is no runs root yet
     module_path: tuple[Path, ...] = ()
+
+    @property
+    def heading(self) -> Heading:
+        """Return what stands above the learners."""
+        title = f"{self.name}: {self.config.env_id}, {self.jobs} at once, {counted(self.threads, 'thread')} each"
+        return Heading(title, "seed", 0, self.config.total_steps)
 
     @property
     def outputs(self) -> Path:
@@ -112,11 +121,13 @@ def share_cores(threads: int | Auto, seeds: int, jobs: int | None) -> tuple[int,
     return each, min(at_once, seeds)
 
 
+def flags_of(values: Mapping[str, Value]) -> list[str]:
+    """Return settings as flags of ``python -m mbpo.train``."""
+    return [f"{SETTINGS[name].flag}={word}" for name, value in values.items() for word in SETTINGS[name].words(value)]
+
+
 def _flags(config: Config) -> list[str]:
     preset = defaults_of(config.preset)
-    given = [f"--preset={config.preset}"]
-    for name, setting in SETTINGS.items():
-        value = getattr(config, name)
-        if name != "preset" and (value != preset.get(name) or name in ("seed", "threads")):
-            given += [f"{setting.flag}={word}" for word in setting.words(value)]
-    return given
+    values = {name: getattr(config, name) for name in SETTINGS}
+    own = {n: v for n, v in values.items() if n != "preset" and (v != preset.get(n) or n in ("seed", "threads"))}
+    return [f"--preset={config.preset}", *flags_of(own)]

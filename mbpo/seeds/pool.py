@@ -1,4 +1,4 @@
-"""Run the learners of all seeds, some at once, and hand signals on to them."""
+"""Run several learners, some at once, and hand signals on to them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from types import FrameType
 from mbpo.lifecycle.command_line import Launch
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.layout import RunPaths
-from mbpo.seeds.display import SeedsConsole
+from mbpo.seeds.display import PoolConsole
+from mbpo.seeds.learner_run import LearnerRun
 from mbpo.seeds.plan import Plan, make_plan
-from mbpo.seeds.seed_run import SeedRun
+from mbpo.seeds.summary import print_summary
 from mbpo.settings.cautions import cautions
 from mbpo.settings.stdout import our_stdout, say
 
@@ -31,16 +32,14 @@ def run_seeds(launch: Launch) -> int:
         StorageError: the runs root cannot be written.
     """
     plan = make_plan(launch)
-    runs = [
-        SeedRun(seed, RunPaths(plan.runs_root / plan.run_id(seed)), plan.command(seed), plan.outputs / f"s{seed}.txt")
-        for seed in plan.seeds
-    ]
+    runs = [_learner(plan, seed) for seed in plan.seeds]
     with our_stdout(of_learner=True):
         for caution in cautions(plan.config):
             say(f"warning: {caution}")
-        with SeedsConsole(plan, launch.preset_line) as console:
-            received = Pool(runs, plan, console).run()
-        console.summary(runs, told_to_stop=bool(received))
+        with PoolConsole(plan.heading, launch.preset_line) as console:
+            received = Pool(runs, plan.jobs, console).run()
+        print_summary(console, plan, runs)
+        console.failures(runs, told_to_stop=bool(received))
     for run in runs:
         run.forget_output()
     plan.release()
@@ -50,13 +49,13 @@ def run_seeds(launch: Launch) -> int:
 
 
 class Pool:
-    """Keep ``plan.jobs`` learners running until none is left, or a signal says stop."""
+    """Keep ``jobs`` learners running until none is left, or a signal says stop."""
 
-    def __init__(self, runs: Sequence[SeedRun], plan: Plan, console: SeedsConsole) -> None:
+    def __init__(self, runs: Sequence[LearnerRun], jobs: int, console: PoolConsole) -> None:
         self._waiting = list(runs)
-        self._running: list[SeedRun] = []
+        self._running: list[LearnerRun] = []
         self._runs = runs
-        self._jobs = plan.jobs
+        self._jobs = jobs
         self._console = console
         self._received: list[signal.Signals] = []
         self._stopping = False
@@ -80,17 +79,25 @@ class Pool:
                 time.sleep(POLL_S)
 
     def _fill(self) -> None:
-        while self._waiting and len(self._running) < self._jobs:
-            run = self._waiting.pop(0)
+        """Start learners, but for those at work already: of each that is waited for what it comes to."""
+        for run in [*self._waiting]:
+            if len(self._running) >= self._jobs:
+                return
+            if run.is_taken():
+                continue
+            self._waiting.remove(run)
             run.start()
-            self._running.append(run)
+            if run.alive:
+                self._running.append(run)
+            else:
+                self._console.ended(run)
 
     def _reap(self) -> None:
         for run in self._running:
             unknown = run.status is None
             run.refresh()
             if unknown and run.status is not None:
-                self._console.directory(run)
+                self._console.begun(run)
             if not run.alive:
                 self._console.ended(run)
         self._running = [run for run in self._running if run.alive]
@@ -115,3 +122,8 @@ class Pool:
             self._received.append(signal.Signals(number))
 
         return handled(note)
+
+
+def _learner(plan: Plan, seed: int) -> LearnerRun:
+    paths = RunPaths(plan.runs_root / plan.run_id(seed))
+    return LearnerRun(str(seed), paths, plan.command(seed), plan.outputs / f"s{seed}.txt")

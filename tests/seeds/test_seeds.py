@@ -29,10 +29,10 @@ from mbpo.runs.reader import list_runs
 from mbpo.runs.status import ENDED, RunStatus, read_status
 from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.seeds import display as seeds_display
-from mbpo.seeds.display import SeedsConsole
+from mbpo.seeds.display import PoolConsole
+from mbpo.seeds.learner_run import STOP_SIGNALS, LearnerRun
 from mbpo.seeds.plan import Plan, make_plan, share_cores
 from mbpo.seeds.pool import run_seeds
-from mbpo.seeds.seed_run import STOP_SIGNALS, SeedRun
 from mbpo.settings import threads as thread_counts
 from mbpo.settings.presets import PRESETS
 from mbpo.train import main
@@ -223,10 +223,12 @@ def test_the_preset_is_said_once_after_the_first_run_directory(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     plan = make_plan(launched(tmp_path, "--seeds", "0:2"))
-    first, second = (SeedRun(seed, RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds)
-    with SeedsConsole(plan, "preset hopper, chosen by Hopper-v5") as console:
-        console.directory(first)
-        console.directory(second)
+    first, second = (
+        LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds
+    )
+    with PoolConsole(plan.heading, "preset hopper, chosen by Hopper-v5") as console:
+        console.begun(first)
+        console.begun(second)
     said = capsys.readouterr().out.splitlines()
     assert said == [str(first.paths.root), "preset hopper, chosen by Hopper-v5", str(second.paths.root)]
 
@@ -465,16 +467,16 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("LINES", str(lines))
-    monkeypatch.setattr(SeedRun, "alive", property(lambda run: run.status is not None))
+    monkeypatch.setattr(LearnerRun, "alive", property(lambda run: run.status is not None))
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     plan = make_plan(launched(tmp_path, "--seeds", seeds))
-    runs = [SeedRun(seed, RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
+    runs = [LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
     runs[2].status = RunStatus(state="running", env_steps=100, total_steps=400, steps_per_s=10.0)
     runs[2].evaluations = [-5.0, -7.25]
-    with SeedsConsole(plan) as console:
+    with PoolConsole(plan.heading) as console:
         console.progress(runs)
-        console.directory(runs[2])
+        console.begun(runs[2])
     shown = screen.getvalue()
     assert "\x1b[" in shown
     row = next(line.split() for line in shown.splitlines() if "running" in line and "100/" in line)
@@ -486,7 +488,7 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
 
 
 def test_the_state_of_a_seed_is_that_of_its_run(tmp_path: Path) -> None:
-    run = SeedRun(0, RunPaths(tmp_path), (sys.executable, "-S", "-c", "input()"), tmp_path / "out")
+    run = LearnerRun("0", RunPaths(tmp_path), (sys.executable, "-S", "-c", "input()"), tmp_path / "out")
     assert run.state == "waiting"
     write_json(run.paths.status, to_builtins(RunStatus(state="paused")))
     run.start()

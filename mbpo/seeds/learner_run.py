@@ -1,4 +1,4 @@
-"""Start, follow and end the learner of one seed."""
+"""Start, follow and end one learner."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from mbpo.runs.reader import JsonLines, last_words, plain_number
 from mbpo.runs.status import ENDED, RunStatus, read_status
 
 STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
+FOR_GOOD = frozenset({"finished", "diverged"})  # states that the same learner would come to again
 
 
 @dataclass
-class SeedRun:
-    """Hold the learner of one seed: a process of its own, which outlives this one."""
+class LearnerRun:
+    """Hold one learner of several: a process of its own, which outlives this one."""
 
-    seed: int
+    label: str  # what tells it from the others
     paths: RunPaths
     command: Sequence[str]
     output: Path  # what it prints
+    resume: Sequence[str] = ()  # goes on with its run where that is there already; none: it never is
     status: RunStatus | None = None
     evaluations: list[float] = field(default_factory=list)  # eval/return_mean, finite ones
     exit_code: int | None = None  # as a shell sees it: 128 and the signal's number if killed
@@ -37,6 +39,7 @@ class SeedRun:
         self._process: subprocess.Popen[bytes] | None = None
         self._events = JsonLines(self.paths.events)
         self._started = 0.0
+        self._earlier: RunStatus | None = None  # what an earlier attempt left, which says nothing of this one
 
     @property
     def alive(self) -> bool:
@@ -74,13 +77,32 @@ class SeedRun:
             found = last_words(self.output).removeprefix("error: ") or "it printed nothing"
         return one_line(found).removeprefix("error: ")
 
+    def is_taken(self) -> bool:
+        """Return whether a learner that was started before is still at work in its run."""
+        if not self.resume:
+            return False
+        self.status = read_status(self.paths)
+        return self.status is not None and self.status.live
+
     def start(self) -> None:
-        """Start the learner in a session of its own, which the terminal's Ctrl-C does not reach."""
-        self._started = time.monotonic()
+        """Start the learner in a session of its own, which the terminal's Ctrl-C does not reach.
+
+        A run that is there already goes on, and one that has ended for good is left as it is.
+        """
+        earlier = read_status(self.paths) if self.resume else None
+        if earlier is not None and earlier.state in FOR_GOOD:
+            self._take_in()
+            self.exit_code = earlier.exit_code or 0
+            return
+        self._started, self._earlier, self.status = time.monotonic(), earlier, None
         try:
             with self.output.open("wb") as output:
                 self._process = subprocess.Popen(
-                    self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    self.command if earlier is None else self.resume,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
                 )
         except OSError as error:
             self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror}"
@@ -90,10 +112,7 @@ class SeedRun:
         if self._process is None or self.exit_code is not None:
             return
         code = self._process.poll()  # first: what it wrote before its end is then all there
-        self.status = read_status(self.paths) or self.status
-        while rows := self._events.poll():
-            values = (row.get("eval/return_mean") for row in rows)
-            self.evaluations += [float(value) for value in values if plain_number(value)]  # type: ignore[arg-type]
+        self._take_in()
         self.wall_s = time.monotonic() - self._started
         if code is not None:
             self.exit_code = code if code >= 0 else 128 - code
@@ -109,3 +128,11 @@ class SeedRun:
         if explained or self.paths.log.exists():
             with contextlib.suppress(OSError):
                 self.output.unlink()
+
+    def _take_in(self) -> None:
+        status = read_status(self.paths)
+        if status is not None and not (self._earlier and self._earlier.started == status.started):
+            self.status = status
+        while rows := self._events.poll():
+            values = (row.get("eval/return_mean") for row in rows)
+            self.evaluations += [float(value) for value in values if plain_number(value)]  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""Sum up what came of the learners of all seeds."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbpo.seeds.display import PoolConsole, best_of, counted, last_of
+from mbpo.seeds.learner_run import LearnerRun
+from mbpo.seeds.plan import Plan
+
+
+def print_summary(console: PoolConsole, plan: Plan, runs: Sequence[LearnerRun]) -> None:
+    """Print what came of each seed, of all together, and what to type to compare them."""
+    rows = [
+        [
+            run.label,
+            "not started" if run.state == "waiting" else run.state,
+            console.env_steps(run),
+            last_of(run),
+            best_of(run),
+            f"{run.wall_s:.1f}",
+        ]
+        for run in runs
+    ]
+    console.table(["seed", "state", "env steps", "last evaluation", "best", "wall s"], rows)
+    scores = [run.evaluations[-1] for run in runs if run.finished and run.evaluations]
+    if scores:
+        spread = f"{statistics.stdev(scores):.1f}" if len(scores) > 1 else "—"
+        of = counted(len(scores), "finished seed")
+        console.say(f"mean ± std of {of}: {statistics.fmean(scores):.1f} ± {spread}")
+    if any(run.status is not None for run in runs):
+        console.say(f"to compare them: python -m mbpo.compare {_pattern(plan)}")
+
+
+def _pattern(plan: Plan) -> str:
+    """Return a glob of the run directories, as a shell reads it, shorter than their names."""
+    named, here = plan.runs_root / plan.name, Path.cwd()
+    near = named.relative_to(here) if named.is_relative_to(here) else named
+    return shlex.quote(f"./{near}" if str(near).startswith("~") else str(near)) + "-s*"
