@@ -19,13 +19,14 @@ from mbpo.settings.setting import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_POINTS = 200  # of a line; each one of a band costs a bootstrap
 AXIS_LABELS: dict[Axis, str] = {"env_steps": "env steps", "time_s": "wall time [s]"}
 
 
-def check_matplotlib() -> None:
-    """Find out now, before the work, whether there is something to draw with.
+def check_matplotlib(wants: str = "--png") -> None:
+    """Find out now, before the work, whether there is something to draw with for what ``wants`` it.
 
     Raises:
         ConfigError: matplotlib is not installed, or refuses MPLBACKEND.
@@ -33,11 +34,10 @@ def check_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise ConfigError(f"--png needs matplotlib: {install_command('matplotlib')}") from None
+        raise ConfigError(f"{wants} needs matplotlib: {install_command('matplotlib')}") from None
     except ValueError:
-        raise ConfigError(
-            f"--png needs matplotlib, and that knows no MPLBACKEND {shown(os.environ.get('MPLBACKEND', ''))}; unset it"
-        ) from None
+        backend = shown(os.environ.get("MPLBACKEND", ""))
+        raise ConfigError(f"{wants} needs matplotlib, and that knows no MPLBACKEND {backend}; unset it") from None
 
 
 def write_png(path: Path, all_figures: Sequence[Figures], question: Question) -> None:
@@ -46,20 +46,40 @@ def write_png(path: Path, all_figures: Sequence[Figures], question: Question) ->
     Raises:
         ConfigError: the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows, columns = len(all_figures), len(question.axes)
-    figure = Figure(figsize=(7.6 * columns, 4.4 * rows), layout="constrained")
-    FigureCanvasAgg(figure)  # whatever MPLBACKEND says
+    figure = new_figure(7.6 * columns, 4.4 * rows)
     axes = figure.subplots(rows, columns, squeeze=False)
     for row, figures in enumerate(all_figures):
         for column, by in enumerate(question.axes):
             _draw(axes[row, column], figures, by, question)
+    save_png(figure, path)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, to be saved whatever MPLBACKEND says."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write ``figure``.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
     try:
         figure.savefig(path, format="png", dpi=120)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists") from None
+
+
+def literal(text: str) -> str:
+    """Return ``text`` so that matplotlib sees no formula in it."""
+    return text.replace("$", r"\$")
 
 
 def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
@@ -67,7 +87,7 @@ def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
         _draw_group(ax, group, by, question, f"C{index % 10}")
     if question.threshold is not None:
         ax.axhline(question.threshold, color="0.4", linestyle="--", linewidth=1)
-    ax.set_title(f"{_literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10)
+    ax.set_title(f"{literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10)
     ax.set_xlabel(AXIS_LABELS[by])
     ax.set_ylabel(question.metric)
     ax.grid(alpha=0.3)
@@ -90,15 +110,10 @@ def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str
     )
     seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
     everyone = np.where(there.all(axis=0), mean, np.nan)
-    label = _literal(f"{group.name} ({seeds})")
+    label = literal(f"{group.name} ({seeds})")
     # Seeds are measured at other times each: a value holds until the next one.
     held = by == "time_s"
     style = "steps-post" if held else "default"
     ax.plot(grid, mean, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
     ax.plot(grid, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
     ax.fill_between(grid, band[:, 0], band[:, 1], color=color, alpha=0.2, linewidth=0, step="post" if held else None)
-
-
-def _literal(text: str) -> str:
-    """Return ``text`` so that matplotlib sees no formula in it."""
-    return text.replace("$", r"\$")

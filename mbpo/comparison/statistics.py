@@ -109,6 +109,55 @@ def paired_difference(
     return float(difference.mean()), _percentiles(drawn)
 
 
+def paired_t(
+    x: Array,  # [N]
+    y: Array,  # [N], of the same repeats
+) -> tuple[float, Interval]:
+    """Return the mean of x − y, and its 95 % interval by Student's t.
+
+        d̄ ± t₀.₉₇₅(N−1) s / √N
+
+    Of four pairs the bootstrap's interval covers the true value in 80 % of experiments, this one in 95 % (normal
+    differences, 3,000 each): a verdict on few repeats needs it. Repeats that all differ alike have an interval of
+    no width.
+    """
+    difference = x - y
+    n, mean = difference.size, float(difference.mean())
+    if n < 2:
+        return mean, NO_INTERVAL
+    half = student_t(n - 1) * float(difference.std(ddof=1)) / math.sqrt(n)
+    return mean, Interval(mean - half, mean + half)
+
+
+def student_t(freedom: int) -> float:
+    """Return the t beyond which Student's distribution has 2.5 % on each side.
+
+    Source: Abramowitz and Stegun, 26.7.3 and 26.7.4, inverted by halving.
+    """
+    low, high = 0.0, 1000.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within_t(middle, freedom) < CONFIDENCE else (low, middle)
+    return high
+
+
+def probability_of_best(
+    scores: Array,  # [A, N]: of A arms in the same N repeats
+    rng: np.random.Generator,
+    resamples: int,
+) -> Array:  # [A], sums to 1
+    """Return how often each arm has the highest mean when repeats are drawn with replacement, the same for all arms.
+
+    Arms that share the highest mean share the draw. One repeat tells nothing: NaN.
+    """
+    arms, n = scores.shape
+    if n < 2:
+        return np.full(arms, math.nan)
+    means = scores[:, _drawn(n, rng, resamples)].mean(axis=2)  # [A, R]
+    best = means == means.max(axis=0)
+    return np.asarray((best / best.sum(axis=0)).mean(axis=1))
+
+
 def carried_forward(
     at: Array,  # [N], rising: where the values were measured
     values: Array,  # [N]
@@ -138,6 +187,18 @@ def solved_from(
     below = np.flatnonzero(~(values >= threshold))
     start = int(below[-1]) + 1 if below.size else 0
     return start if start < values.size else None
+
+
+def _within_t(t: float, freedom: int) -> float:
+    """Return the probability that |T| is below ``t``."""
+    angle = math.atan(t / math.sqrt(freedom))
+    even = freedom % 2 == 0
+    term = math.sin(angle) * (1.0 if even else math.cos(angle))
+    total = term if even or freedom > 1 else 0.0
+    for k in range(2 if even else 3, freedom - 1, 2):
+        term *= (k - 1) / k * math.cos(angle) ** 2
+        total += term
+    return total if even else 2 / math.pi * (angle + total)
 
 
 def _wins(x: Array, y: Array) -> Array:

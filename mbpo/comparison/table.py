@@ -19,8 +19,7 @@ MAX_WIDTH = 100
 
 def print_figures(figures: Figures, question: Question) -> None:
     """Print one environment's tables on stdout."""
-    console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    console = figures_console()
     presets = dict.fromkeys(group.preset for group in figures.groups)
     title = f"{figures.env_id}, preset {', '.join(presets)}: {question.metric}"
     console.print(Text(title, style="bold"))
@@ -31,6 +30,13 @@ def print_figures(figures: Figures, question: Question) -> None:
         console.print(_reaches(figures, question, question.threshold))
         if figures.leads:
             console.print(_leads(figures, question, question.threshold))
+
+
+def figures_console() -> Console:
+    """Return what prints tables on stdout, no wider than they are made for."""
+    console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    return console
 
 
 def shown_number(value: float) -> str:
@@ -47,6 +53,31 @@ def shown_point(by: Axis, at: float) -> str:
     return f"{at:,.0f} steps" if by == "env_steps" else f"{shown_number(at)} s"
 
 
+def shown_share(value: float) -> str:
+    """Return a probability with two decimals; a dash for NaN."""
+    return "—" if math.isnan(value) else f"{value:.2f}"
+
+
+def with_interval(figure: str, interval: Interval, write: Callable[[float], str] = shown_number) -> str:
+    """Return a figure with its interval, where there is one."""
+    if math.isnan(interval.low):
+        return figure
+    return f"{figure} [{write(interval.low)}, {write(interval.high)}]"
+
+
+def figure_table(titles: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int]) -> Table:
+    """Return a table whose columns in ``names`` wrap; the figures in the others never do."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, title in enumerate(titles):
+        if index in names:
+            table.add_column(title, overflow="fold")
+        else:
+            table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def _scores(figures: Figures) -> Table:
     rows = [
         [
@@ -54,11 +85,11 @@ def _scores(figures: Figures) -> Table:
             score.group,
             str(score.seeds) if score.seeds == score.of else f"{score.seeds} of {score.of}",
             f"{shown_number(score.mean)} ± {shown_number(score.std)}",
-            _with_interval(shown_number(score.iqm), score.iqm_interval),
+            with_interval(shown_number(score.iqm), score.iqm_interval),
         ]
         for score in figures.scores
     ]
-    return _table(["at", "group", "seeds", "mean ± std", "IQM [95 %]"], rows, names=(1,))
+    return figure_table(["at", "group", "seeds", "mean ± std", "IQM [95 %]"], rows, names=(1,))
 
 
 def _pairs(figures: Figures, question: Question) -> Table:
@@ -68,14 +99,14 @@ def _pairs(figures: Figures, question: Question) -> Table:
             pair.x,
             pair.y,
             f"{pair.seeds_x}, {pair.seeds_y}",
-            _with_interval(_share(pair.improvement), pair.improvement_interval, _share),
-            _with_interval(shown_number(pair.difference), pair.difference_interval),
+            with_interval(shown_share(pair.improvement), pair.improvement_interval, shown_share),
+            with_interval(shown_number(pair.difference), pair.difference_interval),
         ]
         for pair in figures.pairs
     ]
     better = "P(X > Y)" if question.sign > 0 else "P(X < Y)"
     titles = ["at", "X", "Y", "seeds", f"{better} [95 %]", "X − Y by seed [95 %]"]
-    return _table(titles, rows, names=(1, 2))
+    return figure_table(titles, rows, names=(1, 2))
 
 
 def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
@@ -91,7 +122,7 @@ def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
         for reach in figures.reaches
     ]
     titles = ["group", "until", "seeds", "median env steps", "median wall time"]
-    return _table(titles, rows, names=(0, 1))
+    return figure_table(titles, rows, names=(0, 1))
 
 
 def _leads(figures: Figures, question: Question, threshold: float) -> Table:
@@ -102,38 +133,15 @@ def _leads(figures: Figures, question: Question, threshold: float) -> Table:
             lead.x,
             lead.y,
             f"{lead.seeds_x}, {lead.seeds_y}",
-            _with_interval(_share(lead.sooner), lead.sooner_interval, _share),
-            _with_interval(shown_number(lead.saved), lead.saved_interval),
+            with_interval(shown_share(lead.sooner), lead.sooner_interval, shown_share),
+            with_interval(shown_number(lead.saved), lead.saved_interval),
         ]
         for lead in figures.leads
     ]
     titles = ["until", "X", "Y", "seeds", "P(X sooner) [95 %]", "steps saved by seed [95 %]"]
-    return _table(titles, rows, names=(0, 1, 2))
+    return figure_table(titles, rows, names=(0, 1, 2))
 
 
 def _until(question: Question, threshold: float) -> dict[Until, str]:
     bound = f"{'≥' if question.sign > 0 else '≤'} {threshold:g}"
     return {"first": f"first {bound}", "solved": f"solved: stays {bound}"}
-
-
-def _share(value: float) -> str:
-    return "—" if math.isnan(value) else f"{value:.2f}"
-
-
-def _with_interval(figure: str, interval: Interval, write: Callable[[float], str] = shown_number) -> str:
-    if math.isnan(interval.low):
-        return figure
-    return f"{figure} [{write(interval.low)}, {write(interval.high)}]"
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int]) -> Table:
-    """Return a table whose columns in ``names`` wrap; the figures in the others never do."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(titles):
-        if index in names:
-            table.add_column(title, overflow="fold")
-        else:
-            table.add_column(title, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mbpo.runs.checkpoint_names import checkpoint_steps, settings_at
 from mbpo.runs.kept_rows import KeptRows, read_kept
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.event import Answer, answer_in
@@ -39,11 +40,32 @@ def read_history(paths: RunPaths, seq: int) -> History:
     """
     before, after = read_kept(paths.metrics, seq)
     history = History(max(before.facts.attempt, after.facts.attempt), before, after)
+    _read_events(history, paths)
+    return history
+
+
+def settings_in_force(paths: RunPaths, begun: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """Return the live settings that hold at env step ``at`` of a run that began with ``begun``; loads no tensor."""
+    here = max((step for step in checkpoint_steps(paths.checkpoints) if step <= at), default=0)
+    settings = {**begun, **settings_at(paths.checkpoints, here)}
+    for then, new in changes_before(paths, at):
+        if then >= here:
+            settings.update(new)
+    return settings
+
+
+def changes_before(paths: RunPaths, at: int) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return what was changed live in the run itself before env step ``at``, with where each change holds from."""
+    history = History()
+    _read_events(history, paths)
+    return [change for change in history.changes if change[0] < at]
+
+
+def _read_events(history: History, paths: RunPaths) -> None:
     for event in rows_in(JsonLines(paths.events)):
         history.attempts = max(history.attempts, whole(event.get("attempt")) or 0)
         if (answer := answer_in(event)) is not None:
             _note_answer(history, event, answer)
-    return history
 
 
 def _note_answer(history: History, event: Row, answer: Answer) -> None:
