@@ -46,6 +46,7 @@ SMALLER: dict[str, tuple[str, ...]] = {  # what a command that begins so is give
     "mbpo.train --preset": (*FEW, "2"),
     "mbpo.train --env-id": (*FEW, "2"),
     "mbpo.train --fork": ("--total-steps", "140"),
+    "mbpo.what_if": ("--steps", "10", "--repeats", "1"),
     "mbpo.evaluate": ("--episodes", "2"),
 }
 
@@ -88,7 +89,7 @@ def called(call: Callable[..., Outcome], command: str) -> Outcome:
 
 
 def test_these_are_its_commands() -> None:
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 15
     assert [line for line in LINES if line.startswith(("make", "mbpo-"))] == ["make run", "make test", "mbpo-workbench"]
 
 

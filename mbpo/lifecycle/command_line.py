@@ -22,7 +22,7 @@ from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import how_chosen
 from mbpo.settings.setting import Setting, shown
-from mbpo.settings.typed_path import typed_path
+from mbpo.settings.typed_path import path_at_step, typed_path
 
 MAX_SEEDS = 1000
 NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
@@ -244,12 +244,7 @@ def _fork(given: Mapping[str, str | None]) -> Launch:
         if given[name] is not None:
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"--fork and {flag} exclude each other: a fork goes on with its run")
-    text = str(given["fork"])
-    path, _, step = text.rpartition("@")
-    if path and step.isdecimal() and len(step) < 19 and not typed_path(text).exists():
-        parent, at = typed_path(path).absolute(), int(step)
-    else:
-        parent, at = typed_path(text).absolute(), None
+    parent, at = path_at_step(str(given["fork"]))
     values, changes = read_config(parent / "config.toml"), _flags(given)
     run_id = given["run_id"]
     return Launch(

@@ -33,7 +33,7 @@ class LearnerRun:
     evaluations: list[float] = field(default_factory=list)  # eval/return_mean, finite ones
     exit_code: int | None = None  # as a shell sees it: 128 and the signal's number if killed
     wall_s: float = 0.0
-    trouble: str = ""  # why it could not be started
+    trouble: str = ""  # why it failed, where nothing else says so
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,6 +124,7 @@ class LearnerRun:
 
     def forget_output(self) -> None:
         """Remove what it printed where the run's log or the reason holds as much."""
+        self.trouble = self.reason if self.exit_code else ""
         explained = self.exit_code in STOP_CODES or last_words(self.output).startswith("error: ")
         if explained or self.paths.log.exists():
             with contextlib.suppress(OSError):

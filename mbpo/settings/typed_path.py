@@ -33,3 +33,15 @@ def expanded(text: str) -> str:
             "give ./~ for a folder whose name begins so"
         )
     return found
+
+
+def path_at_step(text: str) -> tuple[Path, int | None]:
+    """Return the absolute path and the env step that ``PATH@STEP`` names; the path of what is there may have an @.
+
+    Raises:
+        ConfigError: as :func:`expanded`.
+    """
+    path, _, step = text.rpartition("@")
+    if path and step.isdecimal() and len(step) < 19 and not typed_path(text).exists():
+        return typed_path(path).absolute(), int(step)
+    return typed_path(text).absolute(), None
