@@ -256,6 +256,16 @@ def test_without_a_threshold_weight_follows_the_same_path_as_no_rule() -> None:
     torch.testing.assert_close(weighed.transitions.rows, plain.transitions.rows, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_one_elite_alone_is_followed_and_not_stopped(name: str) -> None:
+    found, env, buffer = rule(name), fake_env(members=1), ReplayBuffer(10_000, 3, 1)
+    obs = torch.randn(50, 3, generator=generator())
+    found.calibrate(evidence(env.predict(obs, torch.zeros(50, 1), env.draw(obs, generator())[0])))
+    report = rollout(env, lambda obs: torch.zeros(len(obs), 1), obs, 3, buffer, generator(), found)
+    assert report.stopped == 0
+    assert report.rows == (36 if name == "mask" else 150)  # ⌊50 · 3/8⌋ + ⌊50 · 2/8⌋ + ⌊50 · 1/8⌋ of those masked
+
+
 def test_options_are_checked() -> None:
     from mbpo.errors import ConfigError
 

@@ -37,8 +37,11 @@ class Disagreement:
         self._refits = 0
 
     def calibrate(self, evidence: Evidence) -> None:
-        """Let the first steps from real states move κ."""
-        scores = self.score(evidence.imagined(ROWS))[:, 0]
+        """Let the first steps from real states move κ. One elite alone has none to disagree with: nothing stops it."""
+        first_steps = evidence.imagined(ROWS)
+        if len(first_steps.mean) == 1:
+            return
+        scores = self.score(first_steps)[:, 0]
         newest = self._xi * float(torch.quantile(scores, self._zeta / 100))
         self._refits = min(self._refits + 1, WINDOW)
         before = self._kappa if self._refits > 1 else newest
