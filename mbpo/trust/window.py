@@ -41,8 +41,8 @@ class EpisodeWindow:
         return int(self._by_episode()[1].sum())
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return everything held, to be saved."""
-        return {"sums": self._sums, "begins": self._begins, "ended": torch.tensor(self._ended)}
+        """Return the pieces, to be saved; the next ones tell whether the newest ended its episode."""
+        return {"sums": self._sums, "begins": self._begins}
 
     def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
         """Hold again what :meth:`state_dict` returned; what another version measured is left out."""
@@ -50,7 +50,7 @@ class EpisodeWindow:
             return
         device = self._sums.device
         self._sums, self._begins = saved["sums"].to(device), saved["begins"].to(device)
-        self._ended = bool(saved["ended"])
+        self._ended = False
 
     def _by_episode(self) -> tuple[Tensor, Tensor]:  # [M, C], and [M] whether it is whole
         if not len(self._sums):

@@ -37,6 +37,7 @@ KINDS = (
     "tail",
     "temperature",
     "termination",
+    "trust",
     "loop.json",
     "manifest.json",
     "rows",

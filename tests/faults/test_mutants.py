@@ -103,6 +103,7 @@ PARTS = (
     "streams",
     "temperature",
     "termination",
+    "trust",
     "loop",
 )
 

@@ -114,7 +114,6 @@ WITHOUT_EFFECT = {
     ("ensemble", "outputs.std"),  # the identity unless normalised
     ("streams", "plan"),
     ("streams", "plan_eval"),  # of pets
-    ("trust", "ended"),  # told anew with the next rows; a person reads it between
 }
 OF_TORCH = {("adam_critic", "step.0"), ("adam_actor", "step.1")}  # the op counts one for all
 OF_TORCH |= {("adam_ensemble", f"step.{i}") for i in (1, 2)}

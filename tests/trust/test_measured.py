@@ -53,6 +53,8 @@ def test_it_lets_go_of_what_is_older_than_it_needs() -> None:
     assert window.whole == LEAST_EPISODES
     again = EpisodeWindow(2)
     again.load_state_dict(window.state_dict())
+    assert torch.equal(again.episodes(), window.episodes()[:-1])  # whether the newest ended, the next rows tell
+    added(again, [piece(5, 1)], [True], ended=False)
     assert torch.equal(again.episodes(), window.episodes())
     narrow = EpisodeWindow(3)
     narrow.load_state_dict(window.state_dict())  # of another version
