@@ -44,9 +44,8 @@ def test_sac_update(obs: int, actions: int, rows: int, weighted: bool) -> None:
         of.generator.manual_seed(1)
         batch = batch_of(rows, obs, actions, torch.float64, 0)
         noise = torch.randn(1, 2, rows, actions, generator=torch.Generator().manual_seed(2)).to(dtype)
-        batches = type(batch)(batch.rows[None].to(dtype), obs, actions)
         weights = row_weights(rows, torch.float64, 0)[None].to(dtype) if weighted else None
-        of._compiled(batches, noise, weights)
+        of._compiled(type(batch)(batch.rows[None].to(dtype), obs, actions, weights), noise)
         states = {"critic": (of.critic.net, of._critic_adam), "actor": (of.actor.net, of._actor_adam)}
         found.append({name: gradients(net, adam.state[net.flat]["exp_avg"]) for name, (net, adam) in states.items()})
     for name, want in found[1].items():

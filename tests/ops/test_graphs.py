@@ -14,7 +14,7 @@ from torch import Tensor
 from mbpo.data.replay_buffer import ReplayBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.dynamics.fake_env import FakeEnv
-from mbpo.dynamics.rollout import imagine, store_imagined
+from mbpo.dynamics.rollout import imagine, rollout, store_imagined
 from mbpo.errors import ConfigError, DivergedError
 from mbpo.learner.build import resolve_device
 from mbpo.learner.imagine import Branches
@@ -232,11 +232,20 @@ def test_the_masked_rollout_stores_what_the_dropping_one_stores() -> None:
     report = store_imagined(*imagine(env, torch.zeros_like, start, 5, generator()), buffer)
     assert buffer.transitions.obs[:, 0].tolist() == [0, 1, 2, 2, 1, 2, 2]
     assert buffer.transitions.terminated.tolist() == [0, 0, 1, 1, 0, 1, 1]
+    assert (report.lengths.tolist(), report.terminated, report.stopped, report.weight) == ([3, 2, 1, 1], 4, 0, 7.0)
+    dropped = rollout(env, torch.zeros_like, start, 5, ReplayBuffer(100, 1, 1), generator())
+    assert dropped.metrics() == report.metrics()
     assert report.metrics() == {
         "rollout/length_measured": 3,
         "rollout/length_mean": 7 / 4,
+        "rollout/length_p10": 1,
+        "rollout/length_p50": 1,
+        "rollout/length_p90": 3,
         "rollout/rows": 7,
+        "rollout/start_rows": 4,
         "rollout/terminated_share": 4 / 7,
+        "rollout/stopped_share": 0.0,
+        "rollout/weight_mean": 1.0,
     }
 
 

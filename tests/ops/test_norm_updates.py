@@ -92,7 +92,7 @@ def test_bfloat16_is_off_by_its_rounding_in_every_layer(hidden: int, layers: int
         noise = torch.randn(1, 2, rows, 2, generator=torch.Generator().manual_seed(2)).to(dtype)
         rows_of = batch_of(rows, 4, 2, torch.float64, 0).rows[None].to(dtype)
         weights = row_weights(rows, torch.float64, 0)[None].to(dtype) if weighted else None
-        of._compiled(Transitions(rows_of, 4, 2), noise, weights)
+        of._compiled(Transitions(rows_of, 4, 2, weights), noise)
         found.append(gradients(of.critic.net, of._critic_adam.state[of.critic.net.flat]["exp_avg"]))
     errors = {name: float((found[0][name] - want).norm() / want.norm()) for name, want in found[1].items()}
     assert max(errors.values()) < 1e-1, errors

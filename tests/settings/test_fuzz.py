@@ -56,7 +56,8 @@ LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule")
 def draw(setting: Setting, rng: random.Random) -> str:
     """Return a value of the setting as the command line spells it, ends of its range included."""
     if setting.kind in (dict, list):
-        return "g=9.5" if setting.kind is dict else "gymnasium.wrappers:RecordEpisodeStatistics"
+        table = "xi=9.5" if setting.name == "k_options" else "g=9.5"
+        return table if setting.kind is dict else "gymnasium.wrappers:RecordEpisodeStatistics"
     if setting.choices:
         return rng.choice(tuple(setting.choices))
     if setting.kind is bool:
