@@ -49,7 +49,27 @@ def turnable() -> list[Setting]:
 
 def turns(setting: Setting) -> tuple[str, str]:
     """Say what turning a setting down does, and up."""
-    return setting.dial.down or f"less {setting.name}", setting.dial.up or f"more {setting.name}"
+    down, up = ("previous", "next") if setting.choices else ("less", "more")
+    return setting.dial.down or f"{down} {setting.name}", setting.dial.up or f"{up} {setting.name}"
+
+
+def accepted(setting: Setting) -> str:
+    """Return the values that ``setting`` takes, in a few characters."""
+    if setting.kind is bool:
+        return "true or false"
+    if setting.choices:
+        return " or ".join(setting.choices)
+    if setting.kind is dict:
+        return "key=value; key=value"
+    if setting.kind in (str, list):
+        return ""
+    return setting.range_text + (" or auto" if setting.auto else "")
+
+
+def facts(setting: Setting) -> str:
+    """Return a setting's unit and what it takes, unless its doc names each of its choices already."""
+    told = bool(setting.choices) and all(f"{choice}:" in setting.doc for choice in setting.choices)
+    return ", ".join(fact for fact in (setting.unit, "" if told else accepted(setting)) if fact)
 
 
 def named(text: str) -> Setting | None:

@@ -68,6 +68,14 @@ def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
     return across.reshape(-1), up.reshape(-1)
 
 
+def at_steps(x: Floats, y: Floats, steps: Floats) -> Floats:
+    """Return the values at ``steps``, NaN where there is none; of several the last. ``x`` must not fall."""
+    if not len(x):
+        return np.full(steps.shape, np.nan)
+    index = np.maximum(np.searchsorted(x, steps, side="right") - 1, 0)
+    return np.where(x[index] == steps, y[index], np.nan)
+
+
 def in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return the points sorted by ``x``: what a file holds may be in any order."""
     if len(x) < 2 or bool(np.all(x[1:] >= x[:-1])):

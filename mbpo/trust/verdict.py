@@ -26,12 +26,11 @@ def theorem(latest: Latest) -> str:
     if error is None:
         return "The theorem: nothing yet; ε_m' comes with the second refit."
     gap, length = latest.get("bound/c_over_gap"), latest.get("rollout/length")
-    vacuous = gap is not None and gap >= 1
     if why := why_not_told(error, low, high):
         told = f"The theorem: k* cannot be told, {why}"
     else:
         told = f"The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}"
-    if vacuous:
+    if gap is not None and gap >= 1 and length is not None:
         return f"{told}. At k = {length:.0f} it promises nothing: no two returns differ by as much as it allows."
     return f"{told}."
 

@@ -18,6 +18,7 @@ from mbpo.trust.critics import promise
 from mbpo.trust.estimates import _band
 from mbpo.trust.open_loop import QUANTITIES, open_loop
 from mbpo.trust.scores import Measured, inside, score, window_for
+from mbpo.trust.verdict import theorem
 from mbpo.trust.window import LEAST_EPISODES, LEAST_ROWS, EpisodeWindow
 
 # A window of whole episodes -------------------------------------------------------------------------------------------
@@ -249,3 +250,9 @@ def test_critics_that_are_right_have_no_bias(terminated: bool) -> None:
     assert found.metrics()["trust/q_bias"] == pytest.approx(0.0, abs=1e-5)
     scaled = promise([played], Tossing(0.0), lambda x: 2 * critic(x), 0.0, gamma, 2.0, torch.Generator())
     assert scaled.promised == pytest.approx(soft - (0 if terminated else gamma**steps * tail), rel=1e-6)
+
+
+def test_the_theorem_speaks_without_a_length() -> None:
+    told = {"bound/eps_m_new": 0.2, "bound/k_star_low": 4.0, "bound/k_star_high": 6.0, "bound/c_over_gap": 3.0}
+    assert theorem(told) == "The theorem: its bound is smallest at k* = 4 to 6."
+    assert theorem({**told, "rollout/length": 5.0}).startswith(theorem(told) + " At k = 5 it promises nothing:")

@@ -12,7 +12,7 @@ from family import a_family, put_rows
 from textual.widgets import Button
 
 from mbpo.runs.metrics import METRICS
-from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.config import LIVE_SETTINGS, SETTINGS
 from mbpo.settings.setting import Dial, Setting
 from workbench.app import Workbench
 from workbench.charts.overlay import Overlay
@@ -20,7 +20,7 @@ from workbench.charts.picture import Line, Picture
 from workbench.charts.scene import Scene
 from workbench.charts.spec import ChartSpec, Plot, Toggle
 from workbench.charts.table import CHARTS, metrics_compared
-from workbench.dials import named, turnable, turned
+from workbench.dials import facts, named, turnable, turned
 from workbench.screens.chart_panels import ChartPanels
 from workbench.screens.dialogs import EditValues
 from workbench.screens.help_screen import HelpScreen
@@ -116,15 +116,15 @@ def run_with_toy(root: Path) -> Path:
 async def test_a_live_setting_with_a_key_is_turned_by_key_dial_form_and_palette(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dial = Dial(key="t", down="less toy", up="more toy", metric="sac/alpha")
+    dial = Dial(key="y", down="less toy", up="more toy", metric="sac/alpha")
     monkeypatch.setitem(LIVE_SETTINGS, "toy_knob", toy_setting(dial=dial))  # type: ignore[arg-type]
     path = run_with_toy(tmp_path)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45)) as pilot:
         driver = Driver(app, pilot)
         await driver.look()
-        await driver.shows("toy_knob", "t/T knob")
-        await driver.press("T")
+        await driver.shows("toy_knob", "y/Y knob")
+        await driver.press("Y")
         await driver.shows("toy_knob 3 → 4 pending…")
         assert [command["set"] for command in await driver.sent(path, 1)] == [{"toy_knob": 4}]
         await pilot.click("#toy_knob-up")
@@ -170,6 +170,39 @@ async def test_a_value_that_no_learner_takes_is_no_place_to_turn_from(tmp_path: 
         await driver.until(lambda: {item for sent in commands(path) for item in sent["set"].items()} == set(wanted))
 
 
+async def test_the_rule_for_k_is_turned_by_dial_palette_and_form(tmp_path: Path) -> None:
+    controls = {**status_of().controls, "rollout_length": "auto", "k_policy": "schedule"}
+    path = make_run(tmp_path, "a", status_of(controls=controls))
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=TALL) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.shows("k_policy           ◂     schedule")
+        await driver.until(lambda: not app.screen.query_one("#k_policy-up", Button).disabled)
+        await pilot.click("#k_policy-up")
+        await driver.shows("k_policy schedule → bound pending…")
+        assert [command["set"] for command in await driver.sent(path, 1)] == [{"k_policy": "bound"}]
+        await driver.command("next k_p", "next k_policy")
+        await driver.shows("disagreement…")
+        assert [command["set"] for command in await driver.sent(path, 2)][1:] == [{"k_policy": "disagreement"}]
+        await driver.command("k_policy = mask", "set k_policy = mask on a")
+        assert [command["set"] for command in await driver.sent(path, 3)][2:] == [{"k_policy": "mask"}]
+        await driver.opens(EditValues, "e")
+        await driver.shows("k_policy", "count for less (WIMLE).", "[0, 1000] or auto")
+        await driver.hides("∞")
+        await driver.fill("#edit-k_policy", "none")
+        await driver.shows("k_policy must be one of schedule, bound, disagreement,")
+        await driver.fill("#edit-k_policy", "weight")
+        await driver.closes("ctrl+s")
+        assert [command["set"] for command in await driver.sent(path, 4)][3:] == [{"k_policy": "weight"}]
+
+
+def test_what_a_setting_takes_is_said_once() -> None:
+    assert facts(SETTINGS["k_policy"]) == ""  # its doc names each
+    assert facts(SETTINGS["algo"]) == "mbpo or sac or pets"
+    assert facts(SETTINGS["rollout_limit"]) == "steps, [1, 1000] or auto"
+
+
 async def test_a_list_of_numbers_is_set_by_form_and_palette(tmp_path: Path) -> None:
     path = make_run(tmp_path, "a", status_of())
     app = Workbench(tmp_path, watch=False)
@@ -188,6 +221,8 @@ async def test_a_list_of_numbers_is_set_by_form_and_palette(tmp_path: Path) -> N
         ("ratio", "real_ratio"),
         ("rr", "real_ratio"),
         ("ups", "updates_per_step"),
+        ("k_policy", "k_policy"),
+        ("policy", "k_policy"),
         ("freq", "model_train_freq"),
         ("rollout", None),  # of two
         ("x", None),

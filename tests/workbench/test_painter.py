@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,3 +21,20 @@ def test_the_ticks_of_an_axis_can_be_told_apart(low: float, high: float) -> None
     labels = [text.split("┤")[0].strip() for text in shown if "┤" in text]
     assert len(labels) >= 2
     assert len(set(labels)) == len(labels), labels
+
+
+def test_a_remark_has_lines_of_its_own_and_no_word_of_it_is_cut() -> None:
+    line = Line("a", "e", "1", "#ffffff", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    picture = Picture("y", lines=(line,), remark="one two three four five six seven eight nine ten.")
+    shown = [strip.text.strip() for strip in paint(picture, 30, 10, "#000000")]
+    assert len(shown) == 10
+    assert shown[1:3] == ["one two three four five six", "seven eight nine ten."]
+    without = [strip.text for strip in paint(replace(picture, remark=""), 30, 10, "#000000")]
+    assert sum("│" in text or "┤" in text for text in shown) == sum("│" in text or "┤" in text for text in without) - 2
+
+
+def test_every_rule_is_drawn() -> None:
+    line = Line("a", "e", "1", "#ffffff", np.array([0.0, 1.0]), np.array([0.0, 0.0]))
+    picture = Picture("y", lines=(line,), y_range=(0.0, 1.0), rules=(0.5, 0.9, 7.0))
+    shown = [strip.text for strip in paint(picture, 30, 14, "#000000")]
+    assert sum("╌╌╌" in text for text in shown) == 2

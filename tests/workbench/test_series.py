@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.raster import polyline, ticks
-from workbench.series import ema, in_order, smoothing_weight, spread, thin
+from workbench.series import at_steps, ema, in_order, smoothing_weight, spread, thin
 
 
 def slow_ema(values: np.ndarray, weight: float) -> np.ndarray:
@@ -74,3 +74,10 @@ def test_ticks_are_few_and_inside(low: float, extent: float, most: int) -> None:
 def test_points_written_again_after_a_resume_are_sorted() -> None:
     x, y = in_order(np.array([0.0, 2.0, 1.0]), np.array([0.0, 2.0, 1.0]))
     assert x.tolist() == y.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_values_at_steps_are_those_logged_there() -> None:
+    x, y = np.array([1.0, 2.0, 2.0, 5.0]), np.array([10.0, 20.0, 21.0, 50.0])
+    found = at_steps(x, y, np.array([0.0, 1.0, 2.0, 3.0, 5.0, 6.0]))
+    np.testing.assert_array_equal(found, [np.nan, 10.0, 21.0, np.nan, 50.0, np.nan])
+    assert np.isnan(at_steps(x[:0], y[:0], x)).all()

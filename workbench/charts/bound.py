@@ -8,8 +8,9 @@ import math
 import numpy as np
 
 from mbpo.trust.bound import gap_ratio
+from workbench.charts.best_length import BestLength, best_length_of
 from workbench.charts.overlay import Overlay, color_of, mark_of
-from workbench.charts.picture import GREEN, SKY, YELLOW, Line, Marker, Picture
+from workbench.charts.picture import SKY, YELLOW, Line, Marker, Picture
 from workbench.charts.scene import Scene, k_in_force
 from workbench.charts.spec import ChartSpec, Plot
 from workbench.format import number
@@ -28,8 +29,13 @@ Read its shape, not its height. The values are vacuous, no smaller than the larg
 can have, as soon as ε_π ≥ 1 − γ, which is most of the time. k* depends on ρ and γ only, and the
 curve is flat near it: a k beside k* costs little. A larger ε_π asks for a longer k, because data of
 an old policy mislead more than the model does. ε_m is a stand-in, measured at resolution σ₀.
-real_ratio is not in the bound at all."""
+real_ratio is not in the bound at all.
+
+k* is shown as a band: k* over episodes drawn anew from those that ε_m′ was measured on, without the
+lowest and the highest 5 %. It cannot be told where the band is wider than 20 steps, where too few
+episodes are whole, or where ε_m′ is all there can be at the resolution σ₀."""
 WITHOUT_BOUND = ("sac", "pets")  # no model, or no policy
+K_STAR = ("bound/k_star", "bound/k_star_low", "bound/k_star_high")
 MAX_K = 200
 DEFAULT_GAMMA = 0.99
 
@@ -48,12 +54,10 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
     if not math.isfinite(rho) or rho < 0:
         what = "the first refit" if "bound/eps_m" not in detail.series else "the new on-policy data"
         return Picture("C(k)/C(0)", x_label="k (steps)", empty=scene.awaited(what, WITHOUT_BOUND))
-    k_star = detail.last("bound/k_star")
-    most = _reach(k, k_star)
+    best = best_length_of(detail)
+    most = _reach(k, *best.ends)
     lengths, curve = _curve_to(most, gamma, rho)
-    markers = [Marker(k, f"k={number(k)}", YELLOW, "│")]
-    if math.isfinite(k_star) and k_star <= most:
-        markers.append(Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
+    y_range = _range(curve)
     now = gap_ratio(k, gamma, rho)
     here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]))
     facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
@@ -61,11 +65,12 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
     return Picture(
         "C(k)/C(0)",
         x_label="k (steps)",
-        lines=(line, here),
-        markers=tuple(markers),
+        lines=(line, here, best.area(y_range)),
+        markers=(_in_use(k), *best.markers(most)),
         x_range=(0.0, most),
-        y_range=_range(curve),
-        rule=1.0,
+        y_range=y_range,
+        rules=(1.0,),
+        remark=best.remark,
     )
 
 
@@ -93,17 +98,19 @@ def bounds_together(overlay: Overlay, on: bool) -> Picture:
     """Show every run's C(k)/C(0) over k, with its letter at the k in force."""
     shown = [run for run in overlay.comparison.by_letter if run.detail.last("bound/rho") >= 0]
     ks = {run: k_in_force(run.row, run.detail) for run in shown}
-    most = _reach(*ks.values(), overlay.scene.detail.last("bound/k_star"))
+    best = best_length_of(overlay.scene.detail)
+    most = _reach(*ks.values(), *best.ends)
     lines = [line for run in shown for line in _bound_lines(run, ks[run], most)]
     curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
     return Picture(
         "C(k)/C(0)",
         x_label="k (steps)",
         lines=tuple(lines),
-        markers=_lengths(overlay.scene, most),
+        markers=_lengths(overlay.scene, best, most),
         x_range=(0.0, most),
         y_range=_range(curves[np.isfinite(curves)]),
-        rule=1.0,
+        rules=(1.0,),
+        remark=best.remark,
         empty="waiting for a bound",
     )
 
@@ -119,11 +126,14 @@ def _bound_lines(run: Compared, k: float, most: float) -> list[Line]:
     return lines
 
 
-def _lengths(scene: Scene, most: float) -> tuple[Marker, ...]:
+def _in_use(k: float) -> Marker:
+    return Marker(k, f"k={number(k)}", YELLOW, "│")
+
+
+def _lengths(scene: Scene, best: BestLength, most: float) -> tuple[Marker, ...]:
     """Return the k in force and the best k of the run in focus."""
-    k, k_star = scene.k, scene.detail.last("bound/k_star")
-    markers = (Marker(k, f"k={number(k)}", YELLOW, "│"), Marker(k_star, f"k*={number(k_star)}", GREEN, "┊"))
-    return tuple(marker for marker in markers if 0 <= marker.x <= most)
+    in_use = (_in_use(scene.k),) if 0 <= scene.k <= most else ()
+    return (*in_use, *best.markers(most))
 
 
 def _words(scene: Scene, on: bool, several: bool) -> str:
@@ -132,7 +142,8 @@ def _words(scene: Scene, on: bool, several: bool) -> str:
     rho, over = detail.last("bound/rho"), detail.last("bound/c_over_gap")
     if not math.isfinite(rho):
         return ""
-    words = [f"k* = {number(detail.last('bound/k_star'))}"]
+    best = best_length_of(detail)
+    words = [] if best.remark else [f"k* = {best.words}"]  # the remark says that it cannot be told
     if rho >= 0:
         words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, _gamma_of(detail), rho))}")
     if math.isfinite(over):
@@ -146,7 +157,7 @@ BOUND = ChartSpec(
     help="chart of the bound",
     plots=(Plot("bound", bound_picture, bounds_together),),
     compared=("bound/rho", "bound/k_star", "rollout/length"),
-    explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", "bound/c_over_gap"),
+    explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", *K_STAR, "bound/c_over_gap"),
     essay=("What the bound says, and what not", ESSAY),
     words=_words,
 )

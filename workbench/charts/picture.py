@@ -72,8 +72,9 @@ class Picture:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     log_y: bool = False
-    rule: float | None = None  # a horizontal line that means something
-    note: str = ""  # one sentence that says what the numbers mean
+    rules: tuple[float, ...] = ()  # horizontal lines that mean something
+    note: str = ""  # one sentence that says what the numbers mean, where there is room
+    remark: str = ""  # a sentence that has lines of its own, above the plot
     empty: str = "no data yet"
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from workbench.changes import Change
 from workbench.charts.picture import GREY, Line, Marker
 from workbench.dials import shortened
+from workbench.fork_tree import origin
 from workbench.format import number
 from workbench.messages import Points, RunDetail, RunRow
 from workbench.series import ema, smoothing_weight, spread
@@ -51,6 +53,18 @@ class Scene:
         """Return the env steps from 0 to now, the same on every chart."""
         ends = [float(p.x[-1]) for p in self.detail.series.values() if len(p.x)]
         return 0.0, max([*ends, *(m.x for m in self.markers), float(self.env_steps), 1.0])
+
+
+def scene_of(row: RunRow | None, detail: RunDetail | None, changes: Iterable[Change]) -> Scene:
+    """Return the scene of a run as it is listed and as it was read; before that, an empty one."""
+    known = detail if detail is not None else RunDetail(Path(), 0)
+    now = row.env_steps if row is not None else 0
+    return Scene(known, tuple(changes), now, k_in_force(row, known), _forked_at(row))
+
+
+def _forked_at(row: RunRow | None) -> float:
+    _, at = origin(row.parent) if row is not None else ("", -1)
+    return float(at) if row is not None and 0 <= at <= row.env_steps else math.nan
 
 
 def k_in_force(row: RunRow | None, detail: RunDetail) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Static
 
 from workbench.dials import keyed
 from workbench.format import fitted, number
@@ -31,7 +31,11 @@ from workbench.widgets.comparison_table import ComparisonTable
 from workbench.widgets.controls import Controls, DialRow
 from workbench.widgets.events import Events, LogTail
 from workbench.widgets.header import Header
+from workbench.widgets.key_line import KeyLine
 from workbench.widgets.runs_table import RunsTable
+
+if TYPE_CHECKING:
+    from workbench.screens.trust_screen import TrustScreen
 
 NO_RUNS = Content.from_markup(
     "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\nRuns started elsewhere\nappear by themselves."
@@ -51,6 +55,7 @@ class Bench(Screen[None]):
         self.selection = Selection(services)
         self.steering = Steering(self.selection, services)
         self._drawn: tuple[Any, ...] = ()
+        self._trust: TrustScreen | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the panels."""
@@ -67,7 +72,7 @@ class Bench(Screen[None]):
             yield Events(id="events")
             yield LogTail(id="log-tail")
             yield ComparisonTable(id="comparing")
-        yield Footer(compact=True)
+        yield KeyLine(compact=True)
 
     def on_mount(self) -> None:
         """Show the empty state, and send drafted changes when the keys rest."""
@@ -93,6 +98,8 @@ class Bench(Screen[None]):
         """Bring every panel up to date, if the screen is neither being built nor taken down."""
         with contextlib.suppress(NoMatches):
             self._draw_panels()
+            if self._trust is not None and self._trust.is_current:
+                self._trust.redraw()
 
     def _draw_panels(self) -> None:
         """Show what is known; charts are drawn again only when their data moved."""
@@ -148,7 +155,7 @@ class Bench(Screen[None]):
         self.steering.turn(setting, turns)
 
     def action_auto(self) -> None:
-        """Give k back to its schedule."""
+        """Give k back to its rule."""
         self.steering.ask("rollout_length", "auto")
 
     def action_pause(self) -> None:
@@ -203,6 +210,16 @@ class Bench(Screen[None]):
             self.app.push_screen(Differences(comparison))
         else:
             self.services.say("Nothing is compared yet: c marks the run in focus, C its family.")
+
+    def action_trust(self) -> None:
+        """Show how far the model of the run in focus can be trusted."""
+        from workbench.screens.trust_screen import TrustScreen
+
+        if self.selection.row is None:
+            self.services.say("No run is selected: press n to start one.", "warning")
+        else:
+            self._trust = TrustScreen(self.selection, self.steering)
+            self.app.push_screen(self._trust)
 
     def action_chart(self, name: str) -> None:
         """Show one chart alone; again, all of them."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-
 from textual.app import ComposeResult
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
@@ -14,10 +11,9 @@ from textual.widgets import Static
 from workbench.changes import Change
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import Picture
-from workbench.charts.scene import Scene, k_in_force
+from workbench.charts.scene import Scene, scene_of
 from workbench.charts.spec import Plot
 from workbench.charts.table import CHARTS, toggles
-from workbench.fork_tree import origin
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison
 from workbench.widgets.chart import Chart
@@ -91,7 +87,7 @@ class ChartPanels(Vertical):
 
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
         """Draw the run's curves, those compared with it too, or say what they wait for."""
-        scene = _scene(row, detail if detail is not None else RunDetail(Path(), 0), changes)
+        scene = scene_of(row, detail, changes)
         overlay = Overlay(scene, comparison) if len(comparison.runs) > 1 else None
         for chart in self._charts:
             on = chart.toggle is not None and self._on[chart.toggle.name]
@@ -106,13 +102,3 @@ NO_RUN = Picture("", empty="curves of the run in focus appear here")
 
 def _picture(plot: Plot, scene: Scene, overlay: Overlay | None, on: bool) -> Picture:
     return plot.alone(scene, on) if overlay is None else plot.together(overlay, on)
-
-
-def _scene(row: RunRow | None, detail: RunDetail, changes: list[Change]) -> Scene:
-    now = row.env_steps if row is not None else 0
-    return Scene(detail, tuple(changes), now, k_in_force(row, detail), _forked_at(row))
-
-
-def _forked_at(row: RunRow | None) -> float:
-    _, at = origin(row.parent) if row is not None else ("", -1)
-    return float(at) if row is not None and 0 <= at <= row.env_steps else math.nan

@@ -14,6 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS
+from workbench.dials import facts
 from workbench.format import MUTED, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
 
@@ -130,5 +131,4 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
 
 def _accepts(name: str) -> Content:
     setting = LIVE_SETTINGS[name]
-    unit = f" {setting.unit}" if setting.unit else ""
-    return Content.styled(f"{setting.doc} {setting.range_text}{unit}", MUTED)
+    return Content.styled(f"{setting.doc} {facts(setting)}", MUTED)

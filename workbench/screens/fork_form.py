@@ -17,10 +17,10 @@ from textual.widgets import Button, Input, Static
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
 from mbpo.settings.setting import Value
+from workbench.dials import accepted
 from workbench.fork_points import ForkPoints
 from workbench.format import fitted, safe_text, whole
 from workbench.launcher import fork_flags, typed
-from workbench.screens.launch_form import accepted
 from workbench.screens.start_form import StartForm, shown_order
 
 ASKED = ("rollout_length", "real_ratio", "seed", "total_steps")

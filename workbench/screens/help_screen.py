@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
@@ -15,15 +16,18 @@ from textual.widgets import Static
 
 from mbpo.runs.metrics import METRICS
 from workbench.charts.table import CHARTS
+from workbench.charts.trust import ESSAY, TRUST_CHARTS
 from workbench.format import GLYPHS
 from workbench.messages import DEAF
 from workbench.widgets.runs_table import COLORS
 
 STEERED = """\
-k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. auto
-leaves it to k_policy, which follows rollout_schedule unless another is chosen. real_ratio is the
-share of real rows in each batch of SAC. A change holds from the env step shown as "applied @";
-"measured" is what sampling really did."""
+k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. At auto
+k_policy chooses it, and turns while the run learns: schedule follows rollout_schedule, bound the
+theorem's k*; disagreement, mask, information and weight judge every imagined row by what the members
+of the ensemble say of it, for at most rollout_limit steps. With a number for k no rule is in force.
+real_ratio is the share of real rows in each batch of SAC. A change holds from the env step shown as
+"applied @"; "measured" is what sampling really did."""
 
 COMPARING = """\
 c marks the run in focus, C its whole family: the runs it descends from, their forks and its own.
@@ -54,6 +58,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_titled("Keys", self._keys()))
             yield Static(_titled("What you steer", Content(STEERED)))
             yield Static(_titled("How runs compare", Content(COMPARING)))
+            yield Static(_titled("How far to trust the model", Content(ESSAY)))
             for title, text in (chart.essay for chart in CHARTS.values() if chart.essay[0]):
                 yield Static(_titled(title, Content(text)))
             yield Static(_titled("What is measured", _glossary()))
@@ -87,7 +92,8 @@ def _titled(title: str, body: Content) -> Content:
 
 def _glossary() -> Content:
     lines = []
-    for key in dict.fromkeys(key for chart in CHARTS.values() for key in chart.explained):
+    explained = [*(chart.explained for chart in CHARTS.values()), *(chart.explained for chart in TRUST_CHARTS)]
+    for key in dict.fromkeys(itertools.chain(*explained)):
         metric = METRICS[key]
         unit = f" ({metric.unit})" if metric.unit else ""
         lines.append(Content.assemble((f"{key:<26}", "bold"), f"{metric.meaning}{unit}"))

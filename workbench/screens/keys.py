@@ -18,10 +18,11 @@ def bench_keys() -> list[Binding]:
         Binding("n", "app.new_run", "new", id="run.new", tooltip="start a new run"),
         *_dial_keys(),
         Binding("e", "edit", "edit", id="run.edit", show=False, tooltip="exact values of all that can change live"),
-        Binding("space", "pause", "pause", id="run.pause", tooltip="pause, or resume"),
+        Binding("space", "pause", "pause", id="run.pause", key_display="␣", tooltip="pause, or resume"),
         Binding("s", "stop", "stop", id="run.stop", tooltip="stop the run, once confirmed"),
         Binding("f", "fork", "fork", id="run.fork", tooltip="fork the run: a new one from its checkpoint"),
         *_comparison_keys(),
+        Binding("t", "trust", "trust", id="run.trust", tooltip="how far to trust the model: what was measured of it"),
         Binding(
             "g",
             "go_on",
@@ -53,7 +54,7 @@ def _dial_keys() -> Iterator[Binding]:
         )
         yield Binding(key.upper() + more_up, f"turn('{setting.name}', 1)", up, id=f"{name}.up", show=False)
         if setting.name == "rollout_length":
-            yield Binding("a", "auto", "k by its schedule", id="k.auto", show=False)
+            yield Binding("a", "auto", "k by its rule, k_policy", id="k.auto", show=False)
 
 
 def _comparison_keys() -> Iterator[Binding]:

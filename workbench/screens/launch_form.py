@@ -18,6 +18,7 @@ from mbpo.settings.config import SETTINGS, defaults_of, resolve
 from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
+from workbench.dials import facts
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
 from workbench.screens.start_form import StartForm, shown_order
@@ -86,26 +87,10 @@ class Field(Vertical):
 
     def _placeholder(self) -> str:
         default = self._default()
-        return "needed" if default is None else self.setting.text(default)
+        return "needed" if default is None else self.setting.text(default) or "none"
 
     def _meaning(self) -> Content:
-        setting = self.setting
-        facts = [f for f in (setting.unit, accepted(setting)) if f]
-        tail = f"  {', '.join(facts)}" if facts else ""
-        return Content.assemble((setting.doc, MUTED), (tail, "#56B4E9"))
-
-
-def accepted(setting: Setting) -> str:
-    """Return the values that ``setting`` takes, in a few characters."""
-    if setting.kind is bool:
-        return "true or false"
-    if setting.choices:
-        return " or ".join(setting.choices)
-    if setting.kind is dict:
-        return "key=value; key=value"
-    if setting.kind in (str, list):
-        return ""
-    return setting.range_text + (" or auto" if setting.auto else "")
+        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", "#56B4E9"))
 
 
 class LaunchForm(StartForm[Order]):

@@ -77,6 +77,8 @@ class RunCommands(Provider):
         services, row = self._bench.services, self._bench.selection.row
         if row is not None and not services.readonly:
             yield from self._steering(row)
+        if row is not None:
+            yield f"trust in the model of {fitted(row.run_id, 40)}", self._do("trust"), "What was measured of it"
         yield from self._comparing()
         if not services.readonly:
             yield "new run", self._do("app.new_run"), "Opens the launch form"
@@ -101,7 +103,7 @@ class RunCommands(Provider):
             yield f"stop {name}", self._do("stop"), "Ends the run after a checkpoint"
             yield f"checkpoint {name}", partial(self._bench.steering.act, "checkpoint"), "Writes one now"
             yield f"set values of {name}", self._do("edit"), "Exact values of all that can change live"
-            yield f"k auto on {name}", self._do("auto"), "Gives k back to its schedule"
+            yield f"k auto on {name}", self._do("auto"), "Gives k back to its rule, k_policy"
             yield f"log of {name}", self._do("app.log"), "Follows what the learner prints"
         if row.state in RESUMABLE:
             yield f"resume {name}", self._do("go_on"), "Goes on from its newest checkpoint"

@@ -58,7 +58,8 @@ class DialRow(Horizontal):
             self.turns = turns
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(id=f"dial-{setting.name}", classes="dial" if setting.dial.key else "dial -keyless")
+        kind = "" if setting.dial.key else "-keyless"
+        super().__init__(id=f"dial-{setting.name}", classes=f"dial {kind} {'-choice' if setting.choices else ''}")
         self.setting = setting
 
     def compose(self) -> ComposeResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from workbench.raster import BRAILLE, DOTS_X, padded, polyline, ticks
 from workbench.series import Floats, thin
 from workbench.widgets.canvas import Canvas, Frame
 
+LEAST_ROWS = 2  # of a plot below a remark
+
 
 def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
     """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
@@ -28,15 +31,18 @@ def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]
     if not picture.drawn:
         return _empty(picture, width, height)
     x_range, y_range = _ranges(picture)
-    y_ticks = ticks(*y_range, max((height - 2) // 3, 2))
+    remark = _remark(picture, width, height - 2 - LEAST_ROWS)
+    rows = height - 2 - len(remark)
+    y_ticks = ticks(*y_range, max(rows // 3, 2))
     labels = _distinct([10**t if picture.log_y else t for t in y_ticks])
     gutter = max(max(map(len, labels), default=1), 3) + 1
-    canvas = Canvas(width - gutter, height - 2)
+    canvas = Canvas(width - gutter, rows)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
     _paint_plot(picture, canvas, frame)
     axis = {frame.row(t): label for t, label in zip(y_ticks, labels, strict=True)}
     return [
         _legend(picture, width),
+        *remark,
         *(_plot_strip(canvas, row, gutter, axis.get(row), ground) for row in range(canvas.height)),
         _x_axis(picture, frame, gutter, width),
     ]
@@ -75,8 +81,8 @@ def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]
 
 
 def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
-    if picture.rule is not None and 0 <= frame.row(picture.rule) < canvas.height:
-        canvas.put(0, frame.row(picture.rule), "╌" * canvas.width, GREY)
+    for rule in picture.rules:
+        canvas.put(0, frame.row(rule), "╌" * canvas.width, GREY)
     for line in picture.lines:
         _paint_band(line, canvas, frame)
     for marker in picture.markers:
@@ -213,6 +219,12 @@ def _legend(picture: Picture, width: int) -> Strip:
         if sum(segment.cell_length for segment in segments) <= width + 2:
             break
     return Strip(segments).adjust_cell_length(width)
+
+
+def _remark(picture: Picture, width: int, most: int) -> list[Strip]:
+    """Return the remark on as many lines as it takes, at most ``most``."""
+    lines = textwrap.wrap(picture.remark, width)[: max(most, 0)]
+    return [Strip([Segment(line, Style(color=GREY, italic=True))]).adjust_cell_length(width) for line in lines]
 
 
 def _keys(picture: Picture, words: bool, values: bool = True) -> list[Segment]:

@@ -1,0 +1,107 @@
+"""Show how far the model of the run in focus can be trusted: what was measured, and apart from it the theorem."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Grid, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from workbench.charts.scene import Scene, scene_of
+from workbench.charts.trust import TRUST_CHARTS
+from workbench.format import MUTED, fitted, whole
+from workbench.screens.selection import Selection
+from workbench.screens.steering import Steering
+from workbench.trust_words import TrustWords, trust_words
+from workbench.widgets.chart import Chart
+
+LEAST_HEIGHT = 10  # of a panel
+
+
+class TrustScreen(Screen[None]):
+    """Put sentences above charts; what does not fit is scrolled to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,t,q", "close", "close", id="trust.close"),
+        Binding("question_mark", "app.help", "help", id="trust.help"),
+    ]
+
+    def __init__(self, selection: Selection, steering: Steering) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+        self._selection = selection
+        self._steering = steering
+        self._drawn: tuple[Any, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sentences and a panel for each chart."""
+        with VerticalScroll(id="trust") as page:
+            page.border_subtitle = "↑ ↓ scroll · ? help · esc closes"
+            yield Static(id="measured")
+            yield Static(id="theorem")
+            with Grid(id="trust-charts"):
+                for chart in TRUST_CHARTS:
+                    with Vertical(id=f"trust-panel-{chart.name}", classes="panel") as panel:
+                        panel.border_title = chart.title
+                        yield Chart(id=f"trust-{chart.name}")
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll."""
+        self.query_one("#trust").focus()
+        self.redraw()
+
+    def on_screen_resume(self) -> None:
+        """Take in what came while another screen was above."""
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Arrange the charts anew."""
+        self._drawn = ()
+        self.call_after_refresh(self.redraw)
+
+    def redraw(self) -> None:
+        """Show what is known now, where it is another than before."""
+        row, detail = self._selection.row, self._selection.detail
+        listed = row and (row.path, row.state, row.env_steps, row.total_steps, row.controls)
+        state = (listed, detail and (detail.path, detail.version))
+        if not self.is_mounted or state == self._drawn:
+            return
+        self._drawn = state
+        page = self.query_one("#trust")
+        page.border_title = f"trust · {fitted(row.run_id, 24)} @ {whole(row.env_steps)}" if row is not None else "trust"
+        self._say(trust_words(row, detail))
+        self._chart(scene_of(row, detail, self._steering.changes))
+
+    def _say(self, words: TrustWords) -> None:
+        styles = ((words.heading,), MUTED), (words.measured, ""), (words.missing, MUTED)
+        lines = [Content.styled(text, style) for texts, style in styles for text in texts if text]
+        self._put("#measured", Content("\n").join(lines))
+        self._put("#theorem", Content(words.theorem))
+
+    def _put(self, selector: str, text: Content) -> None:
+        said = self.query_one(selector, Static)
+        if said.content != text:  # its height is that of its words: all is laid out again
+            said.update(text)
+            said.display = bool(text)
+
+    def _chart(self, scene: Scene) -> None:
+        shown = [chart for chart in TRUST_CHARTS if scene.detail.config.get("algo") not in chart.without]
+        columns = 2 if self.has_class("-wide") and len(shown) > 1 else 1
+        grid = self.query_one("#trust-charts")
+        grid.styles.grid_size_columns = columns
+        grid.styles.min_height = LEAST_HEIGHT * math.ceil(len(shown) / columns)
+        for chart in TRUST_CHARTS:
+            panel = self.query_one(f"#trust-panel-{chart.name}")
+            panel.display = chart in shown
+            panel.border_subtitle = chart.words(scene)
+            if chart in shown:
+                self.query_one(f"#trust-{chart.name}", Chart).show(chart.picture(scene))
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
