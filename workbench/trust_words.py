@@ -81,8 +81,9 @@ def _whole(row: RunRow, detail: RunDetail, name: str) -> int:
 
 
 def _at(row: RunRow, step: int) -> str:
-    """Return where an env step that is still to come lies."""
-    return f", at env step {whole(step)}" if row.env_steps < step <= row.total_steps else ""
+    """Return where an env step lies that is still to come."""
+    comes = row.state not in DEAF and row.env_steps < step <= row.total_steps
+    return f", at env step {whole(step)}" if comes else ""
 
 
 def _theorem(detail: RunDetail, latest: Mapping[str, float | None]) -> str:

@@ -113,7 +113,9 @@ async def test_an_ended_run_is_promised_nothing(tmp_path: Path) -> None:
         driver = Driver(app, pilot)
         await driver.look()
         await driver.opens(TrustScreen, "t")
-        await driver.shows("from its second refit on", "from the first evaluation on", "; this run ended before.")
+        await driver.shows(
+            "from its second refit on; this run ended", "from the first evaluation on; this run ended before."
+        )
 
 
 async def test_a_second_refit_put_off_by_hand_is_awaited_where_it_comes(tmp_path: Path) -> None:

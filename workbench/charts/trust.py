@@ -12,6 +12,7 @@ from mbpo.runs.metrics import WINDOWED
 from mbpo.trust.bound import why_not_told
 from mbpo.trust.verdict import BY_STEP
 from workbench.charts.best_length import best_length_of
+from workbench.charts.bound import WITHOUT_BOUND
 from workbench.charts.model_error import WITHOUT_MODEL
 from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, YELLOW, Line, Marker, Picture
 from workbench.charts.scene import Scene
@@ -77,7 +78,7 @@ def lengths_picture(scene: Scene) -> Picture:
         markers=scene.markers,
         x_range=scene.span,
         y_range=(0.0, 1.15 * max(top, 1.0)),
-        empty=_awaited(scene, "the first refit"),
+        empty=_awaited(scene, SECOND_REFIT if detail.config.get("algo") in WITHOUT_BOUND else "the first refit"),
     )
 
 
@@ -85,7 +86,7 @@ def _k_star(scene: Scene, points: Points) -> Line:
     """Return k* with its band, a gap where it could not be told."""
     low, high = (_beside(scene, points, key) for key in K_STAR_ENDS)
     error = _beside(scene, points, "bound/eps_m_new")
-    told = np.array([_told(*values) for values in zip(error, low, high, strict=True)])
+    told = np.array([_told(*values) for values in zip(error, low, high, strict=True)], dtype=bool)
     measured = scene.detail.series.get(WINDOWED)
     since = float(measured.x[0]) if measured is not None else math.inf  # before, an older version measured no band
     y = np.where(told | (points.x < since), points.y, np.nan)
@@ -112,6 +113,11 @@ def _span(low: Floats, high: Floats) -> str:
 def _top(line: Line) -> float:
     values = np.concatenate([part for part in (line.y, line.high) if part is not None])
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+def _stopped(scene: Scene) -> str:
+    share = scene.detail.last("rollout/stopped_share")
+    return f"its rule stopped {share:.0%}" if 0 < share <= 1 else ""
 
 
 def coverage_picture(scene: Scene) -> Picture:
@@ -186,7 +192,7 @@ def _refit(scene: Scene) -> str:
 
 
 TRUST_CHARTS = (
-    TrustChart("lengths", "steps trusted, and in use", lengths_picture, (HORIZON, USED, *K_STAR_ENDS)),
+    TrustChart("lengths", "steps trusted, and in use", lengths_picture, (HORIZON, USED), _stopped),
     TrustChart("errors", "error by horizon", errors_picture, ("trust/error_5",), _refit),
     TrustChart("coverage", "intervals", coverage_picture, ("trust/coverage_50", "trust/coverage_90")),
     TrustChart("promises", "critics", promises_picture, ("trust/q_mean", "trust/return_discounted"), _bias, ("pets",)),
