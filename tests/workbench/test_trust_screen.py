@@ -180,13 +180,13 @@ async def test_what_a_refit_adds_is_shown_at_once_and_nothing_is_drawn_without(
 
 
 async def test_a_horizon_as_long_as_was_followed_is_at_least_that(tmp_path: Path) -> None:
-    make_trusted_run(tmp_path, "a", **{"trust/horizon_steps": 50.0})
+    make_trusted_run(tmp_path, "a", **{"trust/horizon_steps": 50.0, "rollout/stopped_share": 0.43})
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(160, 45)) as pilot:
         driver = Driver(app, pilot)
         await driver.look()
         await driver.opens(TrustScreen, "t")
-        await driver.shows("t trusted 50+", "for 50 steps or more")
+        await driver.shows("t trusted 50+", "for 50 steps or more", "its rule stopped 43%")
 
 
 async def test_key_palette_and_help_lead_to_it_and_explain_it(tmp_path: Path) -> None:

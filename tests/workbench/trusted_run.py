@@ -9,8 +9,6 @@ from typing import Any
 from fake_run import make_run, metric_rows, status_of
 from family import put_config, put_rows
 
-FREELY = {"trust/horizon_steps": 50.0, "trust/horizon_longest": 50.0}
-
 
 def trust_metrics(share: float, **changes: float | None) -> dict[str, float | None]:
     """Return what a refit at this share of a run measures."""
