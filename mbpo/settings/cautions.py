@@ -14,3 +14,8 @@ def cautions(config: Config) -> Iterator[str]:
             f"nothing will be trained: total_steps {config.total_steps:,} ends within warmup_steps "
             f"{config.warmup_steps:,}; give more --total-steps or fewer --warmup-steps"
         )
+    if config.k_policy != "schedule" and config.rollout_length != "auto" and config.algo == "mbpo":
+        yield (
+            f"k_policy {config.k_policy} decides nothing: rollout_length {config.rollout_length} has the last word; "
+            "give --rollout-length auto"
+        )
