@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-LEAST_ROWS = 1000
+LEAST_ROWS = 2000
 LEAST_EPISODES = 5
 
 
 class EpisodeWindow:
-    """Hold sums over the newest whole episodes: at least 5, and of 1,000 rows together.
+    """Hold sums over the newest whole episodes: at least 5, and of 2,000 rows together.
 
     Rows come in *pieces*, the parts of episodes that lie between two refits. Each has its sums of C quantities, the
     first of which is its number of rows. Where no episode is whole yet, those begun stand in.

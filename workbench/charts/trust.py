@@ -28,7 +28,7 @@ K_STAR_ENDS = ("bound/k_star_low", "bound/k_star_high")
 
 ESSAY = """\
 Each real row is scored by the model before a refit trains on it, and figures go over the newest
-whole episodes: at least five, and 1,000 rows. So they tell the model of now on the states of now.
+whole episodes: at least five, and 2,000 rows. So they tell the model of now on the states of now.
 
 Left alone from a real state, with the actions that were really taken, the model errs more with
 every step. The trusted steps are those for which it errs less than a guess that knows the mean
