@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from msgspec import to_builtins
 
 from mbpo.comparison.answer import Answer, answer
 from mbpo.comparison.answer_json import answer_record
@@ -16,15 +17,15 @@ from mbpo.comparison.fork_scores import METRIC, ForkScore, read_fork
 from mbpo.errors import ConfigError, MBPOError, refused, report
 from mbpo.runs.layout import write_json
 from mbpo.runs.origin import folders
+from mbpo.runs.what_ifs import ANSWERED, FOLDER
 from mbpo.seeds.fork_pool import run_forks
-from mbpo.seeds.forks import FOLDER, Fork, Forks
+from mbpo.seeds.forks import Fork, Forks
 from mbpo.seeds.question import Question, ask
+from mbpo.settings.arms import REPEATS, STEPS
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.setting import Setting, shown
 from mbpo.settings.stdout import our_stdout, say, stdout
 
-STEPS = Setting("--steps", int, 2000, "", "what if", low=1, high=10**9)
-REPEATS = Setting("--repeats", int, 4, "", "what if", low=1, high=100)
 EVAL_EVERY = Setting("--eval-every", int, 500, "", "what if", low=1, high=10**9)
 JOBS = Setting("--jobs", int, 1, "", "what if", low=1, high=1000)
 THREADS = Setting("--threads", int, 1, "", "what if", low=1, high=256)
@@ -51,6 +52,7 @@ def _what_if(arguments: Sequence[str]) -> int:
         repeats=_number(REPEATS, given.repeats),
         threads=None if given.threads is None else _number(THREADS, given.threads),
         module_path=folders(given.module_path),
+        command=["python", "-m", "mbpo.what_if", *arguments],
     )
     jobs = None if given.jobs is None else _number(JOBS, given.jobs)
     forks = Forks(question)
@@ -59,22 +61,23 @@ def _what_if(arguments: Sequence[str]) -> int:
     if received and finished < len(forks.all):
         _note(f"{finished} of {len(forks.all)} forks are finished, in {forks.folder}; the same command goes on")
         return 128 + received[0]
-    _answer(question, forks, notes, ["python", "-m", "mbpo.what_if", *arguments], as_json=given.json)
+    _answer(question, forks, notes, as_json=given.json)
     return next((f.run.exit_code for f in forks.all if f.run.exit_code and f.run.state != "diverged"), 0)
 
 
-def _answer(question: Question, forks: Forks, notes: Sequence[str], command: Sequence[str], *, as_json: bool) -> None:
+def _answer(question: Question, forks: Forks, notes: Sequence[str], *, as_json: bool) -> None:
     """Print and write what the forks came to."""
     scores = [_score(question, fork) for fork in forks.all]
     found = answer([arm.name for arm in question.arms], scores, question.repeats)
     where = f"{shown(question.run.run_id)}@{question.step}, {question.config.env_id}"
     title = f"{where}: {METRIC} of forks of {question.steps:,} env steps"
     changes = {arm.name: arm.changes for arm in question.arms}
-    record = answer_record(_asked(question, command), changes, scores, found)
+    record = to_builtins(answer_record(question.facts, changes, scores, found))
     try:
-        write_json(forks.folder / "what_if.json", record)
+        write_json(forks.folder / ANSWERED, record)
     except OSError as error:
         raise refused(f"cannot write in {forks.folder}", error) from None
+    forks.withdraw()
     undrawn = list(_drawn(forks, found, title, question))
     if as_json:
         say(json.dumps(record, allow_nan=False))
@@ -90,23 +93,6 @@ def _score(question: Question, fork: Fork) -> ForkScore:
     if fork.run.status is None:  # it never began
         return ForkScore(fork.arm.name, fork.repeat, seed, fork.run.state, fork.run.reason)
     return read_fork(fork.run.paths, fork.arm.name, fork.repeat, seed, question.step, question.evaluated_at)
-
-
-def _asked(question: Question, command: Sequence[str]) -> dict[str, Any]:
-    """Return what was asked, for what_if.json."""
-    differ = dict.fromkeys(name for arm in question.arms for name in arm.changes)
-    return {
-        "command": list(command),
-        "run": question.run.run_id,
-        "run_dir": str(question.run.root),
-        "env_id": question.config.env_id,
-        "step": question.step,
-        "steps": question.steps,
-        "eval_every": question.eval_every,
-        "repeats": question.repeats,
-        "threads": question.threads_each,
-        "in_force": {name: question.in_force[name] for name in differ},
-    }
 
 
 def _drawn(forks: Forks, found: Answer, title: str, question: Question) -> Iterator[str]:

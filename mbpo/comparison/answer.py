@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mbpo.comparison.arm_figures import ArmFigure, figures
 from mbpo.comparison.fork_scores import ForkScore
 from mbpo.comparison.table import shown_number, with_interval
+from mbpo.runs.records.what_if import UNTOLD
 
 SURE = 0.8  # P(best) from which an arm is called the best
 
@@ -39,9 +40,9 @@ def verdict(found: Sequence[ArmFigure]) -> str:
     first, scored = found[0], [figure for figure in found if figure.repeats]
     if not first.repeats or len(scored) < 2:
         lacking = first if not first.repeats else next(figure for figure in found if not figure.repeats)
-        return f"cannot be told: no fork of {lacking.arm} came to its end"
+        return f"{UNTOLD}: no fork of {lacking.arm} came to its end"
     if math.isnan(first.best):
-        return "cannot be told: one repeat has no interval; give more --repeats"
+        return f"{UNTOLD}: one repeat has no interval; give more --repeats"
     if all(figure.interval == (0.0, 0.0) for figure in scored[1:]):
         return "no difference: every arm did the same"
     leader = max(scored, key=lambda figure: (figure.best, figure.mean))
@@ -49,7 +50,7 @@ def verdict(found: Sequence[ArmFigure]) -> str:
         return _first_leads(first, scored[1:])
     said = f"{over(leader)} over {first.arm}, P(best) {leader.best:.2f}"
     if not leader.interval.low > 0:
-        return f"cannot be told: {leader.arm} leads, {said}; more --repeats or --steps may tell"
+        return f"{UNTOLD}: {leader.arm} leads, {said}; more --repeats or --steps may tell"
     if leader.best >= SURE:
         return f"{leader.arm} was best here: {said}"
     rival = max((figure for figure in scored if figure is not leader), key=lambda figure: figure.best)
@@ -70,7 +71,7 @@ def _first_leads(first: ArmFigure, others: Sequence[ArmFigure]) -> str:
     said = f"P(best) {first.best:.2f}; {nearest.arm}, the nearest, differs by {over(nearest)}"
     if all(figure.interval.high < 0 for figure in others) and first.best >= SURE:
         return f"{first.arm} was best here, {said}"
-    return f"cannot be told: {first.arm} leads, {said}; more --repeats or --steps may tell"
+    return f"{UNTOLD}: {first.arm} leads, {said}; more --repeats or --steps may tell"
 
 
 def _notes(arms: Sequence[str], forks: Sequence[ForkScore]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from mbpo.lifecycle.train_help import USAGE, defaults_beside, description, epilo
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths, check_run_id
 from mbpo.runs.origin import folders
+from mbpo.settings.arms import NOT_OF_A_FORK
 from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import how_chosen
@@ -25,7 +26,6 @@ from mbpo.settings.setting import Setting, shown
 from mbpo.settings.typed_path import path_at_step, typed_path
 
 MAX_SEEDS = 1000
-NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
 OF_A_RESUME = ("resume", "runs_root", "module_path")  # runs_root always has a value
 OF_A_REPLAY = ("replay", "runs_root", "run_id", "module_path")
 SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")

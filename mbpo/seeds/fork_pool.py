@@ -35,11 +35,13 @@ def run_forks(question: Question, forks: Forks, jobs: int | None, file: IO[str])
         TrunkError: the run cannot be forked there.
     """
     with forks.claimed():
+        forks.announce()
         if forks.trunk is not None:
             received = _run([forks.trunk], _history(question), 1, file)
             if received:
                 return received
             if forks.trunk.exit_code:
+                forks.withdraw()
                 raise TrunkError(forks.trunk)
         runs = [fork.run for fork in forks.all]
         _, at_once = share_cores(question.threads_each, len(runs), jobs)

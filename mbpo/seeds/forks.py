@@ -15,17 +15,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbpo.errors import RunInUseError, StorageError
+from msgspec import to_builtins
+
+from mbpo.errors import RunInUseError, StorageError, refused
 from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.history import changes_before
-from mbpo.runs.layout import RunPaths
-from mbpo.runs.status import read_status
-from mbpo.seeds.arms import Arm
+from mbpo.runs.layout import RunPaths, write_json
+from mbpo.runs.records.what_if import Unanswered
+from mbpo.runs.status import read_status, this_process
+from mbpo.runs.what_ifs import ASKED, what_if_folder
 from mbpo.seeds.learner_run import LearnerRun
 from mbpo.seeds.plan import flags_of
 from mbpo.seeds.question import Question
+from mbpo.settings.arms import Arm
 
-FOLDER = ".what-if"  # beside the run: what looks for runs passes over hidden folders
 CHECKPOINT_EVERY = 1000  # env steps
 LONGEST_NAME = 40  # of an arm, in the name of a run
 
@@ -50,7 +53,7 @@ class Forks:
     def __init__(self, question: Question) -> None:
         self._asked = question
         run = question.run
-        self.folder = run.root.parent / FOLDER / f"{run.run_id}@{question.step}"
+        self.folder = what_if_folder(run, question.step)
         self.outputs = self.folder / ".launch"  # what the learners print
         changes = changes_before(run, question.step)
         self._history = [question.manifest.config_sha256, changes, question.threads]
@@ -98,17 +101,48 @@ class Forks:
         finally:
             os.close(lock)
 
+    def announce(self) -> None:
+        """Write what is asked, and who is at work on it, for those who watch.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        asked = self._asked
+        places = [self._place(arm, repeat) for repeat in range(asked.repeats) for arm in asked.arms]
+        record = Unanswered(
+            **asked.facts,
+            sets=list(asked.sets),
+            threads_given=asked.threads,
+            forks=[paths.run_id for paths in places],
+            process=this_process(),
+        )
+        try:
+            write_json(self.folder / ASKED, to_builtins(record))
+        except OSError as error:
+            raise refused(f"cannot write in {self.folder}", error) from None
+
+    def withdraw(self) -> None:
+        """Take back what was announced: there is an answer, or there will be none."""
+        with contextlib.suppress(OSError):
+            (self.folder / ASKED).unlink()
+
     def _has_trunk(self) -> bool:
         return self._asked.step in checkpoint_steps(self._trunk.checkpoints)
 
     def _fork(self, arm: Arm, repeat: int) -> Fork:
+        whence = self._asked.run if not self._has_trunk() else self._trunk
+        learner = self._learner(f"{arm.name} #{repeat}", self._place(arm, repeat), whence, self._own(arm, repeat))
+        return Fork(arm, repeat, self._asked.seed(repeat), learner)
+
+    def _place(self, arm: Arm, repeat: int) -> RunPaths:
+        return RunPaths(self.folder / f"{_slug(arm.name)}-r{repeat}-{self._digest(*self._own(arm, repeat))}")
+
+    def _own(self, arm: Arm, repeat: int) -> list[str]:
+        """Return the flags that make a fork another than its parent."""
         asked, seed = self._asked, self._asked.seed(repeat)
         shared = [f"--total-steps={asked.end}", f"--eval-every={asked.eval_every}"]
         own = [*flags_of(arm.changes), *shared, f"--checkpoint-every={CHECKPOINT_EVERY}"]
-        own += [] if seed is None else [f"--seed={seed}"]
-        paths = RunPaths(self.folder / f"{_slug(arm.name)}-r{repeat}-{self._digest(*own)}")
-        whence = asked.run if not self._has_trunk() else self._trunk
-        return Fork(arm, repeat, seed, self._learner(f"{arm.name} #{repeat}", paths, whence, own))
+        return own if seed is None else [*own, f"--seed={seed}"]
 
     def _learner(self, label: str, paths: RunPaths, whence: RunPaths, own: list[str]) -> LearnerRun:
         asked, train = self._asked, (sys.executable, "-m", "mbpo.train")

@@ -16,7 +16,7 @@ from mbpo.runs.find import is_run
 from mbpo.runs.history import settings_in_force
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.manifest import Manifest, read_manifest
-from mbpo.seeds.arms import Arm, arms_of
+from mbpo.settings.arms import Arm, arms_of, check_end
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
 from mbpo.settings.setting import shown
 from mbpo.settings.threads import auto_threads
@@ -40,6 +40,8 @@ class Question:
     arms: tuple[Arm, ...]  # as it is first
     threads: int | None  # asked for; None: those of the run
     module_path: tuple[Path, ...] = ()
+    sets: tuple[str, ...] = ()  # NAME=VALUE,VALUE of which the arms were made
+    command: tuple[str, ...] = ()
 
     @property
     def end(self) -> int:
@@ -57,6 +59,23 @@ class Question:
         first = self.step - self.step % self.eval_every + self.eval_every
         return (*range(first, self.end, self.eval_every), self.end)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what is asked by the fields of :class:`mbpo.runs.records.what_if.Asked`."""
+        differ = dict.fromkeys(name for arm in self.arms for name in arm.changes)
+        return {
+            "command": list(self.command),
+            "run": self.run.run_id,
+            "run_dir": str(self.run.root),
+            "env_id": self.config.env_id,
+            "step": self.step,
+            "steps": self.steps,
+            "eval_every": self.eval_every,
+            "repeats": self.repeats,
+            "threads": self.threads_each,
+            "in_force": {name: self.in_force[name] for name in differ},
+        }
+
     def seed(self, repeat: int) -> int | None:
         """Return the seed that all arms have in a repeat; None in the first, whose luck is the run's own."""
         if repeat == 0:
@@ -73,6 +92,7 @@ def ask(
     repeats: int,
     threads: int | None = None,
     module_path: tuple[Path, ...] = (),
+    command: Sequence[str] = (),
 ) -> tuple[Question, list[str]]:
     """Return the question, and notes on what of it is left out.
 
@@ -90,13 +110,11 @@ def ask(
     in_force = _in_force(paths, config, step)
     arms, notes = arms_of(given, config, in_force)
     every = -(-steps // EVALUATIONS) if eval_every is None else eval_every
-    question = Question(paths, config, manifest, in_force, step, steps, every, repeats, arms, threads, module_path)
-    if question.end <= config.warmup_steps:
-        raise ConfigError(
-            f"the forks would end at env step {question.end:,}, within warmup_steps {config.warmup_steps:,} in which "
-            f"nothing is learned; give --steps {config.warmup_steps - step + steps}"
-        )
-    return question, notes
+    check_end(config, step, steps)
+    length = step, steps, every, repeats
+    return Question(
+        paths, config, manifest, in_force, *length, arms, threads, module_path, tuple(given), tuple(command)
+    ), notes
 
 
 def _newest(paths: RunPaths) -> int:

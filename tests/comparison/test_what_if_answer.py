@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from mbpo.comparison.answer import Answer, answer
 from mbpo.comparison.answer_json import answer_record
@@ -173,7 +174,7 @@ def test_all_of_it_is_written_and_drawn(tmp_path: Path) -> None:
     result = found(as_it_is=[0, 1, 2, 3], k=[5, math.nan, 7, 8])
     forks = [fork("k", 0, 5.0)]
     written = answer_record({"step": 600}, {AS: {}, "k": {"k": 5}}, forks, result)
-    record = json.loads(json.dumps(written, allow_nan=False))
+    record = json.loads(json.dumps(to_builtins(written), allow_nan=False))
     assert (record["schema"], record["step"], record["verdict"]) == (1, 600, result.verdict)
     first, k = record["arms"]
     assert first["final"]["difference"] is None

@@ -26,12 +26,13 @@ from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.status import RunStatus, read_status, this_process
+from mbpo.runs.what_ifs import WhatIfReader
 from mbpo.seeds import learner_run
-from mbpo.seeds.arms import AS_IT_IS, arms_of
 from mbpo.seeds.forks import Forks
 from mbpo.seeds.learner_run import LearnerRun
 from mbpo.seeds.question import ask
 from mbpo.settings import stdout as our
+from mbpo.settings.arms import AS_IT_IS, arms_of
 from mbpo.settings.config import SETTINGS, resolve
 from mbpo.what_if import main
 
@@ -297,11 +298,19 @@ def test_a_stop_keeps_what_is_done_and_the_same_command_goes_on(
     assert process.returncode == 143, err
     assert f"note: 1 of 2 forks are finished, in {folder}; the same command goes on" in err
     assert states() == {"as-it-is": "finished", "updates_": "stopped"}
+    left = WhatIfReader(run.root).poll().asking
+    assert left is not None
+    assert (left.at_work, left.finished, left.asked.process["pid"]) == (False, 1, process.pid)
+    assert (left.asked.sets, left.asked.steps, left.asked.threads_given) == (["updates_per_step=100"], 200, None)
     in_process.clear()
     outcome = call(main, f"{run.root}@220", *arms, "--json")
     assert outcome.code == 0, outcome.err
     ((_, _, _, resumed),) = in_process
     assert resumed.startswith(f"--resume={folder}/updates_per_step-100-r0-")
+    answered = WhatIfReader(run.root).poll()
+    assert answered.asking is None
+    assert answered.answer is not None
+    assert answered.answer.verdict == json.loads(outcome.out)["verdict"]
     whole = call(main, f"{twin.root}@220", *arms, "--json")
     assert scores(json.loads(outcome.out)) == scores(json.loads(whole.out))
 
@@ -399,6 +408,7 @@ def test_a_run_that_cannot_be_forked_there_is_refused_in_its_learners_words(
     outcome = call(main, f"{run.root}@900", "--set", "rollout_length=3")
     assert outcome.code == 6
     assert outcome.error.endswith("has come to env step 330: it cannot be forked at 900")
+    assert WhatIfReader(run.root).poll().asking is None  # the same command would fail again
     outcome = call(main, tmp_path / "none", "--set", "rollout_length=3")
     assert outcome.code == 2
     assert "expected a run directory, but" in outcome.error

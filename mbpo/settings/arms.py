@@ -1,4 +1,4 @@
-"""Read the arms of a what-if: one for each value of each ``--set NAME=VALUE,VALUE``, and one for what is in force."""
+"""Read what a what-if tries: an arm for each value of each ``--set NAME=VALUE,VALUE``, and one for what is in force."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbpo.errors import ConfigError
-from mbpo.lifecycle.command_line import NOT_OF_A_FORK
 from mbpo.settings.config import SETTINGS, Config, resolve_run
 from mbpo.settings.setting import Setting, Value, nearest, shown
 
 AS_IT_IS = "as it is"
+STEPS = Setting("--steps", int, 2000, "", "what if", low=1, high=10**9)
+REPEATS = Setting("--repeats", int, 4, "", "what if", low=1, high=100)
+NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
 INSTEAD = {  # what every fork has alike, and the flag that says it
     "seed": "--repeats",
     "total_steps": "--steps",
@@ -54,6 +56,19 @@ def arms_of(given: Sequence[str], config: Config, in_force: Mapping[str, Any]) -
     if len(arms) < 2:
         raise ConfigError(f"nothing to compare: {'; '.join(notes) or 'give --set NAME=VALUE,VALUE'}"[:160])
     return tuple(arms.values()), notes
+
+
+def check_end(config: Config, step: int, steps: int) -> None:
+    """Check that forks that part at ``step`` learn before they end.
+
+    Raises:
+        ConfigError: they would end within warm-up.
+    """
+    if step + steps <= config.warmup_steps:
+        raise ConfigError(
+            f"the forks would end at env step {step + steps:,}, within warmup_steps {config.warmup_steps:,} in which "
+            f"nothing is learned; give --steps {config.warmup_steps - step + steps}"
+        )
 
 
 def _setting(name: str, text: str) -> Setting:
