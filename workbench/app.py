@@ -19,6 +19,7 @@ from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
+from workbench.asker import Asker, AskingProcess
 from workbench.command_line import options_or_exit
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
@@ -56,6 +57,7 @@ class Workbench(App[None]):
         readonly: bool = False,
         start: str = "",
         launcher: Launcher | None = None,
+        asker: Asker | None = None,
         watch: bool = True,
     ) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class Workbench(App[None]):
         self.selected: Path | None = None
         self.compared: tuple[Path, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
+        self.asker = asker or Asker()
         self._start = start
         self._watch = watch
         self._found: tuple[RunRow, ...] = ()
@@ -191,6 +194,12 @@ class Workbench(App[None]):
             if ended.exit_code and not ended.began:
                 words = ended.last_words or f"exit code {ended.exit_code}"
                 self.say(f"{ended.run_id} did not start: {words}", "error")
+        for asking in self.asker.reap():
+            name = asking.question.name
+            if asking.exit_code:
+                self.say(f"The what-if of {name} ended early: {asking.last_words}", "error")
+            else:
+                self.say(f"The what-if of {name} is answered: t shows it.")
 
     def action_new_run(self) -> None:
         """Show the launch form."""
@@ -216,6 +225,23 @@ class Workbench(App[None]):
             self.say(f"Cannot fork {detail.path.name}: {error}", "error")
             return
         self.push_screen(form, partial(self._fork, detail.path))
+
+    def open_what_if_form(self, row: RunRow, detail: RunDetail) -> None:
+        """Show the form for a what-if of a run."""
+        from workbench.fork_points import ForkPoints
+        from workbench.screens.what_if_form import WhatIfForm
+
+        try:
+            form = WhatIfForm(row, detail, ForkPoints.of(row, detail), self.asker.start)
+        except MBPOError as error:
+            self.say(f"Cannot ask of {detail.path.name}: {error}", "error")
+            return
+        self.push_screen(form, self._asked)
+
+    def _asked(self, asking: AskingProcess | None) -> None:
+        if asking is not None:
+            self.asker.keep(asking)
+            self.say(f"Asking what if of {asking.question.name}. It goes on when this app ends; t shows how far it is.")
 
     def action_log(self) -> None:
         """Show the log of the run in focus."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
 from workbench.messages import RunRow
+from workbench.spawn import spawn
 
 LEARNER = (sys.executable, "-m", "mbpo.train")
 StatusMark = tuple[int, int] | None  # time and inode of a status file
@@ -133,7 +133,7 @@ class Launcher:
         found = _status_mark(path)
         try:
             log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            process = self._spawn(argv, log)
+            process = spawn(argv, log)
         except OSError as error:
             raise StorageError(
                 f"cannot start a learner under {self.root}: {error.strerror or error}; give a writable --runs-root"
@@ -153,16 +153,6 @@ class Launcher:
     def waiting(self) -> list[Launch]:
         """Return the learners that run but have written no status yet."""
         return [launch for launch in self.launches.values() if launch.exit_code is None and not launch.began]
-
-    def _spawn(self, argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        create = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        output = os.open(log, create, 0o600)
-        try:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(), start_new_session=True
-            )
-        finally:
-            os.close(output)
 
     def _free_name(self, name: str) -> str:
         number, free = 1, name
@@ -190,10 +180,3 @@ def _status_mark(path: Path) -> StatusMark:
     except OSError:
         return None
     return stat.st_mtime_ns, stat.st_ino
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's environment; the learner must find the same ``mbpo``."""
-    source = str(Path(__file__).resolve().parent.parent)
-    known = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": source + (os.pathsep + known if known else "")}

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.message import Message
 
+from mbpo.runs.what_ifs import WhatIfs
+
 Floats = NDArray[np.float64]
 
 ACTIVE = frozenset({"launching", "starting", "running", "paused", "stopping"})
@@ -86,6 +88,7 @@ class RunDetail:
     config: Mapping[str, Any] = field(default_factory=dict)
     checkpoints: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """The live settings in force at each env step that has a checkpoint, in order."""
+    what_ifs: WhatIfs = WhatIfs()
     bad_lines: int = 0
     unread: bool = False  # whether more of the file is still to come
 

@@ -13,6 +13,7 @@ from mbpo.runs.checkpoint_names import checkpoint_steps, settings_at
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, read_text_tail
+from mbpo.runs.what_ifs import WhatIfReader, WhatIfs
 from workbench.messages import Points, RunDetail
 from workbench.series import in_order
 
@@ -93,11 +94,14 @@ class RunFollower(CurveFollower):
         self._log_mark: tuple[int, int] | None = None
         self._log: tuple[str, ...] = ()
         self._checkpoints: Mapping[int, Mapping[str, Any]] = {}
+        self._what_if_reader = WhatIfReader(path)
+        self._what_ifs = WhatIfs()
 
     def poll(self) -> RunDetail:
         """Return the run as it stands, after at most one more chunk of its files."""
         grew = self._reader.poll()
-        self._note(grew | self._poll_log() | self._poll_config() | self._poll_checkpoints())
+        beside = self._poll_log() | self._poll_config() | self._poll_checkpoints() | self._poll_what_ifs()
+        self._note(grew | beside)
         return RunDetail(
             path=self.path,
             version=self._version,
@@ -106,6 +110,7 @@ class RunFollower(CurveFollower):
             log=self._log,
             config=self._config,
             checkpoints=self._checkpoints,
+            what_ifs=self._what_ifs,
             bad_lines=self._reader.bad_lines,
             unread=grew,
         )
@@ -129,3 +134,7 @@ class RunFollower(CurveFollower):
             return False
         self._checkpoints = {step: known[step] if step in known else settings_at(folder, step) for step in steps}
         return True
+
+    def _poll_what_ifs(self) -> bool:
+        before, self._what_ifs = self._what_ifs, self._what_if_reader.poll()
+        return self._what_ifs != before

@@ -11,6 +11,7 @@ from mbpo.runs.metrics import WINDOWED
 from mbpo.trust.verdict import measured, theorem
 from workbench.format import number, whole
 from workbench.messages import DEAF, RunDetail, RunRow
+from workbench.what_if_words import sentences
 
 CRITICS = "trust/q_bias"
 LOGGED_TOGETHER = (  # by this version; where only the first is there, an older one has logged it
@@ -32,6 +33,7 @@ class TrustWords:
     measured: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()  # what is not measured, and when it comes
     theorem: str = ""  # nothing where there is no model
+    what_ifs: tuple[str, ...] = ()
 
 
 def trust_words(row: RunRow | None, detail: RunDetail | None) -> TrustWords:
@@ -41,7 +43,8 @@ def trust_words(row: RunRow | None, detail: RunDetail | None) -> TrustWords:
     latest = {key: points.last if math.isfinite(points.last) else None for key, points in detail.series.items()}
     rows = detail.last(WINDOWED)
     heading = f"Measured on {whole(rows)} real rows before a refit trained on them" if rows > 0 else ""
-    return TrustWords(heading, tuple(measured(latest)), tuple(_missing(row, detail)), _theorem(detail, latest))
+    told = sentences(detail.what_ifs)
+    return TrustWords(heading, tuple(measured(latest)), tuple(_missing(row, detail)), _theorem(detail, latest), told)
 
 
 def _missing(row: RunRow, detail: RunDetail) -> Iterator[str]:

@@ -17,6 +17,7 @@ from workbench.format import number
 from workbench.messages import RunDetail
 from workbench.series import Floats
 from workbench.side_by_side import Compared
+from workbench.what_if_words import beside_the_bound
 
 ESSAY = """\
 C(k) is the most return that k-step imagined rollouts can overestimate, by Theorem 4.3 of MBPO:
@@ -70,8 +71,13 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
         x_range=(0.0, most),
         y_range=y_range,
         rules=(1.0,),
-        remark=best.remark,
+        remark=_remark(detail, best),
     )
+
+
+def _remark(detail: RunDetail, best: BestLength) -> str:
+    """Say why k* cannot be told, and what a what-if found."""
+    return " ".join(filter(None, (best.remark, beside_the_bound(detail.what_ifs))))
 
 
 def _reach(*interest: float) -> float:
@@ -110,7 +116,7 @@ def bounds_together(overlay: Overlay, on: bool) -> Picture:
         x_range=(0.0, most),
         y_range=_range(curves[np.isfinite(curves)]),
         rules=(1.0,),
-        remark=best.remark,
+        remark=_remark(overlay.scene.detail, best),
         empty="waiting for a bound",
     )
 

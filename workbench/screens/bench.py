@@ -20,13 +20,14 @@ from textual.widgets import Button, Static
 
 from workbench.dials import keyed
 from workbench.format import fitted, number
-from workbench.messages import Reading
+from workbench.messages import Reading, RunDetail, RunRow
 from workbench.screens.chart_panels import ChartPanels
 from workbench.screens.keys import bench_keys
 from workbench.screens.palette import RunCommands
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
+from workbench.what_if_words import progress_word
 from workbench.widgets.comparison_table import ComparisonTable
 from workbench.widgets.controls import Controls, DialRow
 from workbench.widgets.events import Events, LogTail
@@ -108,7 +109,8 @@ class Bench(Screen[None]):
         self.set_class(not rows, "-empty")
         self.query_one(RunsTable).show(rows, self.services.selected, selection.marks.letters)
         self.query_one("#runs-panel").border_subtitle = self._counted()
-        self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "")
+        asked = progress_word(detail.what_ifs) if detail is not None else ""
+        self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         comparison = selection.comparison
         state = (
@@ -181,13 +183,20 @@ class Bench(Screen[None]):
 
     def action_fork(self) -> None:
         """Open the form for a fork of the run in focus."""
+        self._with_config(self.services.open_fork_form)
+
+    def action_what_if(self) -> None:
+        """Open the form for a what-if of the run in focus."""
+        self._with_config(self.services.open_what_if_form)
+
+    def _with_config(self, open_form: Callable[[RunRow, RunDetail], None]) -> None:
         row, detail = self.steering.usable(), self.selection.detail
         if row is None:
             return
         if detail is None or not detail.config:
             self.services.say(f"{fitted(row.run_id, 40)} has no config to read.", "warning")
         else:
-            self.services.open_fork_form(row, detail)
+            open_form(row, detail)
 
     def action_go_on(self) -> None:
         """Go on with the run in focus, where its learner is gone before the end."""
@@ -218,7 +227,7 @@ class Bench(Screen[None]):
         if self.selection.row is None:
             self.services.say("No run is selected: press n to start one.", "warning")
         else:
-            self._trust = TrustScreen(self.selection, self.steering)
+            self._trust = TrustScreen(self.selection, self.steering, self.action_what_if)
             self.app.push_screen(self._trust)
 
     def action_chart(self, name: str) -> None:

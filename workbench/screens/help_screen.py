@@ -36,6 +36,13 @@ focus is drawn with them, marked or not. What forks share with the run they left
 "at 4,000" is the last env step at which all of them were evaluated: compare there. Two evaluations
 closer than their ± say little, and two runs of one seed each say less than five of either."""
 
+WHAT_IF = """\
+w asks what other settings would have done from an env step on. Every value after --set is an arm, the
+settings in force there are one more, "as it is", and each arm is a few forks of the run: a repeat has
+the same random streams in every arm. The newest answer stands on the page of t and above the bound:
+who was best, by how much over as it is with a 95 % interval, or that it cannot be told. P(best) is how
+often an arm leads when its repeats are drawn again. The forks lie in .what-if/RUN@STEP beside the run."""
+
 LIFE = """\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run."""
@@ -58,6 +65,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_titled("Keys", self._keys()))
             yield Static(_titled("What you steer", Content(STEERED)))
             yield Static(_titled("How runs compare", Content(COMPARING)))
+            yield Static(_titled("What if", Content(WHAT_IF)))
             yield Static(_titled("How far to trust the model", Content(ESSAY)))
             for title, text in (chart.essay for chart in CHARTS.values() if chart.essay[0]):
                 yield Static(_titled(title, Content(text)))

@@ -23,6 +23,7 @@ def bench_keys() -> list[Binding]:
         Binding("f", "fork", "fork", id="run.fork", tooltip="fork the run: a new one from its checkpoint"),
         *_comparison_keys(),
         Binding("t", "trust", "trust", id="run.trust", tooltip="how far to trust the model: what was measured of it"),
+        Binding("w", "what_if", "what if", id="run.what_if", tooltip="what if: forks with other settings, compared"),
         Binding(
             "g",
             "go_on",

@@ -109,6 +109,8 @@ class RunCommands(Provider):
             yield f"resume {name}", self._do("go_on"), "Goes on from its newest checkpoint"
         yield f"fork {name}", self._do("fork"), "A new run that branches off it at an env step"
 
+        yield f"what if on {name}", self._do("what_if"), "Forks of it with other settings, compared"
+
     def _turns(self) -> Iterator[Command]:
         """Return a turn down and one up of each live setting; too many to be offered unasked."""
         row = self._bench.selection.row

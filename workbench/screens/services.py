@@ -44,5 +44,8 @@ class Services(Protocol):
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
 
+    def open_what_if_form(self, row: RunRow, detail: RunDetail) -> None:
+        """Show the form for a what-if of a run."""
+
     def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""

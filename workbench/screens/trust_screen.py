@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -28,22 +29,26 @@ class TrustScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,t,q", "close", "close", id="trust.close"),
+        Binding("w", "what_if", "what if", id="trust.what_if", tooltip="what if: forks with other settings, compared"),
         Binding("question_mark", "app.help", "help", id="trust.help"),
     ]
 
-    def __init__(self, selection: Selection, steering: Steering) -> None:
+    def __init__(self, selection: Selection, steering: Steering, ask: Callable[[], None]) -> None:
+        """Show what ``selection`` knows; ``ask`` opens the form for a what-if."""
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self._selection = selection
         self._steering = steering
+        self._ask = ask
         self._drawn: tuple[Any, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Lay out the sentences and a panel for each chart."""
         with VerticalScroll(id="trust") as page:
-            page.border_subtitle = "↑ ↓ scroll · ? help · esc closes"
+            page.border_subtitle = "↑ ↓ scroll · w what if · ? help · esc closes"
             yield Static(id="measured")
             yield Static(id="theorem")
+            yield Static(id="what-if", classes="-untold")
             with Grid(id="trust-charts"):
                 for chart in TRUST_CHARTS:
                     with Vertical(id=f"trust-panel-{chart.name}", classes="panel") as panel:
@@ -82,12 +87,13 @@ class TrustScreen(Screen[None]):
         lines = [Content.styled(text, style) for texts, style in styles for text in texts if text]
         self._put("#measured", Content("\n").join(lines))
         self._put("#theorem", Content(words.theorem))
+        self._put("#what-if", Content("\n").join(Content(text) for text in words.what_ifs))
 
     def _put(self, selector: str, text: Content) -> None:
         said = self.query_one(selector, Static)
         if said.content != text:  # its height is that of its words: all is laid out again
             said.update(text)
-            said.display = bool(text)
+            said.set_class(not text, "-untold")
 
     def _chart(self, scene: Scene) -> None:
         shown = [chart for chart in TRUST_CHARTS if scene.detail.config.get("algo") not in chart.without]
@@ -101,6 +107,10 @@ class TrustScreen(Screen[None]):
             panel.border_subtitle = chart.words(scene)
             if chart in shown:
                 self.query_one(f"#trust-{chart.name}", Chart).show(chart.picture(scene))
+
+    def action_what_if(self) -> None:
+        """Open the form for a what-if of the run in focus."""
+        self._ask()
 
     def action_close(self) -> None:
         """Go back."""

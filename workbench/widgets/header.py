@@ -5,12 +5,13 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from workbench.charts.picture import SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.messages import RunRow
 from workbench.widgets.runs_table import COLORS
 
 
-def headline(row: RunRow, width: int, dials: str = "") -> Content:
+def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Content:
     """Return name, environment, state, progress and time left; the least needed goes first."""
     state = row.state
     if row.phase and row.active and row.phase != row.state and not dials:
@@ -23,6 +24,7 @@ def headline(row: RunRow, width: int, dials: str = "") -> Content:
         (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {state}", COLORS.get(row.state, ""))),
         (2, Content(f"{progress} steps")),
         (3, Content(_time_left(row))),
+        (3, Content.styled(asked, SKY)),
         (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
         (4, Content(fitted(row.env_id, 32))),
         (7, Content(f"seed {row.seed}")),
@@ -50,8 +52,8 @@ def _time_left(row: RunRow) -> str:
 class Header(Static):
     """Show the headline of the run in focus."""
 
-    def show(self, row: RunRow | None, dials: str = "") -> None:
-        """Show ``row``, or what to do when there is none."""
+    def show(self, row: RunRow | None, dials: str = "", asked: str = "") -> None:
+        """Show ``row`` and how far a what-if has come, or what to do when there is none."""
         width = self.content_size.width or 80
         if row is None:
             self.update(
@@ -59,4 +61,4 @@ class Header(Static):
                 layout=False,
             )
             return
-        self.update(headline(row, width, dials), layout=False)
+        self.update(headline(row, width, dials, asked), layout=False)
