@@ -73,10 +73,11 @@ class Evaluator:
                     obs[i], reward, terminated, truncated = env.step(action)
                     returns[i] += reward
                     lengths[i] += 1
-                    states, actions_taken, rewards = tracks[i]
-                    states.append(obs[i])
-                    actions_taken.append(action)
-                    rewards.append(reward)
+                    if keep:
+                        states, actions_taken, rewards = tracks[i]
+                        states.append(obs[i])
+                        actions_taken.append(action)
+                        rewards.append(reward)
                     if terminated or truncated or lengths[i] >= (env.time_limit or MOST_STEPS):
                         del running[i]
                         if keep:

@@ -67,7 +67,7 @@ class Learner:
         self.rule_watch = RuleWatch(self.rule)
         self.one_instance = config.one_instance
         self._gamma, self._reward_scale = config.gamma, config.reward_scale
-        self._played: list[Played] = []  # in the newest evaluation
+        self._played: list[Played] = []  # in the newest evaluation, until the critics are held to it
         only = env if self.one_instance else None
         self.evaluator = Evaluator(config, config.eval_episodes, EVALUATION_SEED, only)
         self.streams = streams = Streams.of(config.seed, self.device)
@@ -90,19 +90,21 @@ class Learner:
 
     def evaluate(self) -> EvalReport:
         """Measure tanh(mean) actions, or plans; on one instance the episode under way then begins again."""
-        self._played.clear()
-        report = self.evaluator.run(self.best_action, self._played.append)
+        self._played = []
+        keep = self._played.append if self.explorer.planner is None else None
+        report = self.evaluator.run(self.best_action, keep)
         if self.one_instance:
             self.collector.begin_again()
         return report
 
     def promise(self) -> Promise | None:
-        """Hold the critics to the newest evaluation; None without a policy."""
-        if self.explorer.planner is not None or not self._played:
+        """Hold the critics to the newest evaluation, and let its episodes go; None without a policy."""
+        played, self._played = self._played, []
+        if self.explorer.planner is not None or not played:
             return None
         agent, draws = self.agent, torch_generator(EVALUATION_SEED, "entropy", self.device)
         alpha = float(agent.log_alpha.detach().exp())
-        return promise(self._played, agent.actor, agent.critic, alpha, self._gamma, self._reward_scale, draws)
+        return promise(played, agent.actor, agent.critic, alpha, self._gamma, self._reward_scale, draws)
 
     def fit(self) -> dict[str, float | None]:
         """Refit the model, and what learns when episodes end, to all real rows; return what they report."""

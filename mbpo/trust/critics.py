@@ -71,6 +71,8 @@ def promise(
 
     holds of a soft value; what the first sum is not, is taken off Q. After a real end the terms of T are none. The
     policy that plays takes its mean actions, the one whose value Q is draws them.
+
+    Source: the soft value of SAC, arXiv:1812.05905, Eq. 2 and 3, along T steps.
     """
     device = generator.device
     promised, came = [], []
