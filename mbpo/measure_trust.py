@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mbpo.comparison.plot import check_matplotlib
 from mbpo.comparison.trust_report import Points, TrustReport, print_report, write_trust_png
@@ -25,6 +26,8 @@ from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
 from mbpo.trust.scores import Measured, window_for
 from mbpo.trust.verdict import measured, theorem
+
+OF_EVALUATIONS = "eval/", "trust/q_"  # of the networks as a checkpoint at the same env step has them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,7 +108,7 @@ def report_of(paths: RunPaths, saved: Saved, scores: Measured) -> TrustReport:
     """Return the report at a checkpoint."""
     reader = RunReader(paths.root)
     reader.poll()
-    history = {key: _until(series, saved.loop["seq"]) for key, series in reader.series.items()}
+    history = {key: _until(key, series, saved.loop) for key, series in reader.series.items()}
     latest = {key: values[-1] for key, (_, values) in history.items() if values} | scores.metrics()
     return TrustReport(
         run=paths.run_id,
@@ -121,10 +124,14 @@ def report_of(paths: RunPaths, saved: Saved, scores: Measured) -> TrustReport:
     )
 
 
-def _until(series: Series, seq: int) -> Points:
-    """Return the points up to the row ``seq``, the newest that the checkpoint knows."""
+def _until(key: str, series: Series, loop: Mapping[str, Any]) -> Points:
+    """Return the points of ``key`` that the checkpoint knows, and those of an evaluation right after it."""
+    judged = key.startswith(OF_EVALUATIONS)
     rows = zip(series.seqs, series.env_steps, series.values, strict=True)
-    kept = [(step, value) for number, step, value in rows if number <= seq and math.isfinite(value)]
+    known = (
+        (step, value, number <= loop["seq"] or (judged and step <= loop["env_steps"])) for number, step, value in rows
+    )
+    kept = [(step, value) for step, value, keep in known if keep and math.isfinite(value)]
     return [step for step, _ in kept], [value for _, value in kept]
 
 

@@ -49,6 +49,13 @@ def test_json_has_what_the_metrics_have(run: RunPaths, call: Call) -> None:
     assert found["rows"] == found["latest"]["trust/rows"] == logged["trust/rows"]
 
 
+def test_the_evaluation_at_the_checkpoint_is_known(run: RunPaths, call: Call) -> None:
+    rows = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    judged = {row["env_steps"]: row["trust/q_bias"] for row in rows if "trust/q_bias" in row}
+    for at in (200, 400):  # written after the checkpoint, of the same networks
+        assert json.loads(call(main, f"{run.root}@{at}", "--json").out)["latest"]["trust/q_bias"] == judged[at]
+
+
 def test_a_run_of_an_older_version_is_scored_on_what_no_refit_has_seen(call: Call, tmp_path: Path) -> None:
     shutil.copytree(OLD, tmp_path / "old")
     outcome = call(main, tmp_path / "old", "--json")
