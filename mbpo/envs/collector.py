@@ -62,6 +62,16 @@ class Collector:
         self._actions: list[Array] = []
 
     @property
+    def episode(self) -> int:
+        """Return the number of the episode under way, from 0."""
+        return self._episodes
+
+    @property
+    def taken(self) -> int:
+        """Return the env steps of the episode under way."""
+        return len(self._actions)
+
+    @property
     def at_start(self) -> bool:
         """Return whether the episode under way has no step yet."""
         return not self._actions

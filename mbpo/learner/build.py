@@ -10,6 +10,7 @@ from mbpo.dynamics.termination_head import TerminationHead, TerminationTrainer
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import ConfigError
+from mbpo.learner.noise import PinkNoise
 from mbpo.ops import native
 from mbpo.ops.graphs import Recorder
 from mbpo.planning.cem import CEMPlanner
@@ -96,6 +97,11 @@ def build_agent(config: Config, env: BoxEnv, device: torch.device) -> SACAgent:
         generator=torch_generator(config.seed, "sac", device),
         precision=config.precision,
     )
+
+
+def build_noise(config: Config, env: BoxEnv) -> PinkNoise | None:
+    """Return the pink noise that the policy explores by; None where it is white."""
+    return PinkNoise(env.action_dim, env.time_limit, config.seed) if config.action_noise == "pink" else None
 
 
 def build_trainer(config: Config, env: BoxEnv, device: torch.device, record: Recorder | None) -> EnsembleTrainer:

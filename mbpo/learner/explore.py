@@ -13,6 +13,7 @@ from mbpo.data.real_buffer import Behaviour, RealBuffer
 from mbpo.data.transitions import Transitions
 from mbpo.envs.collector import Collector, Step
 from mbpo.envs.spaces import Array
+from mbpo.learner.noise import PinkNoise
 from mbpo.learner.streams import Streams
 from mbpo.planning.cem import CEMPlanner
 from mbpo.sac.networks import Actor
@@ -29,6 +30,7 @@ class Explorer:
         real_buffer: RealBuffer,
         streams: Streams,
         warmup_hold: int,  # env steps for which each warm-up action is held
+        pink: PinkNoise | None,  # in place of white noise
         device: torch.device,
     ) -> None:
         self._collector = collector
@@ -37,6 +39,7 @@ class Explorer:
         self._real_buffer = real_buffer
         self._streams = streams
         self._warmup_hold = warmup_hold
+        self._pink = pink
         self._device = device
         self.held_action = np.zeros(collector.env.action_dim)  # of warm-up
 
@@ -71,8 +74,14 @@ class Explorer:
         if self.planner is not None:
             planned = self.planner.plan(self._tensor(obs[None]), self._streams.plan)
             return planned[0].cpu().numpy(), self._unknown_behaviour(math.nan)
-        sampled = self._actor.sample(self._tensor(obs[None]), self._streams.act)
+        sampled = self._actor.sample_at(self._tensor(obs[None]), self._noise())
         return sampled.action[0].cpu().numpy(), Behaviour(sampled.mean, sampled.log_std, sampled.log_prob)
+
+    def _noise(self) -> Tensor:  # [1, A]
+        if self._pink is not None:
+            return self._tensor(self._pink.at(self._collector.episode, self._collector.taken)[None])
+        shape = (1, self._collector.env.action_dim)
+        return torch.randn(shape, generator=self._streams.act, device=self._device)
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._device)

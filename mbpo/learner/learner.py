@@ -20,7 +20,7 @@ from mbpo.envs.rule_watch import RuleWatch
 from mbpo.envs.spaces import Array
 from mbpo.envs.termination import check_rule, find_rule, judged, rule_text
 from mbpo.errors import DivergedError
-from mbpo.learner.build import build_agent, build_planner, build_termination, build_trainer, resolve_device
+from mbpo.learner.build import build_agent, build_noise, build_planner, build_termination, build_trainer, resolve_device
 from mbpo.learner.explore import Explorer
 from mbpo.learner.imagine import Branches, Imagination
 from mbpo.learner.streams import Streams, restore_streams, saved_streams
@@ -73,8 +73,8 @@ class Learner:
         self.streams = streams = Streams.of(config.seed, self.device)
         actor, buffers = self.agent.actor, (self.real_buffer, self.model_buffer)
         planner = build_planner(config, self.fake_env, actor) if config.algo == "pets" else None
-        hold = config.warmup_hold
-        self.explorer = Explorer(self.collector, actor, planner, self.real_buffer, streams, hold, self.device)
+        hold, pink = config.warmup_hold, build_noise(config, env)
+        self.explorer = Explorer(self.collector, actor, planner, self.real_buffer, streams, hold, pink, self.device)
         draws = streams.rollout, streams.judge
         self.imagination = Imagination(self.fake_env, actor, *buffers, *draws, record)
         self.window = window_for(env.obs_dim, self.device)

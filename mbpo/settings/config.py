@@ -204,6 +204,13 @@ class Config:
         low=1,
         high=10_000,
     )
+    action_noise: str = _setting(
+        "white",
+        "What the policy explores by, after warm-up: white noise, new at each step; or pink, alike for many steps, "
+        "which reaches farther (Eberhard et al., ICLR 2023). Imagined actions are white.",
+        "loop",
+        choices=("white", "pink"),
+    )
     epoch_length: int = _setting(
         1000, "Length of an epoch, the unit of rollout_schedule.", "loop", unit="env steps", low=1, high=10**8
     )

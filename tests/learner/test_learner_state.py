@@ -85,6 +85,7 @@ CASES: list[dict[str, object]] = [
     {"env_id": "Hopper-v5"},
     {"env_id": "Grid-v0"},  # learns when episodes end
     {"real_buffer_capacity": 150, "normalize_targets": True},  # the ring wraps
+    {"action_noise": "pink"},
     {"algo": "pets"},
 ]
 

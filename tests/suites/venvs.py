@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS = Path(__file__).resolve().parent / "pins"
 BUILD = ROOT / "build" / "suites"
 # What the learner imports beside gymnasium and numpy, which are a suite's own: once for all suites, as torch is large.
-LEARNER = ("torch", "msgspec", "psutil", "rich", "safetensors", "tomli_w")
+LEARNER = ("torch", "msgspec", "psutil", "rich", "safetensors", "tomli_w", "colorednoise")
 
 
 def python_of(suite: str) -> Path:
