@@ -84,7 +84,7 @@ def description(defaults: Defaults) -> str:
 
 def epilog() -> str:
     """Return what stands below the flags."""
-    presets = "\n".join(f"  {p.name:<25} {_chooses(p)}\n      {p.doc}" for p in PRESETS.values())
+    presets = "\n".join(f"  {p.name:<24}  {_chooses(p)}\n      {p.doc}" for p in PRESETS.values())
     return f"presets, and what chooses each:\n{presets}\n\n{EXAMPLES}\n{EXIT_CODES}"
 
 
@@ -106,4 +106,4 @@ def metavar(setting: Setting) -> str:
 def _chooses(preset: Preset) -> str:
     if not preset.env_id:
         return "any other environment"
-    return ", ".join(preset.chosen_by) or f"--preset {preset.name} only ({preset.env_id})"
+    return ", ".join(preset.chosen_by) or f"its name only: {preset.env_id}"

@@ -9,6 +9,7 @@ import mbpo.envs.make  # noqa: F401  registers ours
 from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS, Config, defaults_of, resolve, resolve_run
 from mbpo.settings.presets import PRESETS, SOONER, how_chosen, preset_for
+from mbpo.settings.tuned import TUNED
 
 CHOSEN = {
     "Pendulum-v1": "pendulum",
@@ -73,7 +74,15 @@ def test_the_ids_that_choose_are_registered_and_each_chooses_one() -> None:
     for preset in PRESETS.values():
         assert preset.chosen_by[:1] in ((), (preset.env_id,))
     never = [preset.name for preset in PRESETS.values() if preset.env_id and not preset.chosen_by]
-    assert never == ["pendulum-tutorial", "debug"]
+    assert never == ["pendulum-tutorial", *(f"{name}-tuned" for name in TUNED), "debug"]
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_ours_are_the_paper_s_with_what_was_found(name: str) -> None:
+    papers, ours = PRESETS[name], PRESETS[f"{name}-tuned"]
+    differing = {key for key in ours.settings if ours.settings[key] != papers.settings.get(key)}
+    assert ours.settings.keys() >= papers.settings.keys()
+    assert differing == set(TUNED[name])
 
 
 def test_each_mujoco_task_brings_its_own_target_entropy() -> None:
