@@ -27,10 +27,5 @@ TUNED: Mapping[str, Mapping[str, Value]] = {
         "target_entropy": 0.0,
         "action_noise": "pink",
     },
-    "halfcheetah": {
-        "warmup_steps": 3000,
-        "critic_norm": "layer",
-        "normalize_targets": True,
-        "model_predicts": "next",
-    },
+    "halfcheetah": {"warmup_steps": 3000, "critic_norm": "layer", "normalize_targets": True, "model_predicts": "next"},
 }

@@ -23,6 +23,15 @@ def test_its_power_falls_as_one_over_the_frequency() -> None:
     assert slope == pytest.approx(-1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("limit", [2, 3, 10, 11, 200, 1000])
+def test_each_value_is_a_standard_normal(limit: int) -> None:
+    noise = PinkNoise(5000, limit, 1)
+    drawn = np.stack([noise.at(episode, limit // 2) for episode in range(4)])
+    assert drawn.std() == pytest.approx(1.0, abs=0.02)
+    assert drawn.mean() == pytest.approx(0.0, abs=0.03)
+    assert (np.abs(drawn) > 1.96).mean() == pytest.approx(0.05, abs=0.006)
+
+
 def test_an_episode_is_taken_up_where_it_was_left() -> None:
     whole = series(PinkNoise(2, 200, 3), 5, 450)  # longer than the limit: a second and a third series
     again = PinkNoise(2, 200, 3)
