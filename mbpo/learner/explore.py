@@ -74,14 +74,13 @@ class Explorer:
         if self.planner is not None:
             planned = self.planner.plan(self._tensor(obs[None]), self._streams.plan)
             return planned[0].cpu().numpy(), self._unknown_behaviour(math.nan)
-        sampled = self._actor.sample_at(self._tensor(obs[None]), self._noise())
+        rows, collector = self._tensor(obs[None]), self._collector
+        if self._pink is None:
+            sampled = self._actor.sample(rows, self._streams.act)
+        else:
+            noise = self._pink.at(collector.episode, collector.taken)
+            sampled = self._actor.sample_at(rows, self._tensor(noise[None]))
         return sampled.action[0].cpu().numpy(), Behaviour(sampled.mean, sampled.log_std, sampled.log_prob)
-
-    def _noise(self) -> Tensor:  # [1, A]
-        if self._pink is not None:
-            return self._tensor(self._pink.at(self._collector.episode, self._collector.taken)[None])
-        shape = (1, self._collector.env.action_dim)
-        return torch.randn(shape, generator=self._streams.act, device=self._device)
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -16,12 +16,12 @@ TUNED: Mapping[str, Mapping[str, Value]] = {
     "hopper": {
         "warmup_steps": 1000,
         "critic_norm": "layer",
-        # With these the model errs a tenth as much, above all in the height that ends episodes.
+        # Without unit variance the model predicts the height that ends episodes worst of all, and the reward.
         "normalize_targets": True,
         "model_predicts": "next",
         "rollout_length": 15,
         "rollout_rows": 100_000,
-        # At 0.99 one leap and a fall, some 300 in 140 steps, is worth more than to stand for ever.
+        # At 0.99 one leap and a fall, some 330 in 140 steps, is worth more than to stand for ever.
         "gamma": 0.995,
         "reward_scale": 0.3,
         "target_entropy": 0.0,
