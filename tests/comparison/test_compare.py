@@ -222,8 +222,8 @@ def test_a_group_is_named_by_what_sets_it_apart(tmp_path: Path, compare: Compare
     make_run(tmp_path, "b", [1], real_ratio=1.0)
     make_run(tmp_path, "c", [1], real_ratio=1.0, rollout_length="auto")
     assert names(compare(tmp_path, "--json")) == [
-        "rollout_length=5 real_ratio=0.5",
-        "rollout_length=5 real_ratio=1",
+        "rollout_length=25 real_ratio=0.5",
+        "rollout_length=25 real_ratio=1",
         "rollout_length=auto real_ratio=1",
     ]
     make_run(tmp_path, "d", [1], preset="pendulum-tutorial")
