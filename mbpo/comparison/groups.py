@@ -10,9 +10,9 @@ from typing import Any
 from mbpo.comparison.runs import Run
 from mbpo.settings.setting import shown
 
-# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the
-# run. device and threads count as what the run resolved them to: rounding is theirs, and wall time.
-IGNORED = frozenset({"seed", "log_every", "profile"})
+# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the run, threshold is
+# what is said of it. device and threads count as what the run resolved them to: rounding is theirs, and wall time.
+IGNORED = frozenset({"seed", "log_every", "profile", "threshold"})
 RESOLVED = ("device", "threads")
 NAMES_APART = frozenset({"env_id", "preset"})
 
@@ -53,6 +53,8 @@ def _settings(run: Run) -> dict[str, Any]:
     settings = {name: value for name, value in run.settings.items() if name not in IGNORED}
     for name in RESOLVED:
         settings[name] = getattr(run.manifest, name) or settings[name]
+    if run.status.parent:
+        settings["fork"] = "@" + run.status.parent.rpartition("@")[2]  # it shares its history with others
     if run.status.interactive:
         settings["interactive"] = run.paths.run_id
     return settings
@@ -82,6 +84,7 @@ def _names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
             for name in dict.fromkeys(name for other in alike for name in other)
             if name not in NAMES_APART
             and name != "interactive"
+            and not (name == "fork" and name not in own)
             and any(other.get(name) != own.get(name) for other in alike)
         ]
         if "interactive" in own:

@@ -111,6 +111,13 @@ class BoxEnv:
         return min(limits) if limits else None
 
     @property
+    def reward_threshold(self) -> float | None:
+        """Return the return from which on its registration calls it solved; None where it was made otherwise."""
+        as_registered = self.spec == EnvSpec(self.env_id, fresh=self.spec.fresh)
+        spec = self._env.spec
+        return spec.reward_threshold if spec is not None and as_registered else None
+
+    @property
     def registered_id(self) -> str:
         """Return the id that ``gymnasium.register`` was given: ``Name-v0`` of ``module:Name-v0``."""
         spec = self._env.unwrapped.spec

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mbpo.runs.numbers import short
+from mbpo.runs.solved import solved_words
 from mbpo.runs.status import RunStatus
 from mbpo.settings.config import Config
 from mbpo.settings.stdout import say
@@ -29,8 +31,8 @@ class Console:
         last = "—" if status.last_return is None else f"{status.last_return:.1f}"
         parts = [
             f"{env_steps:>7,}/{self._total:,}",
-            f"return {last:>8}",
             self._evaluation,
+            f"return {last:>8}",
             *self._trust(metrics),
             self._model,
             f"{speed:.0f} steps/s",
@@ -49,11 +51,16 @@ class Console:
         if metrics.get("bound/k_star") is not None:
             self._model += f" k* {_shown(metrics, 'bound/k_star')}"
 
-    def evaluation(self, env_steps: int, metrics: Mapping[str, float]) -> None:
-        """Print an evaluation."""
-        mean, std = metrics["eval/return_mean"], metrics["eval/return_std"]
+    def evaluation(self, env_steps: int, metrics: Mapping[str, float], status: RunStatus) -> None:
+        """Print an evaluation, with the best so far and whether the task is solved."""
+        mean, std, best = metrics["eval/return_mean"], metrics["eval/return_std"], status.best_return
         self._evaluation = f"eval {mean:.1f}"
-        say(f"{env_steps:>7,}/{self._total:,}  evaluation {mean:.1f} ± {std:.1f}")
+        parts = [
+            f"evaluation {mean:.1f} ± {std:.1f}",
+            f"best {best:.1f}" if best is not None else "",
+            solved_words(status.threshold, status.solved_at),
+        ]
+        say("  ".join([f"{env_steps:>7,}/{self._total:,}", *filter(None, parts)]))
 
     def profile(self, figures: Mapping[str, Any]) -> None:
         """Print where the wall time went."""
@@ -67,7 +74,7 @@ class Console:
 
 def _shown(metrics: Mapping[str, float | None], key: str) -> str:
     value = metrics.get(key)
-    return "—" if value is None else f"{value:.3g}"
+    return "—" if value is None else short(value)
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from types import FrameType
 import torch
 
 from mbpo.errors import DivergedError, EnvironmentFault, Interrupted, MBPOError, StorageError, one_line, refused, report
+from mbpo.lifecycle.last_paragraph import last_paragraph
 from mbpo.lifecycle.log import RunLog, note
 from mbpo.lifecycle.signals import ctrl_c_named, handled
 from mbpo.runs.writer import RunWriter
@@ -33,11 +34,11 @@ def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
         return 130
 
 
-def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
+def learner_process(run: RunWriter, train: Callable[[], None], *, imagines: bool) -> int:
     """Call ``train`` and turn however it ends into a final status and an exit code.
 
     The first SIGINT, SIGTERM or SIGHUP stops at the next env step, networks saved; a second
-    SIGINT stops at once.
+    SIGINT stops at once. ``imagines``: whether there is a model to ask about.
     """
     received: list[int] = []
     try:
@@ -57,7 +58,7 @@ def learner_process(run: RunWriter, train: Callable[[], None]) -> int:
             print(one_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
-        say(f"{state} at {run.status.env_steps:,} env steps")
+        say("\n".join(last_paragraph(run.paths, run.status, imagines=imagines)))
     return code
 
 

@@ -38,4 +38,4 @@ class Reports:
     def evaluation(self, env_steps: int, metrics: Mapping[str, float]) -> None:
         """Write down an evaluation."""
         self.writer.evaluation(env_steps, metrics)
-        self.console.evaluation(env_steps, metrics)
+        self.console.evaluation(env_steps, metrics, self.writer.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mbpo.envs.repeats import GOES_ON, Repeats, repeats
@@ -65,7 +66,7 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
     said = [] if begin.paths else _said(learner, config, repeated)
     paths = begin.paths or create_run_dir(launch.runs_root, launch.run_id, preset=config.preset, seed=config.seed)
     say("\n".join(filter(None, (str(paths.root), launch.preset_line, chosen))))
-    status = new_status(config, begin)
+    status = new_status(config, begin, learner.collector.env.reward_threshold)
     with RunWriter(paths, status, CHECKS, begin.settings, begin.history, float(config.hang_after)) as writer:
         if begin.paths is None:
             whence = origin(paths, facts["config_sha256"], modules)
@@ -73,7 +74,8 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
         begin.announce(writer, facts)
         for text in said:
             writer.warn(begin.env_steps, text)
-        return learner_process(writer, lambda: _train(config, learner, leader, writer, begin, loop))
+        train = partial(_train, config, learner, leader, writer, begin, loop)
+        return learner_process(writer, train, imagines=config.algo == "mbpo")
 
 
 def _resolved(launch: Launch) -> tuple[Launch, str]:

@@ -195,8 +195,8 @@ def live_settings(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in LIVE_SETTINGS}
 
 
-def new_status(config: Config, begin: StartingPoint) -> RunStatus:
-    """Return the status of a learner that begins."""
+def new_status(config: Config, begin: StartingPoint, registered: float | None) -> RunStatus:
+    """Return the status of a learner that begins; ``registered`` is its environment's own threshold."""
     until = begin.replay.until if begin.replay else None
     return RunStatus(
         env_id=config.env_id,
@@ -204,6 +204,7 @@ def new_status(config: Config, begin: StartingPoint) -> RunStatus:
         seed=config.seed,
         total_steps=until or config.total_steps,
         parent=begin.parent,
+        threshold=registered if config.threshold == "auto" else float(config.threshold),
     )
 
 

@@ -45,6 +45,10 @@ class Stopwatch:
             self._sums[part] += seconds.get(part, 0.0)
         self._start -= sum(seconds.values())
 
+    def forget_speed(self, env_steps: int) -> None:
+        """Measure speed from here on: what came before, as warm-up, is no measure of what comes."""
+        self._last = (env_steps, time.perf_counter())
+
     def split(self) -> dict[str, float]:
         """Return the seconds of each part, and of "other": all else since the start, pauses too."""
         wall = time.perf_counter() - self._start

@@ -97,6 +97,9 @@ class Training:
         config, at = self.config, self.env_steps
         if at % config.log_every == 0:
             self.log_interval(at, self.settings)
+        if at == config.warmup_steps:
+            self.clock.forget_speed(at)
+            self.reports.writer.update(steps_per_s=0.0)  # not known yet
         self.evaluation_due |= at % config.eval_every == 0 or at in self._evaluations
         if at % config.checkpoint_every == 0:
             self.save(at, "last")

@@ -67,6 +67,10 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     steps_per_s: float = 0.0
     last_return: float | None = None
     eval_return: float | None = None
+    best_return: float | None = None  # of the evaluations
+    best_at: int | None = None  # env step of the newest that is as good
+    threshold: float | None = None  # return from which on the task counts as solved
+    solved_at: int | None = None  # env step of the first evaluation from which all later ones reach it
     recent_returns: list[float] = []
     revision: int = 0
     interactive: bool = False

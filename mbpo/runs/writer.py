@@ -21,6 +21,7 @@ from mbpo.runs.live_control import InForce, LiveControl
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.overlap import Verdict
 from mbpo.runs.records.row import Kind, kind_of, new_row
+from mbpo.runs.solved import solved_at
 from mbpo.runs.status import RunStatus, this_process
 from mbpo.runs.status_file import StatusFile
 from mbpo.runs.watches import DiskWatch, LoopWatch, PlaceWatch
@@ -217,7 +218,14 @@ class RunWriter:
         if kind == "episode" and (last := row.get("episode/return")) is not None:
             self.update(last_return=last, recent_returns=[*self._status.now.recent_returns, last][-RECENT_RETURNS:])
         elif kind == "evaluation":
-            self.update(eval_return=row.get("eval/return_mean"))
+            self._take_in_evaluation(row["env_steps"], row.get("eval/return_mean"))
+
+    def _take_in_evaluation(self, env_steps: int, mean: float | None) -> None:
+        status = self._status.now
+        solved = solved_at([(env_steps, mean)], status.threshold, status.solved_at)
+        self.update(eval_return=mean, solved_at=solved)
+        if mean is not None and (status.best_return is None or mean >= status.best_return):
+            self.update(best_return=mean, best_at=env_steps)
 
     def _tell_answer(self, answer: Mapping[str, Any]) -> None:
         """Append the answer to a command; where it changed settings, the status has them at once."""

@@ -177,6 +177,12 @@ def best_of(run: LearnerRun) -> str:
     return f"{max(run.evaluations):.1f}" if run.evaluations else "—"
 
 
+def solved_of(run: LearnerRun) -> str:
+    """Return the env step from which a learner's evaluations all reach the threshold, a dash where they do not."""
+    solved = None if run.status is None else run.status.solved_at
+    return "—" if solved is None else f"{solved:,}"
+
+
 def _table(title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None) -> Table:
     table = Table(
         title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", caption_justify="left"

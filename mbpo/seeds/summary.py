@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from mbpo.seeds.display import PoolConsole, best_of, counted, last_of
+from mbpo.seeds.display import PoolConsole, best_of, counted, last_of, solved_of
 from mbpo.seeds.learner_run import LearnerRun
 from mbpo.seeds.plan import Plan
 
@@ -21,18 +22,31 @@ def print_summary(console: PoolConsole, plan: Plan, runs: Sequence[LearnerRun]) 
             console.env_steps(run),
             last_of(run),
             best_of(run),
+            solved_of(run),
             f"{run.wall_s:.1f}",
         ]
         for run in runs
     ]
-    console.table(["seed", "state", "env steps", "last evaluation", "best", "wall s"], rows)
+    console.table(["seed", "state", "env steps", "last evaluation", "best", "solved at", "wall s"], rows)
     scores = [run.evaluations[-1] for run in runs if run.finished and run.evaluations]
     if scores:
         spread = f"{statistics.stdev(scores):.1f}" if len(scores) > 1 else "—"
         of = counted(len(scores), "finished seed")
         console.say(f"mean ± std of {of}: {statistics.fmean(scores):.1f} ± {spread}")
+    if any(run.status is not None and run.status.threshold is not None for run in runs):
+        console.say(_solved(runs))
     if any(run.status is not None for run in runs):
         console.say(f"to compare them: python -m mbpo.compare {_pattern(plan)}")
+
+
+def _solved(runs: Sequence[LearnerRun]) -> str:
+    """Return how many are solved, and when, in the median of all: one that is not never is."""
+    statuses = [run.status for run in runs if run.status is not None and run.status.threshold is not None]
+    solved = sorted(math.inf if status.solved_at is None else status.solved_at for status in statuses)
+    median = statistics.median_high(solved)
+    when = "" if math.isinf(median) else f", median {median:,} env steps"
+    number = sum(map(math.isfinite, solved))
+    return f"solved ({statuses[0].threshold:g} or more, and no less later): {number} of {len(solved)}{when}"
 
 
 def _pattern(plan: Plan) -> str:

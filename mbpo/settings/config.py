@@ -123,6 +123,16 @@ class Config:
         10, "Episodes of tanh(mean) actions in each evaluation.", "evaluation", unit="episodes", low=1, high=1000
     )
 
+    threshold: float | Auto = _setting(
+        "auto",
+        "Mean return from which on the task counts as solved: said, and nothing else; auto is what the environment "
+        "was registered with, if anything.",
+        "evaluation",
+        unit="return",
+        low=-1e12,
+        high=1e12,
+    )
+
     rollout_length: int | Auto = _setting(
         "auto",
         "k: imagined steps from each real state; auto leaves it to k_policy.",

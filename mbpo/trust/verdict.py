@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mbpo.runs.numbers import short
 from mbpo.trust.bound import why_not_told
 
 Latest = Mapping[str, float | None]  # the newest value under each metric key
@@ -54,7 +55,7 @@ def _horizon(latest: Latest) -> str:
     used = latest.get("rollout/length_mean")
     if used is None or (error := error_at(latest, used)) is None:
         return f"{said}."
-    return f"{said}; {used:.3g} in use, where it is off by {error:.2g} of a state's spread."
+    return f"{said}; {short(used)} in use, where it is off by {short(error, 2)} of a state's spread."
 
 
 def _intervals(latest: Latest) -> str:
@@ -73,4 +74,5 @@ def _critics(latest: Latest) -> str:
     bias, came = latest.get("trust/q_bias"), latest.get("trust/return_discounted")
     if bias is None or came is None:
         return ""
-    return f"The critics promise {came + bias:.4g} at an episode's start, and {came:.4g} came: {bias:+.3g}."
+    promised, more = short(came + bias, 4), f"{'+' if bias >= 0 else ''}{short(bias)}"
+    return f"The critics promise {promised} at an episode's start, and {short(came, 4)} came: {more}."

@@ -255,7 +255,10 @@ def test_progress_csv_has_a_row_for_each_evaluation(finished_run: RunPaths) -> N
 def test_the_log_holds_what_the_terminal_saw(finished_run: RunPaths) -> None:
     text = finished_run.log.read_text()
     assert "evaluation" in text
-    assert text.endswith("finished at 400 env steps\n")
+    last = text[text.index("finished at 400 env steps\n") :].splitlines()
+    assert len(last) == 7 and all(line.startswith("  ") for line in last[1:])
+    assert last[1].startswith("  evaluation ") and "not solved yet" in last[1]
+    assert f"--png {finished_run.root}" in last[4] and last[5].endswith(f"mbpo.trust {finished_run.root}")
 
 
 def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunPaths) -> None:
