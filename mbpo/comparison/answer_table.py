@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from mbpo.comparison.answer import Answer, over
 from mbpo.comparison.arm_figures import ArmFigure
-from mbpo.comparison.table import figure_table, figures_console, shown_number, shown_share
+from mbpo.comparison.table import FigureTable, figures_console, shown_number, shown_share
 
 NO_TIMES: Mapping[str, float] = {}
 
@@ -26,7 +25,7 @@ def print_answer(found: Answer, title: str, end: int, evaluations: int) -> None:
         console.print(Text(f"on the way: {found.verdict_on_the_way}"), soft_wrap=True)
 
 
-def _table(score: str, figures: Sequence[ArmFigure], wall_s: Mapping[str, float]) -> Table:
+def _table(score: str, figures: Sequence[ArmFigure], wall_s: Mapping[str, float]) -> FigureTable:
     first = figures[0].arm
     rows = [
         [
@@ -40,4 +39,4 @@ def _table(score: str, figures: Sequence[ArmFigure], wall_s: Mapping[str, float]
         for figure in figures
     ]
     titles = ["arm", "repeats", score, f"over {first} [95 %]", "P(best)", *(["wall s"] if wall_s else [])]
-    return figure_table(titles, rows, names=(0,))
+    return FigureTable(titles, rows, names=(0,))

@@ -167,8 +167,8 @@ def _within(group: Group, steps: Mapping[int, float]) -> dict[int, float]:
 
 
 def _improvement(x: Mapping[int, float], y: Mapping[int, float], question: Question) -> tuple[float, Interval]:
-    """Return P(X > Y) over seeds and its interval, NaN where a group has none."""
-    if not x or not y:
+    """Return P(X > Y) over seeds and its interval, NaN where a group has one seed: that is no share of anything."""
+    if min(len(x), len(y)) < 2:
         return math.nan, NO_INTERVAL
     strata = [np.array(list(x.values()))], [np.array(list(y.values()))]
     interval = improvement_interval(*strata, bootstrap_rng(), question.resamples)

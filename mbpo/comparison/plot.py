@@ -12,7 +12,7 @@ import numpy as np
 from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group
 from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
-from mbpo.comparison.statistics import iqm_interval
+from mbpo.comparison.statistics import iqm, iqm_interval
 from mbpo.errors import ConfigError
 from mbpo.settings.packages import install_command
 from mbpo.settings.setting import shown
@@ -87,7 +87,7 @@ def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
         _draw_group(ax, group, by, question, f"C{index % 10}")
     if question.threshold is not None:
         ax.axhline(question.threshold, color="0.4", linestyle="--", linewidth=1)
-    ax.set_title(f"{literal(figures.env_id)}: mean of seeds, band: 95 % interval of the IQM", fontsize=10)
+    ax.set_title(f"{literal(figures.env_id)}: interquartile mean of seeds, band: its 95 % interval", fontsize=10)
     ax.set_xlabel(AXIS_LABELS[by])
     ax.set_ylabel(question.metric)
     ax.grid(alpha=0.3)
@@ -101,19 +101,15 @@ def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str
         grid = grid[np.linspace(0, grid.size - 1, MAX_POINTS).round().astype(int)]
     values = aligned(group.runs, by, grid)
     there = np.isfinite(values)
-    mean = np.nansum(values, axis=0) / there.sum(axis=0)
-    band = np.array(
-        [
-            iqm_interval([column[known]], bootstrap_rng(), question.resamples)
-            for column, known in zip(values.T, there.T, strict=True)
-        ]
-    )
+    known = [column[here] for column, here in zip(values.T, there.T, strict=True)]
+    middle = np.array([iqm(scores) if scores.size else np.nan for scores in known])
+    band = np.array([iqm_interval([scores], bootstrap_rng(), question.resamples) for scores in known])
     seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
-    everyone = np.where(there.all(axis=0), mean, np.nan)
+    everyone = np.where(there.all(axis=0), middle, np.nan)
     label = literal(f"{group.name} ({seeds})")
     # Seeds are measured at other times each: a value holds until the next one.
     held = by == "time_s"
     style = "steps-post" if held else "default"
-    ax.plot(grid, mean, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
+    ax.plot(grid, middle, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
     ax.plot(grid, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
     ax.fill_between(grid, band[:, 0], band[:, 1], color=color, alpha=0.2, linewidth=0, step="post" if held else None)

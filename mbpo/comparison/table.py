@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from mbpo.comparison.figures import Axis, Figures, Question, Until
 from mbpo.comparison.statistics import Interval
+from mbpo.runs.numbers import short
 from mbpo.settings.stdout import stdout
 
 MAX_WIDTH = 100
+LONGEST_WORD = 30  # that makes its column wider
+BESIDE = 3  # cells between two columns
 
 
 def print_figures(figures: Figures, question: Question) -> None:
@@ -33,9 +39,10 @@ def print_figures(figures: Figures, question: Question) -> None:
 
 
 def figures_console() -> Console:
-    """Return what prints tables on stdout, no wider than they are made for."""
+    """Return what prints tables on stdout: as wide as COLUMNS says, else no wider than they are made for."""
     console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    if not os.environ.get("COLUMNS", "").isdigit():
+        console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
     return console
 
 
@@ -43,7 +50,7 @@ def shown_number(value: float) -> str:
     """Return three significant digits or one decimal, whichever is more; a dash for NaN."""
     if math.isnan(value):
         return "—"
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.1f}" if abs(value) >= 100 else short(value)
 
 
 def shown_point(by: Axis, at: float) -> str:
@@ -65,20 +72,52 @@ def with_interval(figure: str, interval: Interval, write: Callable[[float], str]
     return f"{figure} [{write(interval.low)}, {write(interval.high)}]"
 
 
-def figure_table(titles: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int]) -> Table:
-    """Return a table whose columns in ``names`` wrap; the figures in the others never do."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(titles):
-        if index in names:
-            table.add_column(title, overflow="fold")
+@dataclass(frozen=True)
+class FigureTable:
+    """Be a table whose columns in ``names`` wrap and whose figures never do; where it has no room, a list."""
+
+    titles: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    names: Sequence[int]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay it out for the width there is."""
+        widths = [self._least_width(index) for index in range(len(self.titles))]
+        if sum(width + BESIDE for width in widths) <= options.max_width:
+            yield self._table(widths)
         else:
-            table.add_column(title, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+            yield from map(Text, self._lines())
+
+    def _least_width(self, index: int) -> int:
+        """Return the cells that a column needs: for its longest word, or a figure as a whole."""
+        texts = [self.titles[index], *(row[index] for row in self.rows)]
+        if index not in self.names:
+            return max(map(cell_len, texts))
+        return min(max(cell_len(word) for text in texts for word in [*text.split(), ""]), LONGEST_WORD)
+
+    def _table(self, widths: Sequence[int]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for index, (title, width) in enumerate(zip(self.titles, widths, strict=True)):
+            if index in self.names:
+                table.add_column(title, overflow="fold", min_width=width)
+            else:
+                table.add_column(title, justify="right", no_wrap=True, min_width=width)
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        return table
+
+    def _lines(self) -> Iterator[str]:
+        yield ""
+        for row in self.rows:
+            yield ", ".join(f"{self.titles[index]} {row[index]}" for index in self.names)
+            yield from (
+                f"    {title}: {cell}"
+                for n, (title, cell) in enumerate(zip(self.titles, row, strict=True))
+                if n not in self.names
+            )
 
 
-def _scores(figures: Figures) -> Table:
+def _scores(figures: Figures) -> FigureTable:
     rows = [
         [
             shown_point(score.by, score.at),
@@ -89,10 +128,10 @@ def _scores(figures: Figures) -> Table:
         ]
         for score in figures.scores
     ]
-    return figure_table(["at", "group", "seeds", "mean ± std", "IQM [95 %]"], rows, names=(1,))
+    return FigureTable(["at", "group", "seeds", "mean ± std", "IQM [95 %]"], rows, names=(1,))
 
 
-def _pairs(figures: Figures, question: Question) -> Table:
+def _pairs(figures: Figures, question: Question) -> FigureTable:
     rows = [
         [
             shown_point(pair.by, pair.at),
@@ -106,10 +145,10 @@ def _pairs(figures: Figures, question: Question) -> Table:
     ]
     better = "P(X > Y)" if question.sign > 0 else "P(X < Y)"
     titles = ["at", "X", "Y", "seeds", f"{better} [95 %]", "X − Y by seed [95 %]"]
-    return figure_table(titles, rows, names=(1, 2))
+    return FigureTable(titles, rows, names=(1, 2))
 
 
-def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
+def _reaches(figures: Figures, question: Question, threshold: float) -> FigureTable:
     until = _until(question, threshold)
     rows = [
         [
@@ -122,10 +161,10 @@ def _reaches(figures: Figures, question: Question, threshold: float) -> Table:
         for reach in figures.reaches
     ]
     titles = ["group", "until", "seeds", "median env steps", "median wall time"]
-    return figure_table(titles, rows, names=(0, 1))
+    return FigureTable(titles, rows, names=(0, 1))
 
 
-def _leads(figures: Figures, question: Question, threshold: float) -> Table:
+def _leads(figures: Figures, question: Question, threshold: float) -> FigureTable:
     until = _until(question, threshold)
     rows = [
         [
@@ -139,7 +178,7 @@ def _leads(figures: Figures, question: Question, threshold: float) -> Table:
         for lead in figures.leads
     ]
     titles = ["until", "X", "Y", "seeds", "P(X sooner) [95 %]", "steps saved by seed [95 %]"]
-    return figure_table(titles, rows, names=(0, 1, 2))
+    return FigureTable(titles, rows, names=(0, 1, 2))
 
 
 def _until(question: Question, threshold: float) -> dict[Until, str]:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from mbpo.comparison.table import MAX_WIDTH, shown_number
+from mbpo.comparison.table import figures_console, shown_number
 from mbpo.errors import ConfigError
-from mbpo.settings.stdout import say, stdout
+from mbpo.settings.stdout import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +47,7 @@ class TrustReport:
 
 def print_report(report: TrustReport) -> None:
     """Print the tables and the verdict on stdout."""
-    console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+    console = figures_console()
     where = f"{report.run} at env step {report.env_steps:,}"
     say(f"{where}: {report.rows:,} real rows of {report.episodes} episodes, scored before they were trained on")
     console.print(_by_step(report))

@@ -511,3 +511,54 @@ def test_two_real_groups_from_the_command_line(finished_run: RunPaths, tmp_path:
     assert "real_ratio=0.2" in done.stdout
     assert "real_ratio=1" in done.stdout
     assert "0 of 1" in done.stdout
+
+
+def test_one_seed_gives_no_probability(tmp_path: Path, compare: Compare) -> None:
+    make_run(tmp_path, "a", [-300, -150])
+    make_run(tmp_path, "b", [-300, -180], real_ratio=1.0)
+    make_run(tmp_path, "c", [-300, -190], real_ratio=1.0, seed=1)
+    found = figures(compare(tmp_path, "--json", "--threshold", "-200"))
+    assert found["pairs"][0]["improvement"] is None
+    assert [lead["sooner"] for lead in found["leads"]] == [None, None]
+    make_run(tmp_path, "d", [-300, -160], seed=1)
+    assert figures(compare(tmp_path, "--json"))["pairs"][0]["improvement"] == 1
+
+
+def test_forks_are_called_so_and_are_no_seeds_of_their_parents_group(tmp_path: Path, compare: Compare) -> None:
+    make_run(tmp_path, "a", [-300, -150])
+    make_run(tmp_path, "a2", [-300, -150], seed=1)
+    for seed in (2, 3):
+        make_run(tmp_path, f"fork-{seed}", [-300, -140], seed=seed, status={"parent": "a@100"})
+    assert names(compare(tmp_path, "--json")) == ["pendulum", "fork=@100"]
+
+
+@pytest.mark.parametrize("columns", [30, 50, 64, 80, 100, 140, 250])
+def test_no_table_is_wider_than_asked_for_and_no_word_is_broken(
+    columns: int, tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    make_duel(tmp_path)
+    make_run(tmp_path, "other", [-900, -1, -2, -3], seed=0, model_train_freq=125)
+    text = compare(tmp_path, "--threshold", "-200").out
+    assert {"model_train_freq=125", "real_ratio=1"} <= set(text.split())
+    assert "…" not in text
+    tables = [line for line in text.splitlines() if line.startswith((" ", "\u2500"))]
+    assert max(map(len, tables)) <= max(columns, 50)
+
+
+def test_the_line_of_a_picture_lies_in_its_band(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from mbpo.comparison.figures import Question
+    from mbpo.comparison.groups import group_runs
+    from mbpo.comparison.plot import _draw_group
+    from mbpo.comparison.runs import read_run
+
+    runs = [read_run(make_run(tmp_path, f"r{n}", [value] * 3, seed=n), KEY) for n, value in enumerate([0] * 8 + [999])]
+    (group,), _ = group_runs(runs)
+    ax = Figure().subplots()
+    _draw_group(ax, group, "env_steps", Question(), "C0")
+    line = ax.lines[1].get_ydata()
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert all(band.min() <= y <= band.max() for y in line)
+    assert line[0] < 50  # where the mean is at 111
