@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 
@@ -21,8 +20,10 @@ from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
 from workbench.asker import Asker, AskingProcess
 from workbench.command_line import options_or_exit
+from workbench.endings import Endings
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
+from workbench.held_keys import HeldKeys
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 REAP_S = 0.3
 
 
-class Workbench(App[None]):
+class Workbench(HeldKeys[None]):
     """Launch, watch and steer the runs under one root. Runs do not need it to live."""
 
     TITLE = "MBPO Workbench"
@@ -55,6 +56,7 @@ class Workbench(App[None]):
         runs_root: Path,
         *,
         readonly: bool = False,
+        quiet: bool = False,
         start: str = "",
         launcher: Launcher | None = None,
         asker: Asker | None = None,
@@ -65,13 +67,16 @@ class Workbench(App[None]):
         self.theme = "night"  # before the style sheets are read, which costs 50 ms each time
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
+        self.quiet = quiet  # whether no bell is rung
         self.selected: Path | None = None
         self.compared: tuple[Path, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
         self.asker = asker or Asker()
         self._start = start
         self._watch = watch
+        self._selected_unsaved = False
         self._found: tuple[RunRow, ...] = ()
+        self._endings = Endings()
         self._chosen = False  # whether the focus was chosen, not fallen upon
         self._bench = Bench(self)
         self._log_screen: LogScreen | None = None
@@ -87,6 +92,7 @@ class Workbench(App[None]):
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
         self.set_interval(REAP_S, self._reap)
+        self.set_interval(REAP_S, self._save_selected)
         if self._watch:
             self._watcher.start()
         if self._start:
@@ -94,6 +100,7 @@ class Workbench(App[None]):
 
     def on_unmount(self) -> None:
         """End the reader thread."""
+        self._save_selected()
         self._watcher.stop()
 
     @property
@@ -106,10 +113,14 @@ class Workbench(App[None]):
         self._found = message.reading.rows
         rows = self.rows
         paths = {row.path for row in rows}
-        if self.selected not in paths and not (self._chosen and not paths):
+        awaited = self._chosen and not paths and self.selected is not None and self.selected.is_dir()
+        if self.selected not in paths and not awaited:
             self._chosen = False
             if rows or self.selected is not None:
                 self.select(rows[0].path if rows else None)
+        for told, severity in self._endings.take(self._found):
+            self.say(told, severity)
+            self._ring(told)
         reading = replace(message.reading, rows=rows)
         self._bench.take(reading)
         if self._log_screen is not None and self._log_screen.is_current and reading.detail is not None:
@@ -122,15 +133,28 @@ class Workbench(App[None]):
     def say(self, text: str, severity: str = "information") -> None:
         """Show a short notice; nothing in it is markup."""
         level = cast(Literal["information", "warning", "error"], severity)
-        self.notify(safe_text(text, 300), severity=level, markup=False)
+        shown = safe_text(text, 300)
+        if not any(notice.message == shown and not notice.has_expired for notice in self._notifications):
+            self.notify(shown, severity=level, markup=False)
+
+    def _ring(self, text: str) -> None:
+        """Ring the bell, and let a terminal that can show ``text`` on the desktop (OSC 9)."""
+        if self.quiet or self._driver is None:
+            return
+        self.bell()
+        self._driver.write(f"\x1b]9;{safe_text(text, 200)}\x1b\\")
 
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""
         self.selected = path
         self._watcher.select(path)
-        if path is not None:
-            save_selected(self.runs_root, path)
-        self._bench.redraw()
+        self._selected_unsaved = path is not None
+        self._bench.redraw_soon()
+
+    def _save_selected(self) -> None:
+        if self._selected_unsaved and self.selected is not None:
+            save_selected(self.runs_root, self.selected)
+        self._selected_unsaved = False
 
     def compare(self, paths: Iterable[Path]) -> None:
         """Have the curves of the runs at ``paths`` read too, and shown."""
@@ -258,12 +282,12 @@ class Workbench(App[None]):
         from workbench.screens.help_screen import HelpScreen
 
         active = [item.binding for item in self.screen.active_bindings.values()]
-        self.push_screen(HelpScreen(sorted(active, key=lambda binding: binding.id is None)))
+        self.push_screen(HelpScreen(active))
 
 
 def show(options: argparse.Namespace) -> int:
     """Run the app until it is quit; return its exit status."""
-    app = Workbench(options.runs_root, readonly=options.readonly, start=options.start)
+    app = Workbench(options.runs_root, readonly=options.readonly, quiet=options.quiet, start=options.start)
     end_with_terminal()
     app.run()
     if active := sum(row.active for row in app.rows):

@@ -58,6 +58,7 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default: ./runs")
     parser.add_argument("--readonly", action="store_true", help="watch only")
+    parser.add_argument("--quiet", action="store_true", help="ring no bell where a run ends or diverges")
     parser.add_argument(
         "--start",
         metavar="PRESET",

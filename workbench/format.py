@@ -6,6 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
+from mbpo.runs.numbers import short
+
 MUTED = "#8b949e"  # for words that explain; Textual's own shade is lost in styled text
 BARS = "▁▂▃▄▅▆▇█"
 MAX_MARKS = 2  # combining marks kept on one character
@@ -89,14 +91,7 @@ def number(value: float | None, digits: int = 3) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    if size >= 1e6 or 0 < size < 1e-4:
-        text = f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
-    elif size >= 10**digits:
-        text = f"{value:,.0f}"
-    else:
-        text = f"{value:.{digits}g}"
-    return text.replace("-", "−")
+    return short(value, digits).replace("-", "−")
 
 
 def whole(value: float) -> str:

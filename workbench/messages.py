@@ -34,6 +34,9 @@ class RunRow:
     total_steps: int = 0
     last_return: float | None = None
     eval_return: float | None = None
+    best_return: float | None = None  # of the evaluations
+    threshold: float | None = None
+    solved_at: int | None = None  # env step
     recent: tuple[float, ...] = ()
     steps_per_s: float = 0.0
     started: float = 0.0
@@ -61,6 +64,11 @@ class RunRow:
     def answers(self) -> bool:
         """Return whether a command sent now can still be answered."""
         return self.state not in DEAF
+
+    @property
+    def further(self) -> str:
+        """Say which keys lead on from a run that takes no commands any more."""
+        return "g goes on with it, f forks it" if self.state in RESUMABLE else "f forks it"
 
 
 @dataclass(frozen=True)

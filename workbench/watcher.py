@@ -18,6 +18,7 @@ from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
 from workbench.run_follower import CurveFollower, RunFollower
 
 PERIOD_S = 0.22
+IDLE_PERIOD_S = 1.0  # where no run is at work
 BACKLOG_PERIOD_S = 0.02
 FAULT_PERIOD_S = 2.0
 MAX_PARENT = 300  # characters of a run's name and a step
@@ -80,6 +81,9 @@ def _row(path: Path, status: RunStatus | str) -> RunRow:
         total_steps=status.total_steps,
         last_return=status.last_return,
         eval_return=status.eval_return,
+        best_return=status.best_return,
+        threshold=status.threshold,
+        solved_at=status.solved_at,
         recent=tuple(status.recent_returns[-24:]),
         steps_per_s=status.steps_per_s,
         started=status.started,
@@ -135,6 +139,7 @@ class Watcher:
     def look(self) -> Reading:
         """Take one reading now."""
         every = 8 if self._index.folders > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
+        every = every if self._at_work else 1  # as seldom as it is then looked
         if self._turn % every == 0:
             self._rows = self._index.rows()
         self._turn += 1
@@ -145,6 +150,10 @@ class Watcher:
             self._follower = RunFollower(selected)
         detail = self._follower.poll() if self._follower else None
         return Reading(self._rows, detail, self._poll_compared())
+
+    @property
+    def _at_work(self) -> bool:
+        return any(row.active for row in self._rows)
 
     def _poll_compared(self) -> Mapping[Path, RunDetail]:
         """Read on in the runs compared, in turn, until one of them had a backlog."""
@@ -164,6 +173,8 @@ class Watcher:
             period = PERIOD_S
             try:
                 self._post(RunsRead(self.look()))
+                if not self._at_work:
+                    period = IDLE_PERIOD_S  # a run that begins is seen soon enough
                 followers = [self._follower, *self._others.values()]
                 if any(follower.has_backlog for follower in followers if follower):
                     period = BACKLOG_PERIOD_S

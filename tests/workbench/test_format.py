@@ -63,6 +63,20 @@ def test_numbers_are_short(value: float | None, shown: str) -> None:
     assert number(value) == shown
 
 
+@given(st.floats(-999_999, 999_999, allow_nan=False), st.integers(1, 6))
+def test_no_number_below_a_million_has_an_exponent(value: float, digits: int) -> None:
+    shown = number(value, digits)
+    assert ("e" in shown) == (0 < abs(value) < 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(99.96, "100"), (999.6, "1,000"), (-999.7, "−1,000"), (9_999.5, "10,000"), (0.00099996, "0.001")],
+)
+def test_a_number_that_rounds_up_to_a_power_of_ten_reads_as_it(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
 def test_durations() -> None:
     assert [duration(s) for s in (48, 72, 11_109, 1e6, math.nan)] == ["48 s", "1:12", "3:05:09", "11 days", "–"]
 

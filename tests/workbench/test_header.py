@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,4 +16,24 @@ def test_the_time_left_is_not_guessed_from_warm_up(phase: str, shown: bool) -> N
     row = RunRow(Path("a"), "running", phase=phase, env_steps=100, total_steps=1100, steps_per_s=10.0)
     text = headline(row, 160).plain
     assert ("1:40 left" in text) is shown
-    assert f"running ({phase})" in text
+    assert f"running · {phase}" in text
+
+
+def test_evaluations_lead_and_say_whether_it_is_solved() -> None:
+    row = RunRow(Path("a"), "finished", last_return=-441.0, eval_return=-168.2, best_return=-163.4)
+    text = headline(replace(row, threshold=-200.0, solved_at=500), 160).plain
+    assert "evaluation −168 · best −163 · solved at 500" in text
+    assert text.index("evaluation") < text.index("last episode −441")
+    assert "not solved yet" in headline(replace(row, threshold=-100.0), 160).plain
+    assert "solved" not in headline(row, 160).plain
+    unevaluated = headline(replace(row, eval_return=None, best_return=None, threshold=-200.0), 160).plain
+    assert "solved" not in unevaluated and "evaluation" not in unevaluated
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])
+def test_what_matters_fits(width: int) -> None:
+    row = RunRow(Path("pendulum-20261129-s3"), "running", "train", "Pendulum-v1", "pendulum", 3, 12_400, 125_000)
+    row = replace(row, eval_return=-1168.2, best_return=-1163.4, threshold=-200.0, steps_per_s=31.0, last_return=-4.0)
+    content = headline(row, width)
+    assert "evaluation −1,168" in content.plain and "running" in content.plain
+    assert content.cell_length <= max(width, 75)

@@ -176,7 +176,8 @@ async def test_what_a_refit_adds_is_shown_at_once_and_nothing_is_drawn_without(
         shown.clear()
         put_status(path, status_of(env_steps=1350))
         await driver.look()
-        assert shown and not [name for name in shown if name and name.startswith("trust-")]
+        await driver.until(lambda: shown)  # news is drawn once a second
+        assert not [name for name in shown if name and name.startswith("trust-")]
 
 
 async def test_a_horizon_as_long_as_was_followed_is_at_least_that(tmp_path: Path) -> None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingsMap
 from textual.command import Provider
 from textual.containers import Grid, Horizontal, Vertical
-from textual.content import Content
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from workbench.dials import keyed
 from workbench.format import fitted, number
 from workbench.messages import Reading, RunDetail, RunRow
 from workbench.screens.chart_panels import ChartPanels
 from workbench.screens.keys import bench_keys
+from workbench.screens.pace import Pace
 from workbench.screens.palette import RunCommands
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
@@ -33,14 +33,14 @@ from workbench.widgets.controls import Controls, DialRow
 from workbench.widgets.events import Events, LogTail
 from workbench.widgets.header import Header
 from workbench.widgets.key_line import KeyLine
+from workbench.widgets.runs_panel import RunsPanel
 from workbench.widgets.runs_table import RunsTable
 
 if TYPE_CHECKING:
+    from workbench.screens.metrics_screen import MetricsScreen
     from workbench.screens.trust_screen import TrustScreen
 
-NO_RUNS = Content.from_markup(
-    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\nRuns started elsewhere\nappear by themselves."
-)
+SOON_S = 0.03
 
 
 class Bench(Screen[None]):
@@ -55,18 +55,17 @@ class Bench(Screen[None]):
         self.services = services
         self.selection = Selection(services)
         self.steering = Steering(self.selection, services)
-        self._drawn: tuple[Any, ...] = ()
-        self._trust: TrustScreen | None = None
+        self._pace = Pace(self.set_timer, self.redraw)
+        self._below_height: int | None = None
+        self._redraw_due = False
+        self._above: TrustScreen | MetricsScreen | None = None  # what shows the run in focus otherwise
 
     def compose(self) -> ComposeResult:
         """Lay out the panels."""
         yield Header(id="headline")
         with Horizontal(id="body"):
             with Vertical(id="side"):
-                with Vertical(id="runs-panel") as panel:
-                    panel.border_title = "runs"
-                    yield RunsTable(id="runs")
-                    yield Static(NO_RUNS, id="no-runs")
+                yield RunsPanel(self.services.select, id="runs-panel")
                 yield Controls(id="controls")
             yield ChartPanels(id="charts")
         with Grid(id="below"):
@@ -99,28 +98,37 @@ class Bench(Screen[None]):
         """Bring every panel up to date, if the screen is neither being built nor taken down."""
         with contextlib.suppress(NoMatches):
             self._draw_panels()
-            if self._trust is not None and self._trust.is_current:
-                self._trust.redraw()
+            if self._above is not None and self._above.is_current:
+                self._above.redraw()
+
+    def redraw_soon(self) -> None:
+        """Bring every panel up to date once for all that happens within a moment, as many key presses."""
+        if not self._redraw_due:
+            self._redraw_due = True
+            self.set_timer(SOON_S, self._redraw_now)
+
+    def _redraw_now(self) -> None:
+        self._redraw_due = False
+        self.redraw()
 
     def _draw_panels(self) -> None:
         """Show what is known; charts are drawn again only when their data moved."""
         selection, steering, readonly = self.selection, self.steering, self.services.readonly
         rows, row, detail = selection.reading.rows, selection.row, selection.detail
         self.set_class(not rows, "-empty")
-        self.query_one(RunsTable).show(rows, self.services.selected, selection.marks.letters)
-        self.query_one("#runs-panel").border_subtitle = self._counted()
+        self.query_one(RunsPanel).show(rows, self.services.selected, selection.marks.letters)
         asked = progress_word(detail.what_ifs) if detail is not None else ""
         self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         comparison = selection.comparison
-        state = (
-            detail and (detail.path, detail.version),
-            row and (row.controls, row.env_steps),
+        shown = (
+            detail and detail.path,
+            row and (row.path, row.controls, row.state),
             self.size,
-            [(run.letter, run.row.path, run.row.controls, run.detail.version) for run in comparison.runs],
+            [(run.letter, run.row.path, run.row.controls) for run in comparison.runs],
         )
-        if state != self._drawn:
-            self._drawn = state
+        news = (detail and detail.version, row and row.env_steps, [run.detail.version for run in comparison.runs])
+        if self._pace.is_due(shown, news):
             self._make_room(len(comparison.runs))
             self.query_one(Events).show(detail)
             self.query_one(LogTail).show(detail.log if detail else ())
@@ -130,19 +138,16 @@ class Bench(Screen[None]):
     def _make_room(self, compared: int) -> None:
         """Give the runs compared a line each, as far as the terminal has them."""
         most, least = (8, 5) if self.has_class("-compact") else (12, 9)
-        below = self.query_one("#below")
-        below.styles.height = min(max(compared + 3, least), most) if compared > 1 else None
+        height = min(max(compared + 3, least), most) if compared > 1 else None
+        if height != self._below_height:  # setting it lays all out again
+            self._below_height = self.query_one("#below").styles.height = height
         if self.has_class("-comparing") is not (compared > 1):
             self.set_class(compared > 1, "-comparing")
             self.call_after_refresh(self._draw_anew)
 
     def _draw_anew(self) -> None:
-        self._drawn = ()
+        self._pace.forget()
         self.redraw()
-
-    def _counted(self) -> str:
-        rows = self.selection.reading.rows
-        return f"{sum(row.active for row in rows)} of {len(rows)} at work" if rows else ""
 
     def _dials(self) -> str:
         detail = self.selection.detail
@@ -217,6 +222,8 @@ class Bench(Screen[None]):
         comparison = self.selection.comparison
         if len(comparison.runs) > 1:
             self.app.push_screen(Differences(comparison))
+        elif self.selection.marks.letters:
+            self.services.say("One run is marked: move to another, and the two are compared.")
         else:
             self.services.say("Nothing is compared yet: c marks the run in focus, C its family.")
 
@@ -227,8 +234,18 @@ class Bench(Screen[None]):
         if self.selection.row is None:
             self.services.say("No run is selected: press n to start one.", "warning")
         else:
-            self._trust = TrustScreen(self.selection, self.steering, self.action_what_if)
-            self.app.push_screen(self._trust)
+            self._above = TrustScreen(self.selection, self.steering, self.action_what_if)
+            self.app.push_screen(self._above)
+
+    def action_metrics(self) -> None:
+        """Show every metric of the run in focus."""
+        from workbench.screens.metrics_screen import MetricsScreen
+
+        if self.selection.row is None:
+            self.services.say("No run is selected: press n to start one.", "warning")
+        else:
+            self._above = MetricsScreen(self.selection, self.steering)
+            self.app.push_screen(self._above)
 
     def action_chart(self, name: str) -> None:
         """Show one chart alone; again, all of them."""
@@ -239,13 +256,17 @@ class Bench(Screen[None]):
         self.query_one(ChartPanels).toggle(name)
         self._draw_anew()
 
+    def action_filter(self) -> None:
+        """Let a person say which runs to list."""
+        self.query_one(RunsPanel).ask()
+
+    def action_sort(self) -> None:
+        """List the runs by the next field."""
+        self.query_one(RunsPanel).sort()
+
     def action_wide_table(self) -> None:
         """Give the table the whole width, or take it back."""
         self.toggle_class("-wide-table")
-
-    @on(RunsTable.Picked)
-    def _picked(self, event: RunsTable.Picked) -> None:
-        self.services.select(event.path)
 
     @on(DialRow.Turned)
     def _turned(self, event: DialRow.Turned) -> None:

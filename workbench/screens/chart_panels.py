@@ -17,6 +17,7 @@ from workbench.charts.table import CHARTS, toggles
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison
 from workbench.widgets.chart import Chart
+from workbench.widgets.quiet import subtitle
 
 
 class Tab(Static):
@@ -94,7 +95,7 @@ class ChartPanels(Vertical):
             for plot in chart.plots:
                 picture = _picture(plot, scene, overlay, on) if row is not None else NO_RUN
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture)
-            self.query_one(f"#panel-{chart.name}").border_subtitle = chart.words(scene, on, overlay is not None)
+            subtitle(self.query_one(f"#panel-{chart.name}"), chart.words(scene, on, overlay is not None))
 
 
 NO_RUN = Picture("", empty="curves of the run in focus appear here")

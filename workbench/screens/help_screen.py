@@ -43,6 +43,13 @@ the same random streams in every arm. The newest answer stands on the page of t 
 who was best, by how much over as it is with a 95 % interval, or that it cannot be told. P(best) is how
 often an arm leads when its repeats are drawn again. The forks lie in .what-if/RUN@STEP beside the run."""
 
+FILTERING = """\
+/ lists only some runs. A word is looked for in name, environment, preset and state; fields are compared, as
+in env=Hopper* and k>=5 and best>1000, or not (state=failed or seed<3). Fields are name, env, preset, state,
+parent, seed, steps, total, eval, best, solved, return, speed, hand and, as in force now, k, real_ratio,
+k_policy, updates_per_step and model_train_freq. = takes * and ?, ~ a regular expression, : a part of the
+text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's head, sorts."""
+
 LIFE = """\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run."""
@@ -63,15 +70,16 @@ class HelpScreen(ModalScreen[None]):
             page.border_title = "help"
             page.border_subtitle = "esc closes"
             yield Static(_titled("Keys", self._keys()))
-            yield Static(_titled("What you steer", Content(STEERED)))
-            yield Static(_titled("How runs compare", Content(COMPARING)))
-            yield Static(_titled("What if", Content(WHAT_IF)))
-            yield Static(_titled("How far to trust the model", Content(ESSAY)))
+            yield Static(_titled("What you steer", _flowing(STEERED)))
+            yield Static(_titled("How runs are filtered", _flowing(FILTERING)))
+            yield Static(_titled("How runs compare", _flowing(COMPARING)))
+            yield Static(_titled("What if", _flowing(WHAT_IF)))
+            yield Static(_titled("How far to trust the model", _flowing(ESSAY)))
             for title, text in (chart.essay for chart in CHARTS.values() if chart.essay[0]):
-                yield Static(_titled(title, Content(text)))
+                yield Static(_titled(title, _flowing(text)))
             yield Static(_titled("What is measured", _glossary()))
             yield Static(_titled("States", _states()))
-            yield Static(_titled("What happens when you quit", Content(LIFE)))
+            yield Static(_titled("What happens when you quit", _flowing(LIFE)))
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
@@ -84,7 +92,7 @@ class HelpScreen(ModalScreen[None]):
     def _keys(self) -> Content:
         keys: dict[str, list[str]] = {}
         for binding in self._keys_in_force:
-            if binding.description and not binding.system:
+            if binding.id and binding.description and not binding.system:
                 shown = self.app.get_key_display(replace(binding, key_display=None))
                 keys.setdefault(binding.tooltip or binding.description, []).append(shown)
         lines = [
@@ -96,6 +104,12 @@ class HelpScreen(ModalScreen[None]):
 
 def _titled(title: str, body: Content) -> Content:
     return Content.assemble((title, "bold $primary"), "\n", body, "\n")
+
+
+def _flowing(text: str) -> Content:
+    """Return text whose lines are as long as the page is wide, whatever they were; formulas, indented, stay."""
+    parts = (part if part.startswith("    ") else " ".join(part.split()) for part in text.split("\n\n"))
+    return Content("\n\n".join(parts))
 
 
 def _glossary() -> Content:

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from workbench.charts.table import CHARTS, toggles
 from workbench.dials import keyed, short, turns
 
+FILTER = "list only the runs that a filter lets through, as env=Hopper* and k>=5"
 TURN_FIRST = (",minus", ",plus,equals_sign")  # turn the first dial too
 
 
@@ -33,6 +34,9 @@ def bench_keys() -> list[Binding]:
             tooltip="go on with a run that was lost, stopped or failed",
         ),
         *_chart_keys(),
+        Binding("slash", "filter", "filter", id="runs.filter", key_display="/", tooltip=FILTER),
+        Binding("o", "sort", "runs in another order: by evaluation, best, steps …", id="runs.sort", show=False),
+        Binding("M", "metrics", "every metric of the run, in pages", id="run.metrics", show=False),
         Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
         Binding("l", "app.log", "log", id="run.log", show=False, tooltip="the learner's log in full"),
         Binding("question_mark", "app.help", "help", id="app.help", key_display="?"),

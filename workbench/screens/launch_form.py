@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +94,20 @@ class Field(Vertical):
         return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", "#56B4E9"))
 
 
+class Group(Collapsible):
+    """Fold the settings of a group away; their fields are made when it is first opened, for they take a second."""
+
+    def __init__(self, title: str, group: str, settings: Sequence[Setting]) -> None:
+        super().__init__(title=title, id=f"group-{group}")
+        self._settings = settings
+
+    def fill(self, preset: str) -> None:
+        """Make the fields, if they are not there yet."""
+        settings, self._settings = self._settings, ()
+        if settings:
+            self.query_one(Collapsible.Contents).mount_all(Field(setting, preset) for setting in settings)
+
+
 class LaunchForm(StartForm[Order]):
     """Ask for a preset and what should differ from it."""
 
@@ -139,10 +154,12 @@ class LaunchForm(StartForm[Order]):
         rest = [s for s in SETTINGS.values() if s.name not in (*COMMON, "preset")]
         for group in dict.fromkeys(s.group for s in rest):
             members = [s for s in rest if s.group == group]
-            title = f"{GROUPS.get(group, group)} ({len(members)})"
-            with Collapsible(title=title, id=f"group-{group}"):
-                for setting in members:
-                    yield Field(setting, self.preset)
+            yield Group(f"{GROUPS.get(group, group)} ({len(members)})", group, members)
+
+    @on(Collapsible.Expanded)
+    def _unfold(self, event: Collapsible.Expanded) -> None:
+        if isinstance(event.collapsible, Group):
+            event.collapsible.fill(self.preset)
 
     def on_mount(self) -> None:
         """Show the command that the form stands for."""

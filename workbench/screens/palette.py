@@ -64,7 +64,7 @@ class RunCommands(Provider):
         found = ASSIGNMENT.fullmatch(query.strip().lower())
         row = self._bench.selection.row
         setting = named(found[1]) if found is not None else None
-        if found is None or row is None or setting is None:
+        if found is None or row is None or setting is None or not row.answers or self._bench.services.readonly:
             return None
         try:
             value = setting.parse(found[2])
@@ -79,6 +79,8 @@ class RunCommands(Provider):
             yield from self._steering(row)
         if row is not None:
             yield f"trust in the model of {fitted(row.run_id, 40)}", self._do("trust"), "What was measured of it"
+            yield f"every metric of {fitted(row.run_id, 40)}", self._do("metrics"), "All that was measured, in pages"
+        yield "filter the runs", self._do("filter"), "Lists only those like env=Hopper* and k>=5"
         yield from self._comparing()
         if not services.readonly:
             yield "new run", self._do("app.new_run"), "Opens the launch form"

@@ -22,6 +22,16 @@ class StartForm(ModalScreen[Asked | None], Generic[Asked]):
     Its buttons are ``start`` and another.
     """
 
+    AUTO_FOCUS = ""  # each says itself where keys go first
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.building = True  # as long as keys have nowhere to go: they wait
+
+    def on_descendant_focus(self) -> None:
+        """Take keys from now on."""
+        self.building = False
+
     def order(self) -> Asked | None:
         """Return what was asked for, or None after showing what is wrong with it."""
         raise NotImplementedError

@@ -70,7 +70,7 @@ class Steering:
         """Return the run in focus if it can be steered, else say why not."""
         row = self.usable()
         if row is not None and not row.answers:
-            self._services.say(f"{fitted(row.run_id, 40)} is {row.state}: nobody answers.", "warning")
+            self._services.say(f"{fitted(row.run_id, 40)} is {row.state}, nobody answers: {row.further}.", "warning")
             return None
         return row
 

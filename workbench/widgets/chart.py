@@ -26,20 +26,29 @@ class Chart(Widget):
         self._painted: tuple[Picture, int, int, str] | None = None
 
     def show(self, picture: Picture) -> None:
-        """Draw ``picture`` from now on."""
+        """Draw ``picture`` from now on: the lines of it that are others than before."""
         self.picture = picture
-        self._painted = None
-        self.refresh()
+        before, self._painted = self._strips, None
+        if not self.size or len(before) != self.size.height:
+            self.refresh()
+            return
+        self._paint()
+        other = [y for y, (was, now) in enumerate(zip(before, self._strips, strict=False)) if was != now]
+        if other:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in other))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Paint the picture if it, the size or the background is another than before."""
+        self._paint()
+        return super().render_lines(crop)
+
+    def _paint(self) -> None:
         ground = self.background_colors[1].hex6
         wanted = (self.picture, self.size.width, self.size.height, ground)
         if self._painted is None or self._painted[1:] != wanted[1:]:
             style = self.rich_style
             self._strips = [strip.apply_style(style) for strip in paint(*wanted)]
             self._painted = wanted
-        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the painted picture."""

@@ -15,8 +15,9 @@ from mbpo.settings.setting import Setting
 from workbench.changes import Change
 from workbench.dials import label, turnable
 from workbench.format import MUTED, fitted, number, setting_value
-from workbench.messages import RESUMABLE, RunDetail, RunRow
+from workbench.messages import RunDetail, RunRow
 from workbench.promises import Promises
+from workbench.widgets.quiet import Words, subtitle
 
 PROBLEM, GOOD, WAITING = "$error", "$success", "$warning"
 
@@ -66,9 +67,9 @@ class DialRow(Horizontal):
         """Lay out name, buttons, value and measured value."""
         yield Static(label(self.setting.name), classes="dial-name")
         yield Button("◂", id=f"{self.setting.name}-down", compact=True)
-        yield Static("–", classes="dial-value")
+        yield Words("–", classes="dial-value")
         yield Button("▸", id=f"{self.setting.name}-up", compact=True)
-        yield Static("", classes="dial-measured")
+        yield Words("", classes="dial-measured")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Turn the dial with the mouse."""
@@ -83,11 +84,11 @@ class DialRow(Horizontal):
             value = Content.styled(f"{state.asked}…", f"bold {WAITING}")
         elif state.configured == "auto" and math.isfinite(state.in_force):
             value = Content.styled(f"auto {number(state.in_force)}", "bold")
-        self.query_one(".dial-value", Static).update(value, layout=False)
+        self.query_one(".dial-value", Words).say(value)
         if self.setting.dial.metric:
-            cell = self.query_one(".dial-measured", Static)
+            cell = self.query_one(".dial-measured", Words)
             name = "measured " if cell.size.width >= 14 else "m "
-            cell.update(Content.assemble((name, MUTED), (number(state.measured), "bold")), layout=False)
+            cell.say(Content.assemble((name, MUTED), (number(state.measured), "bold")))
 
 
 class Controls(Vertical):
@@ -106,23 +107,27 @@ class Controls(Vertical):
             yield Button("stop", id="stop", compact=True)
             yield Button("edit", id="edit", compact=True)
             yield Button("k auto", id="auto", compact=True)
-        yield Static("", id="fates")
+        yield Words("", id="fates")
 
     def show(
         self, row: RunRow | None, detail: RunDetail | None, promises: Promises, changes: list[Change], readonly: bool
     ) -> None:
         """Show the selected run's settings; without one, what they would be for."""
-        self.border_subtitle = "read-only" if readonly else ""
+        subtitle(self, "read-only" if readonly else "")
         closed = row is None or readonly or not row.answers
         for button in self.query(Button):
             button.disabled = closed
-        self.query_one("#pause", Button).label = "resume" if row is not None and row.state == "paused" else "pause"
+        pause, word = (
+            self.query_one("#pause", Button),
+            "resume" if row is not None and row.state == "paused" else "pause",
+        )
+        if str(pause.label) != word:
+            pause.label = word
+            pause.refresh(layout=True)  # it is one letter longer
         if row is not None:
             for dial in self.query(DialRow):
                 dial.show(dial_state(row, detail, promises, dial.setting))
-        fates, told = self._fates(row, promises, changes), self.query_one("#fates", Static)
-        if told.content != fates:  # its height is that of its words: all is laid out again
-            told.update(fates)
+        self.query_one("#fates", Words).say(self._fates(row, promises, changes), layout=True)
 
     def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:
         if row is None:
@@ -135,8 +140,7 @@ class Controls(Vertical):
         if not lines and row.answers:
             lines = [Content.styled("No change by hand yet: k/K turns k.", MUTED)]
         elif not lines:
-            further = "g goes on with it, f forks it." if row.state in RESUMABLE else "f forks it."
-            lines = [Content.styled(f"This run is {row.state}: {further}", MUTED)]
+            lines = [Content.styled(f"This run is {row.state}: {row.further}.", MUTED)]
         return Content("\n").join(lines)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
-from textual.widgets import Static
 
 from workbench.changes import change_of
-from workbench.format import MUTED, fitted, number, safe_text, whole
+from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.messages import RunDetail
+from workbench.widgets.quiet import Words, subtitle
 
 MARKS = {
     "evaluation": ("E", "#E69F00"),
@@ -64,7 +64,25 @@ def _facts(event: Mapping[str, Any]) -> str:
     return ", ".join(facts)
 
 
-class Events(Static):
+def telling(events: Sequence[Mapping[str, Any]], lines: int) -> Sequence[Mapping[str, Any]]:
+    """Return so many events, in order: the newest, but a checkpoint once, and none in the place of an older change.
+
+    Changes by hand give way last, and keep half of the lines at most.
+    """
+    newest = {_checkpoint(event): at for at, event in enumerate(events)}
+    once = [event for at, event in enumerate(events) if _checkpoint(event) is None or newest[_checkpoint(event)] == at]
+    changes = [at for at, event in enumerate(once) if event.get("event") == "control"][-max(lines // 2, 1) :]
+    others = [at for at in range(len(once)) if at not in changes]
+    kept = sorted(changes + others[len(others) - max(lines - len(changes), 0) :])
+    return [once[at] for at in kept[-lines:]] if lines else []
+
+
+def _checkpoint(event: Mapping[str, Any]) -> str | None:
+    """Return which checkpoint an event tells of: a run's last one is written again under another label."""
+    return safe_text(event.get("checkpoint")) if event.get("event") == "checkpoint" else None
+
+
+class Events(Words):
     """Show the last events that fit."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -74,17 +92,15 @@ class Events(Static):
     def show(self, detail: RunDetail | None) -> None:
         """Show the end of the run's events."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
-        events = detail.events[-height:] if detail is not None else ()
+        events = telling(detail.events, height) if detail is not None else ()
         if not events:
-            empty = Content.styled("Evaluations, refits and changes appear here.", MUTED)
-            self.update(empty, layout=False)
+            self.say(Content.styled("Evaluations, refits and changes appear here.", MUTED))
             return
-        self.border_subtitle = f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else ""
-        lines = Content("\n").join(event_line(event, width) for event in events)
-        self.update(lines, layout=False)
+        subtitle(self, f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else "")
+        self.say(Content("\n").join(event_line(event, width) for event in events))
 
 
-class LogTail(Static):
+class LogTail(Words):
     """Show the last log lines that fit."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -95,6 +111,6 @@ class LogTail(Static):
     def show(self, lines: Iterable[str]) -> None:
         """Show the end of ``lines``."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
-        last = [fitted(line, width) for line in list(lines)[-height:]]
+        last = [squeezed(line, width) for line in list(lines)[-height:]]  # a line's news is at its end
         empty = Content.styled("The learner has printed nothing yet.", MUTED)
-        self.update(Content("\n".join(last)) if last else empty, layout=False)
+        self.say(Content("\n".join(last)) if last else empty)

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Static
 
-from workbench.charts.picture import SKY
+from mbpo.runs.solved import solved_words
+from workbench.charts.picture import GREEN, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.messages import RunRow
+from workbench.widgets.quiet import Words
 from workbench.widgets.runs_table import COLORS
 
 
 def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Content:
     """Return name, environment, state, progress and time left; the least needed goes first."""
-    state = row.state
-    if row.phase and row.active and row.phase != row.state and not dials:
-        state = f"{row.state} ({safe_text(row.phase, 20)})"
+    phase = safe_text(row.phase, 20) if row.active and row.phase != row.state and not dials else ""
     progress = whole(row.env_steps)
     if row.total_steps > 0:
         progress += f" / {whole(row.total_steps)}"
     parts: list[tuple[int, Content]] = [
         (0, Content.styled(fitted(row.run_id, 32), "bold")),
-        (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {state}", COLORS.get(row.state, ""))),
+        (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {row.state}", COLORS.get(row.state, ""))),
+        (6, Content.styled(phase, MUTED)),
+        (1, Content(f"evaluation {number(row.eval_return)}" if row.eval_return is not None else "")),
+        (5, Content(f"best {number(row.best_return)}" if row.best_return is not None else "")),
+        (3, Content.styled(_solved(row), GREEN)),
         (2, Content(f"{progress} steps")),
-        (3, Content(_time_left(row))),
+        (4, Content(_time_left(row))),
         (3, Content.styled(asked, SKY)),
         (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
         (4, Content(fitted(row.env_id, 32))),
         (7, Content(f"seed {row.seed}")),
+        (6, Content(f"last episode {number(row.last_return)}" if row.last_return is not None else "")),
         (5, Content.styled(fitted(f"⑂ {row.parent}", 40) if row.parent else "", MUTED)),
         (5, Content.styled("interactive" if row.interactive else "", "#CC79A7")),
         (1, Content(dials)),
@@ -35,11 +39,15 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Conte
     ]
     kept = [(rank, part) for rank, part in parts if part.plain]
     separator = Content.styled(" · ", MUTED)
-    for rank in (7, 6, 5, 4, 3):
+    for rank in (7, 6, 5, 4, 3, 2):
         if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
             break
         kept = [(r, part) for r, part in kept if r != rank]
     return separator.join(part for _, part in kept)
+
+
+def _solved(row: RunRow) -> str:
+    return solved_words(row.threshold, row.solved_at, evaluated=row.eval_return is not None)
 
 
 def _time_left(row: RunRow) -> str:
@@ -49,16 +57,13 @@ def _time_left(row: RunRow) -> str:
     return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
 
 
-class Header(Static):
+class Header(Words):
     """Show the headline of the run in focus."""
 
     def show(self, row: RunRow | None, dials: str = "", asked: str = "") -> None:
         """Show ``row`` and how far a what-if has come, or what to do when there is none."""
         width = self.content_size.width or 80
         if row is None:
-            self.update(
-                Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)),
-                layout=False,
-            )
+            self.say(Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)))
             return
-        self.update(headline(row, width, dials, asked), layout=False)
+        self.say(headline(row, width, dials, asked))

@@ -20,6 +20,7 @@ from workbench.series import Floats, thin
 from workbench.widgets.canvas import Canvas, Frame
 
 LEAST_ROWS = 2  # of a plot below a remark
+LABEL = 6  # cells of a label at least, as −1,500 has: axes of charts above each other begin in one column
 
 
 def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
@@ -35,7 +36,7 @@ def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]
     rows = height - 2 - len(remark)
     y_ticks = ticks(*y_range, max(rows // 3, 2))
     labels = _distinct([10**t if picture.log_y else t for t in y_ticks])
-    gutter = max(max(map(len, labels), default=1), 3) + 1
+    gutter = max(max(map(len, labels), default=1), LABEL) + 1
     canvas = Canvas(width - gutter, rows)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
     _paint_plot(picture, canvas, frame)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rich.text import Text
-from textual.message import Message
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
@@ -30,16 +31,18 @@ COLORS = {
 }
 
 Column = tuple[str, int]
-NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("return", 7), ("trend", 5))
-MIDDLE: tuple[Column, ...] = (("", 1), ("run", 18), ("steps", 7), ("return", 7), ("trend", 7))
-FULL: tuple[Column, ...] = (("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("return", 7), ("trend", 7))
+NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("eval", 7), ("trend", 5))
+MIDDLE: tuple[Column, ...] = (("", 1), ("run", 18), ("steps", 7), ("eval", 7), ("trend", 7))
+FULL: tuple[Column, ...] = (("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("eval", 7), ("trend", 7))
 WIDE: tuple[Column, ...] = (
     ("", 1),
     ("run", 24),
     ("state", 10),
     ("env", 18),
     ("steps", 9),
-    ("return", 9),
+    ("eval", 9),
+    ("best", 9),
+    ("solved", 8),
     ("trend", 16),
     ("hand", 4),
 )
@@ -67,12 +70,21 @@ def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
         return Text(fitted(row.env_id, width), style=GREY)
     if name == "steps":
         return Text(fitted(whole(row.env_steps), width), justify="right")
-    if name == "return":
-        text = number(row.last_return) if row.last_return is not None else row.state
+    if name == "eval":
+        text = number(row.eval_return) if row.eval_return is not None else row.state
         return Text(fitted(text, width), justify="right", style="" if row.active else GREY)
+    if name == "best":
+        return Text(fitted(number(row.best_return), width), justify="right", style="" if row.active else GREY)
+    if name == "solved":
+        return Text(fitted(solved_cell(row), width), justify="right", style=GREEN)
     if name == "trend":
         return Text(sparkline(row.recent, width), style=SKY if row.active else GREY)
     return Text("yes" if row.interactive else "", style=PURPLE)
+
+
+def solved_cell(row: RunRow) -> str:
+    """Return the env step from which on all evaluations reach the task's threshold; nothing where they do not."""
+    return "" if row.solved_at is None else f"@{whole(row.solved_at)}"
 
 
 def label(row: RunRow, width: int, letter: str = "") -> Text:
@@ -102,15 +114,11 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
 class RunsTable(DataTable[Text]):
     """Show the rows of a reading."""
 
-    class Picked(Message):
-        """Tell that a person moved to another run."""
-
-        def __init__(self, path: Path) -> None:
-            super().__init__()
-            self.path = path
-
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, pick: Callable[[Path], object], *, id: str | None = None) -> None:
+        """Call ``pick`` at once when a person moves to another run: by a message, a redraw might come before it."""
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
+        self._pick = pick
+        self._placing = False  # whether the table itself moves its cursor
         self._rows: tuple[RunRow, ...] = ()
         self._letters: Mapping[Path, str] = {}
         self._layout: tuple[Column, ...] = ()
@@ -134,30 +142,30 @@ class RunsTable(DataTable[Text]):
         """Choose the columns again."""
         self.show(self._rows, self.picked, self._letters)
 
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+    def watch_cursor_coordinate(self, old_coordinate: Coordinate, new_coordinate: Coordinate) -> None:
         """Report the run under the cursor, unless the table itself moved it."""
-        event.stop()
-        index = event.cursor_row
-        if index != self.cursor_row or not 0 <= index < len(self._rows):
-            return  # an echo of a move that another one followed
-        path = self._rows[index].path
+        super().watch_cursor_coordinate(old_coordinate, new_coordinate)
+        if self._placing or not new_coordinate.row < len(self._rows):
+            return
+        path = self._rows[new_coordinate.row].path
         if path != self.picked:
             self.picked = path
-            self.post_message(self.Picked(path))
+            self._pick(path)
 
     def _lettered(self) -> list[tuple[RunRow, str]]:
         return [(row, self._letters.get(row.path, "")) for row in self._rows]
 
-    def _update(self, old: list[tuple[RunRow, str]]) -> None:
-        for now, before in zip(self._lettered(), old, strict=True):
+    def _update(self, rows_before: list[tuple[RunRow, str]]) -> None:
+        for now, before in zip(self._lettered(), rows_before, strict=True):
             if now == before:
                 continue
-            row, letter = now
             for name, width in self._layout:
-                self.update_cell(str(row.path), name or "glyph", cell(row, name, width, letter))
+                new, old = (cell(row, name, width, letter) for row, letter in (now, before))
+                if (new, new.style) != (old, old.style):  # all are the same where only the heart beat
+                    self.update_cell(str(now[0].path), name or "glyph", new)
 
     def _rebuild(self) -> None:
-        with self.prevent(DataTable.RowHighlighted):
+        with self._placed():
             self.clear(columns=True)
             for name, width in self._layout:
                 self.add_column(Text(name), width=width, key=name or "glyph")
@@ -168,5 +176,13 @@ class RunsTable(DataTable[Text]):
     def _follow(self) -> None:
         for index, row in enumerate(self._rows):
             if row.path == self.picked and index != self.cursor_row:
-                with self.prevent(DataTable.RowHighlighted):
+                with self._placed():
                     self.move_cursor(row=index, animate=False)
+
+    @contextlib.contextmanager
+    def _placed(self) -> Iterator[None]:
+        self._placing = True
+        try:
+            yield
+        finally:
+            self._placing = False

@@ -1,0 +1,78 @@
+"""What does not change is not drawn: a terminal far away pays for every byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import Driver
+from fake_run import make_run, put_status, status_of
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.widget import Widget
+
+from workbench.app import Workbench
+from workbench.messages import RunsRead
+from workbench.screens import pace
+from workbench.screens.pace import NEWS_S, Pace
+
+
+async def refreshed(driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int) -> list[Any]:
+    """Return the widgets that a number of readings draw anew."""
+    drawn: list[Any] = []
+    refresh = Widget.refresh
+
+    def noted(self: Widget, *regions: Region, **options: Any) -> Widget:
+        if not isinstance(self, Screen):
+            drawn.append(self)
+        return refresh(self, *regions, **options)
+
+    monkeypatch.setattr(Widget, "refresh", noted)
+    for _ in range(times):
+        driver.app.post_message(RunsRead(driver.watcher.look()))
+        await driver.pilot.pause()
+    monkeypatch.setattr(Widget, "refresh", refresh)
+    return drawn
+
+
+@pytest.mark.parametrize("size", [(60, 18), (80, 24), (120, 34), (160, 45), (200, 55)])
+@pytest.mark.parametrize("state", ["finished", "running"])
+async def test_readings_without_news_draw_nothing(
+    tmp_path: Path, size: tuple[int, int], state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path, "one", status_of(state), rows=60)
+    make_run(tmp_path, "two", status_of("finished"), rows=60)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=size) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.press("c", "down", "c")  # and where runs are compared
+        await driver.look()
+        await pilot.pause(0.5)
+        put_status(path, status_of(state))  # with another heartbeat
+        assert await refreshed(driver, monkeypatch, 5) == []
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.timers = 100.0, list[float]()
+        monkeypatch.setattr(pace, "monotonic", lambda: self.now)
+
+    def after(self, seconds: float, call: object) -> None:
+        self.timers.append(seconds)
+
+
+def test_news_waits_and_what_a_person_does_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    at = Pace(clock.after, lambda: None)
+    assert at.is_due("run a", 1)
+    assert not at.is_due("run a", 1) and not clock.timers
+    clock.now += 0.2
+    assert not at.is_due("run a", 2) and not at.is_due("run a", 3)
+    assert clock.timers == [pytest.approx(NEWS_S - 0.2)]
+    assert at.is_due("run b", 3)
+    at.forget()
+    assert at.is_due("run b", 3)
+    clock.now += NEWS_S
+    assert at.is_due("run b", 4)

@@ -1,0 +1,91 @@
+"""Every metric can be looked at: paged, filtered, smoothed by degree, on a log axis."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driving import Driver
+from fake_run import make_run, status_of
+
+from mbpo.runs.metrics import METRICS
+from workbench.app import Workbench
+from workbench.charts.any_metric import DEGREES, matching, metric_picture
+from workbench.charts.scene import scene_of
+from workbench.messages import Points, RunDetail
+from workbench.screens.metrics_screen import MetricsScreen
+from workbench.series import ema
+from workbench.widgets.chart import Chart
+
+
+def run_with_all(root: Path) -> Path:
+    path = make_run(root, "one", status_of("finished"))
+    with (path / "metrics.jsonl").open("w") as file:
+        for step in range(1, 40):
+            values = {key: 1.0 + n + math.sin(step + n) for n, key in enumerate(METRICS)}
+            file.write(json.dumps({"seq": step, "attempt": 1, "env_steps": 10 * step, **values}) + "\n")
+    return path
+
+
+def titles(app: Workbench) -> list[str]:
+    panels = [panel for panel in app.screen.query("#metrics-grid > .panel") if panel.display]
+    return [str(panel.border_title) for panel in panels]
+
+
+@pytest.mark.parametrize("size", [(60, 18), (80, 24), (120, 30), (160, 45), (200, 55)])
+async def test_paging_shows_every_declared_metric_once(tmp_path: Path, size: tuple[int, int]) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=size) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.press("M")
+        await driver.until(lambda: isinstance(app.screen, MetricsScreen) and titles(app))
+        await driver.shows(f"{len(METRICS)} metrics")
+        seen: list[str] = []
+        while len(seen) < len(METRICS):
+            page = titles(app)
+            assert page and not set(page) & set(seen)
+            seen += page
+            if len(seen) < len(METRICS):
+                await driver.press("right")
+                await driver.until(lambda page=page: titles(app) != page)
+        assert seen == list(METRICS)
+        last = titles(app)
+        await driver.press("right")
+        assert titles(app) == last
+        await driver.press("escape")
+        await driver.until(lambda: app.screen is driver.bench)
+
+
+async def test_a_filter_smoothing_and_a_log_axis(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.press("M")
+        await driver.until(lambda: isinstance(app.screen, MetricsScreen) and titles(app))
+        await driver.press("slash", *"sac", "space", *"loss", "enter")
+        await driver.until(lambda: titles(app) == ["sac/critic_loss", "sac/actor_loss"])
+        await driver.press("m", "y")
+        await driver.shows("smoothed 0.8", "log y", "/ sac loss")
+        picture = app.screen.query_one("#metric-0", Chart).picture
+        assert picture.log_y and picture.lines[0].low is not None
+        await driver.press("slash", *" nothing", "enter")
+        await driver.shows("No metric of this run has such a name.")
+        await driver.press("slash", "escape")
+        await driver.shows(f"{len(METRICS)} metrics")
+
+
+def test_a_run_shows_what_it_has_and_smoothing_is_the_moving_average() -> None:
+    x, y = np.arange(50.0), np.cos(np.arange(50.0))
+    detail = RunDetail(Path(), 1, series={"sac/alpha": Points(x, y), "no such": Points(x, y)})
+    assert matching("", detail.series) == matching("ALPHA sac", detail.series) == ["sac/alpha"]
+    assert matching("beta", detail.series) == []
+    for weight in DEGREES:
+        line = metric_picture(scene_of(None, detail, ()), "sac/alpha", weight, log_y=False).lines[0]
+        np.testing.assert_allclose(line.y, ema(y, weight) if weight else y)

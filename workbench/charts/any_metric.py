@@ -1,0 +1,33 @@
+"""Draw any declared metric of a run: raw or smoothed by degree, on a log axis where asked. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mbpo.runs.metrics import METRICS
+from workbench.charts.picture import SKY, Line, Picture
+from workbench.charts.scene import Scene
+from workbench.format import number
+from workbench.series import ema, spread
+
+DEGREES = (0.0, 0.8, 0.95, 0.99)  # weights of the moving average
+
+
+def matching(text: str, known: Iterable[str]) -> list[str]:
+    """Return the declared metrics, in the order of their declaration, that a run has and whose key has every word."""
+    there, words = set(known), text.lower().split()
+    return [key for key in METRICS if key in there and all(word in key.lower() for word in words)]
+
+
+def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Picture:
+    """Show one metric over env steps; smoothed, with a band of one standard deviation."""
+    metric, points = METRICS[key], scene.detail.series[key]
+    line = Line("", "", number(points.last), SKY, points.x, points.y)
+    if weight:
+        mean = ema(points.y, weight)
+        width = spread(points.y, weight)
+        line = replace(line, value=number(float(mean[-1])), y=mean, low=mean - width, high=mean + width)
+    unlabelled = tuple(replace(marker, label="") for marker in scene.markers)
+    unit = metric.unit or "–"
+    return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty="no value yet")

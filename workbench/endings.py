@@ -1,0 +1,40 @@
+"""Notice runs that end while the app is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mbpo.runs.solved import solved_words
+from workbench.format import number, safe_text
+from workbench.messages import ACTIVE, RunRow
+
+TOLD = {"finished": "information", "failed": "error", "diverged": "error", "lost": "warning"}
+"""States that a person wants to hear of, and how grave they are; who stops a run knows."""
+
+
+class Endings:
+    """Remember which runs were at work when they were last listed."""
+
+    def __init__(self) -> None:
+        self._at_work: set[Path] = set()
+
+    def take(self, rows: Iterable[RunRow]) -> Iterator[tuple[str, str]]:
+        """Yield a sentence, and how grave it is, for each run that ended since the last rows."""
+        before = self._at_work
+        rows = list(rows)
+        self._at_work = {row.path for row in rows if row.state in ACTIVE}
+        for row in rows:
+            if row.path in before and row.state in TOLD:
+                yield _ended(row), TOLD[row.state]
+
+
+def _ended(row: RunRow) -> str:
+    evaluated = row.eval_return is not None
+    facts = [
+        f"evaluation {number(row.eval_return)}" if evaluated else "",
+        solved_words(row.threshold, row.solved_at, evaluated=evaluated),
+        row.reason,
+    ]
+    said = ", ".join(fact for fact in facts if fact)
+    return safe_text(f"{row.run_id} {'is lost' if row.state == 'lost' else row.state}{': ' if said else ''}{said}", 200)

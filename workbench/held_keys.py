@@ -1,0 +1,62 @@
+"""Let keys wait while a form is being built, so that none of them is lost or meant for what is behind it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from textual.app import App
+from textual.events import Event, Key
+from textual.message import Message
+
+LOOK_S = 0.02  # between looks whether a form is built
+LOST_S = 0.3  # after which a key is done with whose screen closed
+Result = TypeVar("Result")
+
+
+class Passed(Message):
+    """Go the way of a key, behind it: where this arrives, the key has taken effect."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__()
+        self.key = key
+
+
+class HeldKeys(App[Result], Generic[Result]):
+    """Hold keys back as long as the screen says that it is ``building``, then press them one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: deque[Key] = deque()  # the first is the one that is being pressed
+
+    async def on_event(self, event: Event) -> None:
+        """Handle an event, or keep a key for later; one that comes after a key that waits waits too."""
+        new = isinstance(event, Key) and not event.is_forwarded and bool(self._screen_stack)
+        if isinstance(event, Key) and new and (self._waiting or self._building()):
+            self._waiting.append(event)
+            if len(self._waiting) == 1:
+                self.set_timer(LOOK_S, self._press_first)
+        else:
+            await super().on_event(event)
+
+    def _building(self) -> bool:
+        return bool(getattr(self.screen, "building", False))
+
+    async def _press_first(self) -> None:
+        if self._building():
+            self.set_timer(LOOK_S, self._press_first)
+            return
+        key = self._waiting[0]
+        await super().on_event(key)
+        (self.focused or self.screen).post_message(Passed(key).set_sender(self))
+        self.set_timer(LOST_S, lambda: self._pressed(key))
+
+    def on_passed(self, message: Passed) -> None:
+        """Press the next key."""
+        self._pressed(message.key)
+
+    def _pressed(self, key: Key) -> None:
+        if self._waiting and self._waiting[0] is key:
+            self._waiting.popleft()
+            if self._waiting:
+                self.call_next(self._press_first)
