@@ -18,6 +18,7 @@ from learners import DEBUG, ENDLESS, LearnerProcess, Outcome
 
 from mbpo.runs.layout import RunPaths
 
+os.environ.pop("COLUMNS", None)  # of whoever runs the tests: tables follow it
 torch.set_num_threads(1)  # tests share the machine
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")

@@ -23,19 +23,23 @@ class Passed(Message):
 
 
 class HeldKeys(App[Result], Generic[Result]):
-    """Hold keys back as long as the screen says that it is ``building``, then press them one after the other."""
+    """Hold keys back as long as a form says that it is ``building``, and press them there one after the other.
+
+    Textual hands a key to what has the focus when it comes: one that is typed right behind a tab would go to the field
+    before.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._waiting: deque[Key] = deque()  # the first is the one that is being pressed
 
     async def on_event(self, event: Event) -> None:
-        """Handle an event, or keep a key for later; one that comes after a key that waits waits too."""
+        """Handle an event, or let a key wait for the one before it."""
         new = isinstance(event, Key) and not event.is_forwarded and bool(self._screen_stack)
-        if isinstance(event, Key) and new and (self._waiting or self._building()):
+        if isinstance(event, Key) and new and (self._waiting or hasattr(self.screen, "building")):
             self._waiting.append(event)
             if len(self._waiting) == 1:
-                self.set_timer(LOOK_S, self._press_first)
+                await self._press_first()
         else:
             await super().on_event(event)
 

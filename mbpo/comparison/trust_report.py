@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
-
-from mbpo.comparison.table import figures_console, shown_number
+from mbpo.comparison.table import FigureTable, figures_console, shown_number
 from mbpo.errors import ConfigError
 from mbpo.settings.stdout import say
 
@@ -51,35 +48,31 @@ def print_report(report: TrustReport) -> None:
     where = f"{report.run} at env step {report.env_steps:,}"
     say(f"{where}: {report.rows:,} real rows of {report.episodes} episodes, scored before they were trained on")
     console.print(_by_step(report))
+    say("states in units of their spread, rewards summed; root mean squares")
     console.print(_by_target(report))
     for sentence in (*report.measured, report.theorem):
         say(sentence)
 
 
-def _by_step(report: TrustReport) -> Table:
-    table = _table("left alone for", "state is off by", "no change is off by", "reward off by", "ends missed, invented")
+def _by_step(report: TrustReport) -> FigureTable:
     steps = [row for row in report.by_step if row["step"] in SHOWN_STEPS or row is report.by_step[-1]]
-    for row in steps:
-        off = f"{shown_number(row['reward'])} of {shown_number(row['real_reward'])}"
-        ends = f"{row['missed']:.1%}, {row['invented']:.1%}"
-        states = (shown_number(row["error"]), shown_number(row["no_model"]))
-        table.add_row(f"{row['step']:.0f} step{'s' * (row['step'] > 1)}", *states, off, ends)
-    table.caption = "states in units of their spread, rewards summed; root mean squares"
-    return table
+    rows = [
+        [
+            f"{row['step']:.0f} step{'s' * (row['step'] > 1)}",
+            shown_number(row["error"]),
+            shown_number(row["no_model"]),
+            f"{shown_number(row['reward'])} of {shown_number(row['real_reward'])}",
+            f"{row['missed']:.1%}, {row['invented']:.1%}",
+        ]
+        for row in steps
+    ]
+    heads = ["left alone for", "state is off by", "no change is off by", "reward off by", "ends missed, invented"]
+    return FigureTable(heads, rows, names=(0,))
 
 
-def _by_target(report: TrustReport) -> Table:
-    table = _table("of what happens to", "inside the 50 % interval", "inside the 90 %")
-    for row in report.by_target:
-        table.add_row(str(row["target"]), f"{row['inside_50']:.1%}", f"{row['inside_90']:.1%}")
-    return table
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left", no_wrap=True)
-    return table
+def _by_target(report: TrustReport) -> FigureTable:
+    rows = [[str(row["target"]), f"{row['inside_50']:.1%}", f"{row['inside_90']:.1%}"] for row in report.by_target]
+    return FigureTable(["of what happens to", "inside the 50 % interval", "inside the 90 %"], rows, names=(0,))
 
 
 def write_trust_png(path: Path, report: TrustReport) -> None:

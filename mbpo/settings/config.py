@@ -129,8 +129,8 @@ class Config:
         "was registered with, if anything.",
         "evaluation",
         unit="return",
-        low=-1e12,
-        high=1e12,
+        low=-1e9,
+        high=1e9,
     )
 
     rollout_length: int | Auto = _setting(
