@@ -43,9 +43,8 @@ async def read_on(app: Workbench, driver: Driver) -> None:
         app.post_message(RunsRead(await asyncio.to_thread(driver.watcher.look)))
 
 
-@pytest.mark.parametrize("count", [210, 500])
-async def test_200_presses_are_200_moves(tmp_path: Path, count: int) -> None:
-    runs(tmp_path, count)
+async def test_200_presses_are_200_moves_among_500_runs(tmp_path: Path) -> None:
+    runs(tmp_path, 500)
     app = Workbench(tmp_path, watch=False)
     async with app.run_test(size=(120, 30)) as pilot:
         driver = Driver(app, pilot)
@@ -54,9 +53,9 @@ async def test_200_presses_are_200_moves(tmp_path: Path, count: int) -> None:
         await press_fast(app, driver, ["down"] * 200)
         await driver.until(lambda: app.query_one(RunsTable).cursor_row == 200)
         assert app.selected == tmp_path / "run-200"
-        await press_fast(app, driver, ["up"] * 40 + ["down"] * 3)
-        await driver.until(lambda: app.query_one(RunsTable).cursor_row == 163)
-        assert app.selected == tmp_path / "run-163"
+        await press_fast(app, driver, ["up"] * 10 + ["down"] * 3)
+        await driver.until(lambda: app.query_one(RunsTable).cursor_row == 193)
+        assert app.selected == tmp_path / "run-193"
 
 
 async def test_marks_and_moves_keep_their_order(tmp_path: Path) -> None:
