@@ -80,3 +80,13 @@ def test_a_later_attempt_counts_on_and_its_speed_is_its_own() -> None:
     assert 6.0 <= split["other"] < 7.0
     time.sleep(0.02)
     assert 0 < clock.metrics(1001)["time/env_steps_per_s"] <= 50
+
+
+def test_the_speed_of_warm_up_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("mbpo.lifecycle.timing.time.perf_counter", lambda: now[0])
+    clock = Stopwatch()
+    now[0] = 1.0
+    clock.forget_speed(300)  # 300 steps in a second
+    now[0] = 3.0
+    assert clock.metrics(400)["time/env_steps_per_s"] == 50.0

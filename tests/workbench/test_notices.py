@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from driving import Driver
-from fake_run import make_run, status_of
+from fake_run import make_run, put_status, status_of
 from textual.command import CommandPalette
 from textual.widgets._toast import Toast
 
@@ -84,3 +84,15 @@ async def test_help_lists_our_keys_and_flows(tmp_path: Path) -> None:
         await driver.shows("quit", "compare")
         await driver.hides("PgUp", "pgup", "Home", "End")
         assert not [line for line in driver.text().splitlines() if 0 < len(line.strip("│ ▁▂▃▄▅▆▇█")) < 12][6:]
+
+
+async def test_a_paused_run_offers_to_resume_in_full(tmp_path: Path) -> None:
+    path = make_run(tmp_path, "one", status_of())
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.shows(" pause ")
+        put_status(path, status_of("paused"))
+        await driver.look()
+        await driver.shows(" resume ")
