@@ -1,4 +1,4 @@
-"""Let keys wait while a form is being built, so that none of them is lost or meant for what is behind it."""
+"""Press keys one after the other, so that none is lost, or meant for what had the focus before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual.events import Event, Key
 from textual.message import Message
 
 LOOK_S = 0.02  # between looks whether a form is built
+ROUNDS = 3
 LOST_S = 0.3  # after which a key is done with whose screen closed
 Result = TypeVar("Result")
 
@@ -17,16 +18,17 @@ Result = TypeVar("Result")
 class Passed(Message):
     """Go the way of a key, behind it: where this arrives, the key has taken effect."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, rounds: int = ROUNDS) -> None:
         super().__init__()
         self.key = key
+        self.rounds = rounds  # still to go: what a key sets off, as a field's Submitted, goes the same way behind it
 
 
 class HeldKeys(App[Result], Generic[Result]):
-    """Hold keys back as long as a form says that it is ``building``, and press them there one after the other.
+    """Let a key take effect before the next is looked at, and hold all back while a form is ``building``.
 
-    Textual hands a key to what has the focus when it comes: one that is typed right behind a tab would go to the field
-    before.
+    Textual hands a key to what has the focus when it comes: one that is typed right behind a tab, or behind the enter
+    that ends a filter, would go to the field before.
     """
 
     def __init__(self) -> None:
@@ -36,7 +38,7 @@ class HeldKeys(App[Result], Generic[Result]):
     async def on_event(self, event: Event) -> None:
         """Handle an event, or let a key wait for the one before it."""
         new = isinstance(event, Key) and not event.is_forwarded and bool(self._screen_stack)
-        if isinstance(event, Key) and new and (self._waiting or hasattr(self.screen, "building")):
+        if isinstance(event, Key) and new:
             self._waiting.append(event)
             if len(self._waiting) == 1:
                 await self._press_first()
@@ -52,12 +54,18 @@ class HeldKeys(App[Result], Generic[Result]):
             return
         key = self._waiting[0]
         await super().on_event(key)
-        (self.focused or self.screen).post_message(Passed(key).set_sender(self))
+        self._send_behind(Passed(key))
         self.set_timer(LOST_S, lambda: self._pressed(key))
 
     def on_passed(self, message: Passed) -> None:
-        """Press the next key."""
-        self._pressed(message.key)
+        """Press the next key, after the last round."""
+        if message.rounds > 1:
+            self._send_behind(Passed(message.key, message.rounds - 1))
+        else:
+            self.call_later(self._pressed, message.key)
+
+    def _send_behind(self, message: Passed) -> None:
+        (self.focused or self.screen).post_message(message.set_sender(self))
 
     def _pressed(self, key: Key) -> None:
         if self._waiting and self._waiting[0] is key:

@@ -14,8 +14,10 @@ from textual.widgets import Input
 from workbench.app import Workbench
 from workbench.screens.fork_form import ForkForm
 from workbench.screens.launch_form import Field, Group, LaunchForm
+from workbench.screens.metrics_screen import MetricsScreen
 from workbench.screens.start_form import StartForm
 from workbench.screens.what_if_form import WhatIfForm
+from workbench.widgets.runs_panel import FilterLine
 
 
 async def type_fast(app: Workbench, *keys: str, pause_s: float) -> None:
@@ -63,3 +65,14 @@ async def test_settings_that_are_folded_away_are_made_when_they_are_opened(tmp_p
         group.collapsed = True
         group.collapsed = False
         await driver.until(lambda: form.order().overrides == {"model_hidden": 33})
+
+
+async def test_a_key_right_behind_enter_is_not_the_filters_any_more(tmp_path: Path) -> None:
+    make_run(tmp_path, "one", status_of("finished"), rows=40)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await type_fast(app, "slash", *"one", "enter", "M", pause_s=0.0)
+        await driver.until(lambda: isinstance(app.screen, MetricsScreen))
+        assert app.get_default_screen().query_one(FilterLine).value == "one"
