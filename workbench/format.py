@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from mbpo.runs.numbers import short
+from mbpo.settings.numbers import short
 
 MUTED = "#8b949e"  # for words that explain; Textual's own shade is lost in styled text
 BARS = "▁▂▃▄▅▆▇█"

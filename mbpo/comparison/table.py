@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mbpo.comparison.figures import Axis, Figures, Question, Until
 from mbpo.comparison.statistics import Interval
-from mbpo.runs.numbers import short
+from mbpo.settings.numbers import short
 from mbpo.settings.stdout import stdout
 
 MAX_WIDTH = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbpo.runs.numbers import short
 from mbpo.runs.solved import solved_words
 from mbpo.runs.status import RunStatus
 from mbpo.settings.config import Config
+from mbpo.settings.numbers import short
 from mbpo.settings.stdout import say
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mbpo.runs.numbers import short
+from mbpo.settings.numbers import short
 from mbpo.trust.bound import why_not_told
 
 Latest = Mapping[str, float | None]  # the newest value under each metric key
