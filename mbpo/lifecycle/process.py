@@ -34,11 +34,11 @@ def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
         return 130
 
 
-def learner_process(run: RunWriter, train: Callable[[], None], *, imagines: bool) -> int:
+def learner_process(run: RunWriter, train: Callable[[], None], algo: str) -> int:
     """Call ``train`` and turn however it ends into a final status and an exit code.
 
     The first SIGINT, SIGTERM or SIGHUP stops at the next env step, networks saved; a second
-    SIGINT stops at once. ``imagines``: whether there is a model to ask about.
+    SIGINT stops at once. ``algo`` says what can be asked of the run at its end.
     """
     received: list[int] = []
     try:
@@ -58,7 +58,7 @@ def learner_process(run: RunWriter, train: Callable[[], None], *, imagines: bool
             print(one_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
-        say("\n".join(last_paragraph(run.paths, run.status, imagines=imagines)))
+        say("\n".join(last_paragraph(run.paths, run.status, algo)))
     return code
 
 

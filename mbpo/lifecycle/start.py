@@ -75,7 +75,7 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
         for text in said:
             writer.warn(begin.env_steps, text)
         train = partial(_train, config, learner, leader, writer, begin, loop)
-        return learner_process(writer, train, imagines=config.algo == "mbpo")
+        return learner_process(writer, train, config.algo)
 
 
 def _resolved(launch: Launch) -> tuple[Launch, str]:

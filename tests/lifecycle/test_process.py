@@ -167,7 +167,7 @@ def test_however_training_ends_it_has_a_state_and_a_code(
     controls = {name: SETTINGS[name].default for name in LIVE_SETTINGS}
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     with RunWriter(paths, RunStatus(env_id="Toy-v0"), checks, controls) as run:
-        assert learner_process(run, train, imagines=True) == code
+        assert learner_process(run, train, "mbpo") == code
     status = read_status(paths)
     assert status is not None
     assert (status.state, status.exit_code, status.phase) == (state, code, "ended")
@@ -191,7 +191,7 @@ def test_a_full_disk_that_refuses_the_log_leaves_the_outcome_alone(
     paths = create_run_dir(tmp_path, None, preset="debug", seed=0)
     monkeypatch.setattr("mbpo.lifecycle.log.open_to_append", lambda path: os.open("/dev/full", os.O_WRONLY))
     with RunWriter(paths, RunStatus(), {}, {}) as run:
-        assert learner_process(run, train, imagines=True) == code
+        assert learner_process(run, train, "mbpo") == code
     assert "words that find no space" in capsys.readouterr().out
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mbpo.runs.metrics import METRICS
-from workbench.charts.picture import SKY, Line, Picture
-from workbench.charts.scene import Scene
-from workbench.format import number
-from workbench.series import ema, spread
+from workbench.charts.picture import SKY, Picture
+from workbench.charts.scene import Scene, smoothed
 
 DEGREES = (0.0, 0.8, 0.95, 0.99)  # weights of the moving average
 
@@ -23,11 +21,7 @@ def matching(text: str, known: Iterable[str]) -> list[str]:
 def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Picture:
     """Show one metric over env steps; smoothed, with a band of one standard deviation."""
     metric, points = METRICS[key], scene.detail.series[key]
-    line = Line("", "", number(points.last), SKY, points.x, points.y)
-    if weight:
-        mean = ema(points.y, weight)
-        width = spread(points.y, weight)
-        line = replace(line, value=number(float(mean[-1])), y=mean, low=mean - width, high=mean + width)
+    line = smoothed("", "", SKY, points, smooth=True, weight=weight)
     unlabelled = tuple(replace(marker, label="") for marker in scene.markers)
     unit = metric.unit or "–"
     return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty="no value yet")

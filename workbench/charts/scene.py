@@ -83,9 +83,17 @@ def markers_of(changes: Iterable[Change]) -> tuple[Marker, ...]:
     )
 
 
-def smoothed(letter: str, label: str, color: str, points: Points, smooth: bool, band: bool = True) -> Line:
+def smoothed(
+    letter: str,
+    label: str,
+    color: str,
+    points: Points,
+    smooth: bool,
+    band: bool = True,
+    weight: float | None = None,  # of the moving average; None: one twentieth of the points are in its window
+) -> Line:
     """Return the moving average with a band of one standard deviation, or the raw points."""
-    weight = smoothing_weight(len(points.y))
+    weight = smoothing_weight(len(points.y)) if weight is None else weight
     if not smooth or weight == 0:
         return Line(letter, label, number(points.last), color, points.x, points.y)
     mean = ema(points.y, weight)

@@ -37,8 +37,7 @@ from workbench.widgets.runs_panel import RunsPanel
 from workbench.widgets.runs_table import RunsTable
 
 if TYPE_CHECKING:
-    from workbench.screens.metrics_screen import MetricsScreen
-    from workbench.screens.trust_screen import TrustScreen
+    from workbench.screens.run_page import RunPage
 
 SOON_S = 0.03
 
@@ -58,7 +57,7 @@ class Bench(Screen[None]):
         self._pace = Pace(self.set_timer, self.redraw)
         self._below_height: int | None = None
         self._redraw_due = False
-        self._above: TrustScreen | MetricsScreen | None = None  # what shows the run in focus otherwise
+        self._above: RunPage | None = None  # what shows the run in focus otherwise
 
     def compose(self) -> ComposeResult:
         """Lay out the panels."""

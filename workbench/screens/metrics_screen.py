@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from mbpo.runs.metrics import METRICS
 from workbench.charts.any_metric import DEGREES, matching, metric_picture
 from workbench.charts.scene import scene_of
 from workbench.format import MUTED, fitted
+from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.steering import Steering
 from workbench.widgets.chart import Chart
@@ -26,7 +26,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 36, 8  # of a chart
 MOST = 24  # charts of a page, whatever the terminal
 
 
-class MetricsScreen(Screen[None]):
+class MetricsScreen(RunPage):
     """Lay out as many charts as fit, a page of them at a time."""
 
     AUTO_FOCUS = ""  # keys turn pages, unless a filter is being typed
@@ -41,14 +41,11 @@ class MetricsScreen(Screen[None]):
     ]
 
     def __init__(self, selection: Selection, steering: Steering) -> None:
-        super().__init__()
-        self._selection = selection
-        self._steering = steering
+        super().__init__(selection, steering)
         self._page = 0
         self._degree = 0
         self._log = False
         self._asked = ""
-        self._drawn: tuple[Any, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the most charts there can be, and the filter."""
@@ -65,24 +62,15 @@ class MetricsScreen(Screen[None]):
         self.query_one("#metrics-filter").display = False
         self.redraw()
 
-    def on_screen_resume(self) -> None:
-        """Take in what came while another screen was above."""
-        self.redraw()
-
-    def on_resize(self) -> None:
-        """Arrange the charts anew."""
-        self._drawn = ()
-        self.call_after_refresh(self.redraw)
-
-    def redraw(self) -> None:
-        """Show the page as it is now, where it is another than before."""
+    def seen(self) -> tuple[Any, ...]:
+        """Return the run as far as it is, and the view of it."""
         row, detail = self._selection.row, self._selection.detail
         view = (self.size, self._page, self._degree, self._log, self._asked)
-        state = (row and (row.path, row.env_steps), detail and (detail.path, detail.version), view)
-        if not self.is_mounted or state == self._drawn:
-            return
-        self._drawn = state
-        scene = scene_of(row, detail, self._steering.changes)
+        return row and (row.path, row.env_steps), detail and (detail.path, detail.version), view
+
+    def draw(self) -> None:
+        """Show the page as it is now."""
+        scene = scene_of(self._selection.row, self._selection.detail, self._steering.changes)
         keys = matching(self._asked, scene.detail.series)
         columns, fitting = self._room()
         pages = max(math.ceil(len(keys) / fitting), 1)
@@ -158,7 +146,7 @@ class MetricsScreen(Screen[None]):
         if self.focused is not None:
             self._leave_filter("")
         else:
-            self.dismiss(None)
+            super().action_close()
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from workbench.charts.scene import Scene, scene_of
 from workbench.charts.trust import TRUST_CHARTS
 from workbench.format import MUTED, fitted, whole
+from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.steering import Steering
 from workbench.trust_words import TrustWords, trust_words
@@ -24,7 +24,7 @@ from workbench.widgets.chart import Chart
 LEAST_HEIGHT = 10  # of a panel
 
 
-class TrustScreen(Screen[None]):
+class TrustScreen(RunPage):
     """Put sentences above charts; what does not fit is scrolled to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,12 +35,9 @@ class TrustScreen(Screen[None]):
 
     def __init__(self, selection: Selection, steering: Steering, ask: Callable[[], None]) -> None:
         """Show what ``selection`` knows; ``ask`` opens the form for a what-if."""
-        super().__init__()
+        super().__init__(selection, steering)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
-        self._selection = selection
-        self._steering = steering
         self._ask = ask
-        self._drawn: tuple[Any, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Lay out the sentences and a panel for each chart."""
@@ -60,23 +57,15 @@ class TrustScreen(Screen[None]):
         self.query_one("#trust").focus()
         self.redraw()
 
-    def on_screen_resume(self) -> None:
-        """Take in what came while another screen was above."""
-        self.redraw()
-
-    def on_resize(self) -> None:
-        """Arrange the charts anew."""
-        self._drawn = ()
-        self.call_after_refresh(self.redraw)
-
-    def redraw(self) -> None:
-        """Show what is known now, where it is another than before."""
+    def seen(self) -> tuple[Any, ...]:
+        """Return the run as it is listed, and as far as it was read."""
         row, detail = self._selection.row, self._selection.detail
         listed = row and (row.path, row.state, row.env_steps, row.total_steps, row.controls)
-        state = (listed, detail and (detail.path, detail.version))
-        if not self.is_mounted or state == self._drawn:
-            return
-        self._drawn = state
+        return listed, detail and (detail.path, detail.version)
+
+    def draw(self) -> None:
+        """Put the sentences and the charts."""
+        row, detail = self._selection.row, self._selection.detail
         page = self.query_one("#trust")
         page.border_title = f"trust · {fitted(row.run_id, 24)} @ {whole(row.env_steps)}" if row is not None else "trust"
         self._say(trust_words(row, detail))
@@ -111,7 +100,3 @@ class TrustScreen(Screen[None]):
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""
         self._ask()
-
-    def action_close(self) -> None:
-        """Go back."""
-        self.dismiss(None)
