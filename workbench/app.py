@@ -24,6 +24,7 @@ from workbench.endings import Endings
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
 from workbench.held_keys import HeldKeys
+from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
@@ -278,11 +279,11 @@ class Workbench(HeldKeys[None]):
         self.push_screen(screen)
 
     def action_help(self) -> None:
-        """Show help made from the bindings in force."""
+        """Show help made from the bindings in force, first on the panel in focus."""
         from workbench.screens.help_screen import HelpScreen
 
         active = [item.binding for item in self.screen.active_bindings.values()]
-        self.push_screen(HelpScreen(active))
+        self.push_screen(HelpScreen(active, topic_of(self.screen)))
 
 
 def show(options: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ from mbpo.trust.bound import gap_ratio
 from workbench.charts.best_length import BestLength, best_length_of
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import SKY, YELLOW, Line, Marker, Picture
+from workbench.charts.plain_comparison import least_and_most
+from workbench.charts.plain_words import said_of_bound
 from workbench.charts.scene import Scene, k_in_force
 from workbench.charts.spec import ChartSpec, Plot
 from workbench.format import number
@@ -166,4 +168,8 @@ BOUND = ChartSpec(
     explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", *K_STAR, "bound/c_over_gap"),
     essay=("What the bound says, and what not", ESSAY),
     words=_words,
+    said=lambda scene, on: said_of_bound(scene, _gamma_of(scene.detail)),
+    said_together=lambda overlay, on: least_and_most(
+        overlay, "bound/rho", "has the least ρ: its rollouts may be longest", "the most"
+    ),
 )

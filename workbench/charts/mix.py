@@ -9,12 +9,18 @@ import numpy as np
 
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import SKY, YELLOW, Line, Picture
+from workbench.charts.plain_comparison import least_and_most
+from workbench.charts.plain_words import said_of_mix
 from workbench.charts.scene import Scene, from_zero
 from workbench.charts.spec import ChartSpec, Plot
 from workbench.format import number, whole
 from workbench.messages import Points
 from workbench.series import Floats
 
+ESSAY = """\
+What SAC learns from. Above: k, for how many steps the model imagines from each real state; configured is what was asked
+for, measured what the rollouts were, which end early where the model says that an episode ends or a rule stops them.
+Below: the share of real rows in SAC's batches. A longer k gives more and more varied rows, and more wrong ones."""
 EMPTY = "waiting for the first rollouts"
 MOST_DRAWN = 1e300  # a whole number beyond is no float
 
@@ -84,5 +90,10 @@ MIX = ChartSpec(
     plots=(Plot("length", length_picture, lengths_together), Plot("ratio", ratio_picture, ratios_together)),
     compared=("rollout/length_measured", "mix/real_ratio_measured"),
     explained=("rollout/length_measured", "mix/real_ratio_measured"),
+    essay=("What SAC learns from", ESSAY),
     words=lambda scene, on, several: "as measured" if several else "",
+    said=lambda scene, on: said_of_mix(scene),
+    said_together=lambda overlay, on: least_and_most(
+        overlay, "rollout/length_measured", "imagines the fewest steps", "the most"
+    ),
 )

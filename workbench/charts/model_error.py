@@ -7,10 +7,18 @@ from dataclasses import replace
 from workbench.charts.bound import WITHOUT_BOUND
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, Line, Picture
+from workbench.charts.plain_comparison import least_and_most
+from workbench.charts.plain_words import Sentences, said_of_errors
 from workbench.charts.scene import Scene
 from workbench.charts.spec import ChartSpec, Plot, Toggle
 from workbench.format import number
 
+ESSAY = """\
+How wrong the model is, one step ahead. Held out are rows that its refit did not train on, though of the same time;
+new are rows that came after it, where the policy goes now: that error counts, and the bound uses it. While new lies
+far above held out, the policy visits states that the model does not know: shorter rollouts, or refits more often, help.
+In total variation 0 is no error and 1 the largest there is; ε_π is how far the policy has moved since its data. v shows
+the mean squared error of normalised targets instead."""
 WITHOUT_MODEL = ("sac",)
 VARIATION = (
     ("m", "ε_m", SKY, "bound/eps_m"),
@@ -44,6 +52,16 @@ def errors_together(overlay: Overlay, squared: bool) -> Picture:
     return replace(picture, log_y=squared)
 
 
+def _said(scene: Scene, squared: bool) -> Sentences:
+    held, new = (scene.detail.series.get(lines[3]) for lines in (SQUARED if squared else VARIATION)[:2])
+    return said_of_errors(held, new)
+
+
+def _said_together(overlay: Overlay, squared: bool) -> Sentences:
+    key = "model/new_data_mse" if squared else "bound/eps_m_new"
+    return least_and_most(overlay, key, "errs least on new states", "most")
+
+
 def _words(scene: Scene, squared: bool, several: bool) -> str:
     unit = "v: total variation" if squared else "v: MSE"
     return f"on new data · {unit}" if several else unit
@@ -56,6 +74,9 @@ ERROR = ChartSpec(
     plots=(Plot("error", error_picture, errors_together),),
     compared=("bound/eps_m_new", "model/new_data_mse"),
     explained=("model/holdout_mse", "model/new_data_mse"),
+    essay=("The model's error", ESSAY),
     toggle=Toggle("view", "v", "model error as MSE, or total variation"),
     words=_words,
+    said=_said,
+    said_together=_said_together,
 )

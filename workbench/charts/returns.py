@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import ORANGE, SKY, Line, Picture
+from workbench.charts.plain_comparison import returns_compared
+from workbench.charts.plain_words import said_of_returns
 from workbench.charts.scene import Scene, smoothed
 from workbench.charts.spec import ChartSpec, Plot, Toggle
 from workbench.format import number
@@ -12,6 +14,11 @@ from workbench.series import Floats
 from workbench.side_by_side import Compared
 
 GAP = 4  # cells at least between two evaluations of one run
+ESSAY = """\
+e is the return of every training episode, the sum of its rewards: a moving average with a band of one standard
+deviation, or raw. Such an episode explores, so it returns less than the policy can. E, the dots, are evaluations:
+the policy plays eval_episodes whole episodes without exploring; the band is the standard deviation over them. Judge a
+run by these. It counts as solved from the first evaluation on from which all reach the task's threshold."""
 EMPTY = "waiting for the first episode to end"
 
 
@@ -60,6 +67,9 @@ RETURN = ChartSpec(
     plots=(Plot("return", return_picture, returns_together),),
     compared=("episode/return",),
     explained=("eval/return_mean",),
+    essay=("Returns", ESSAY),
     toggle=Toggle("smooth", "m", "smoothing on or off", on=True),
     words=lambda scene, smooth, several: "m: raw" if smooth else "m: smoothed",
+    said=lambda scene, smooth: said_of_returns(scene),
+    said_together=lambda overlay, smooth: returns_compared(overlay),
 )

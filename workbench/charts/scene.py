@@ -30,6 +30,8 @@ class Scene:
     env_steps: int = 0  # as of now, beyond the newest row of metrics
     k: float = math.nan  # in force
     forked_at: float = math.nan  # env steps; what is before it is the parent's
+    threshold: float | None = None  # the return from which on the task counts as solved
+    solved_at: int | None = None  # env step
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -58,8 +60,10 @@ class Scene:
 def scene_of(row: RunRow | None, detail: RunDetail | None, changes: Iterable[Change]) -> Scene:
     """Return the scene of a run as it is listed and as it was read; before that, an empty one."""
     known = detail if detail is not None else RunDetail(Path(), 0)
-    now = row.env_steps if row is not None else 0
-    return Scene(known, tuple(changes), now, k_in_force(row, known), _forked_at(row))
+    if row is None:
+        return Scene(known, tuple(changes), k=k_in_force(row, known))
+    solved = row.threshold, row.solved_at
+    return Scene(known, tuple(changes), row.env_steps, k_in_force(row, known), _forked_at(row), *solved)
 
 
 def _forked_at(row: RunRow | None) -> float:

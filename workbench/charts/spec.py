@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import Picture
+from workbench.charts.plain_words import Sentences
 from workbench.charts.scene import Scene
 
 
@@ -41,4 +42,6 @@ class ChartSpec:
     explained: tuple[str, ...] = ()  # metrics that the help explains
     essay: tuple[str, str] = ("", "")  # a section of the help: title and text
     toggle: Toggle | None = None
-    words: Callable[[Scene, bool, bool], str] = lambda scene, on, several: ""  # below it, as of now
+    words: Callable[[Scene, bool, bool], str] = lambda scene, on, several: ""  # on its border, as of now
+    said: Callable[[Scene, bool], Sentences] = lambda scene, on: ()  # below it: what it shows, the most telling first
+    said_together: Callable[[Overlay, bool], Sentences] = lambda overlay, on: ()  # the same of several runs

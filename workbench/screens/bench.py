@@ -59,6 +59,11 @@ class Bench(Screen[None]):
         self._redraw_due = False
         self._above: RunPage | None = None  # what shows the run in focus otherwise
 
+    @property
+    def help_topic(self) -> str:
+        """Return what help is asked for first where no panel in focus says it: the chart shown alone, else the runs."""
+        return self.query_one(ChartPanels).help_topic or "runs"
+
     def compose(self) -> ComposeResult:
         """Lay out the panels."""
         yield Header(id="headline")
@@ -84,6 +89,7 @@ class Bench(Screen[None]):
         width, height = event.size
         self.set_class(width < 120 or height < 34, "-compact")
         self.set_class(width < 70 or height < 20, "-tiny")
+        self.set_class(height < 40, "-low")
         self.set_class(width >= 120 and height >= 50, "-tall")
         self.call_after_refresh(self._draw_anew)
 

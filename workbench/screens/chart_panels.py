@@ -17,6 +17,7 @@ from workbench.charts.table import CHARTS, toggles
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison
 from workbench.widgets.chart import Chart
+from workbench.widgets.chart_panel import ChartPanel
 from workbench.widgets.quiet import subtitle
 
 
@@ -55,10 +56,7 @@ class ChartPanels(Vertical):
                 yield Tab(chart.name, index)
         with Grid(id="chart-grid"):
             for index, chart in enumerate(self._charts, 1):
-                with Vertical(id=f"panel-{chart.name}", classes="panel") as panel:
-                    panel.border_title = f"{index} {chart.title}"
-                    for plot in chart.plots:
-                        yield Chart(id=f"chart-{plot.name}")
+                yield ChartPanel(chart, index)
 
     def on_mount(self) -> None:
         """Mark the first tab."""
@@ -76,6 +74,11 @@ class ChartPanels(Vertical):
         self.set_class(not (alone and self._chosen == name), "-alone")
         self._chosen = name
         self._mark()
+
+    @property
+    def help_topic(self) -> str:
+        """Return the chart that is shown alone, if one is."""
+        return self._chosen if self.has_class("-alone") else ""
 
     def toggle(self, name: str) -> None:
         """Turn a chart's view; it is to be shown anew."""
@@ -95,7 +98,9 @@ class ChartPanels(Vertical):
             for plot in chart.plots:
                 picture = _picture(plot, scene, overlay, on) if row is not None else NO_RUN
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture)
-            subtitle(self.query_one(f"#panel-{chart.name}"), chart.words(scene, on, overlay is not None))
+            panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
+            panel.say(chart.said(scene, on) if overlay is None else chart.said_together(overlay, on))
+            subtitle(panel, chart.words(scene, on, overlay is not None))
 
 
 NO_RUN = Picture("", empty="curves of the run in focus appear here")

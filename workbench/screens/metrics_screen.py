@@ -30,6 +30,7 @@ class MetricsScreen(RunPage):
     """Lay out as many charts as fit, a page of them at a time."""
 
     AUTO_FOCUS = ""  # keys turn pages, unless a filter is being typed
+    help_topic = "metrics"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,M,q", "close", "close", id="metrics.close"),
         Binding("slash", "filter", "filter", id="metrics.filter", key_display="/", tooltip="only some metrics"),

@@ -27,6 +27,7 @@ LEAST_HEIGHT = 10  # of a panel
 class TrustScreen(RunPage):
     """Put sentences above charts; what does not fit is scrolled to."""
 
+    help_topic = "trust"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,t,q", "close", "close", id="trust.close"),
         Binding("w", "what_if", "what if", id="trust.what_if", tooltip="what if: forks with other settings, compared"),

@@ -140,8 +140,10 @@ def in_full(comparison: Comparison) -> Content:
     return Content("\n\n").join(parts)
 
 
-class ComparisonTable(Static):
+class ComparisonTable(Static, can_focus=True):
     """Show a line for each run compared."""
+
+    help_topic = "comparing"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)

@@ -94,6 +94,8 @@ class DialRow(Horizontal):
 class Controls(Vertical):
     """Show the dials, the run's buttons and the fate of the latest changes."""
 
+    help_topic = "steer"
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = "controls"

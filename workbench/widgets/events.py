@@ -82,8 +82,10 @@ def _checkpoint(event: Mapping[str, Any]) -> str | None:
     return safe_text(event.get("checkpoint")) if event.get("event") == "checkpoint" else None
 
 
-class Events(Words):
+class Events(Words, can_focus=True):
     """Show the last events that fit."""
+
+    help_topic = "events"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)
@@ -100,8 +102,10 @@ class Events(Words):
         self.say(Content("\n").join(event_line(event, width) for event in events))
 
 
-class LogTail(Words):
+class LogTail(Words, can_focus=True):
     """Show the last log lines that fit."""
+
+    help_topic = "events"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)

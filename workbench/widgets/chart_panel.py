@@ -1,0 +1,51 @@
+"""Frame one chart of the table: its pictures, and below them what they show, in a plain sentence."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Resize
+
+from workbench.charts.spec import ChartSpec
+from workbench.format import MUTED
+from workbench.widgets.chart import Chart
+from workbench.widgets.quiet import Words
+
+LEAST_CHART = 4  # rows
+SENTENCE = 2  # rows
+
+
+class ChartPanel(Vertical, can_focus=True):
+    """Give the pictures what rows they need, and the sentence two of the others."""
+
+    def __init__(self, chart: ChartSpec, index: int) -> None:
+        super().__init__(id=f"panel-{chart.name}", classes="panel")
+        self.border_title = f"{index} {chart.title}"
+        self.help_topic = chart.name
+        self._plots = chart.plots
+
+    def compose(self) -> ComposeResult:
+        """Lay out the pictures above the sentence."""
+        for plot in self._plots:
+            yield Chart(id=f"chart-{plot.name}")
+        yield Words(classes="said")
+
+    def on_resize(self, event: Resize) -> None:
+        """Leave out what there is no room for: first the sentence, then all pictures but the first."""
+        rows = event.size.height - 2  # without the border
+        self.query_one(".said").display = rows >= LEAST_CHART * len(self._plots) + SENTENCE
+        for chart in list(self.query(Chart))[1:]:
+            chart.display = rows >= LEAST_CHART * len(self._plots)
+
+    def say(self, sentences: Sequence[str]) -> None:
+        """Show below the pictures as many of the sentences as there is room for."""
+        words = self.query_one(".said", Words)
+        width = words.content_size.width or 36
+        told = list(itertools.accumulate(sentences, "{} {}".format))
+        fitting = [text for text in told if len(textwrap.wrap(text, width)) <= SENTENCE] or told[:1]
+        words.say(Content.styled(fitting[-1] if fitting else "", MUTED))
