@@ -27,6 +27,7 @@ from workbench.screens.palette import RunCommands
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
+from workbench.tour import stop_of
 from workbench.what_if_words import progress_word
 from workbench.widgets.comparison_table import ComparisonTable
 from workbench.widgets.controls import Controls, DialRow
@@ -35,6 +36,7 @@ from workbench.widgets.header import Header
 from workbench.widgets.key_line import KeyLine
 from workbench.widgets.runs_panel import RunsPanel
 from workbench.widgets.runs_table import RunsTable
+from workbench.widgets.tour_line import TourLine
 
 if TYPE_CHECKING:
     from workbench.screens.run_page import RunPage
@@ -76,6 +78,7 @@ class Bench(Screen[None]):
             yield Events(id="events")
             yield LogTail(id="log-tail")
             yield ComparisonTable(id="comparing")
+        yield TourLine(id="tour")
         yield KeyLine(compact=True)
 
     def on_mount(self) -> None:
@@ -126,6 +129,8 @@ class Bench(Screen[None]):
         self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         comparison = selection.comparison
+        if self.has_class("-touring"):
+            self.query_one(TourLine).show(stop_of(rows, row, len(comparison.runs)))
         shown = (
             detail and detail.path,
             row and (row.path, row.controls, row.state),
@@ -268,6 +273,11 @@ class Bench(Screen[None]):
     def action_sort(self) -> None:
         """List the runs by the next field."""
         self.query_one(RunsPanel).sort()
+
+    def action_tour(self) -> None:
+        """Begin the tour, or leave it."""
+        self.toggle_class("-touring")
+        self._draw_anew()
 
     def action_wide_table(self) -> None:
         """Give the table the whole width, or take it back."""

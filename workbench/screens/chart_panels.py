@@ -99,7 +99,8 @@ class ChartPanels(Vertical):
                 picture = _picture(plot, scene, overlay, on) if row is not None else NO_RUN
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture)
             panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
-            panel.say(chart.said(scene, on) if overlay is None else chart.said_together(overlay, on))
+            said = chart.said(scene, on) if overlay is None else chart.said_together(overlay, on)
+            panel.say(said if row is not None else ())
             subtitle(panel, chart.words(scene, on, overlay is not None))
 
 

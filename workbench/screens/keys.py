@@ -39,6 +39,7 @@ def bench_keys() -> list[Binding]:
         Binding("M", "metrics", "every metric of the run, in pages", id="run.metrics", show=False),
         Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
         Binding("l", "app.log", "log", id="run.log", show=False, tooltip="the learner's log in full"),
+        Binding("T", "tour", "a tour in five steps: solve Pendulum, fork it, compare", id="app.tour", show=False),
         Binding("question_mark", "app.help", "help", id="app.help", key_display="?"),
         Binding("q", "app.quit", "quit; runs go on", id="app.quit", show=False),
     ]

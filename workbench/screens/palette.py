@@ -93,6 +93,7 @@ class RunCommands(Provider):
                 yield text, partial(services.select, Path(other.path)), f"Run is {other.state}"
         for chart in CHARTS.values():
             yield f"chart {chart.title}", self._do(f"chart('{chart.name}')"), "Shows it alone; again: all"
+        yield "tour", self._do("tour"), "Five steps from a solved Pendulum to two forks compared"
         yield "help", self._do("app.help"), "Keys, the theory, and what is measured"
         yield "change theme", self._do("app.change_theme"), "Colours of the app"
         yield "quit", self._do("app.quit"), "Ends this app; runs go on"

@@ -22,7 +22,8 @@ from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
 
 NO_RUNS = Content.from_markup(
-    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one.\nRuns started elsewhere\nappear by themselves."
+    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
+    "Runs started elsewhere\nappear by themselves."
 )
 SORTED_BY = ("", "eval", "best", "steps", "name", "env", "state")  # as one key goes through them
 SORTABLE = ("state", "env", "steps", "eval", "best", "solved", "hand")
