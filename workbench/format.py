@@ -6,6 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
+from rich.cells import cell_len
+
 from mbpo.settings.numbers import short
 
 MUTED = "#8b949e"  # for words that explain; Textual's own shade is lost in styled text
@@ -60,29 +62,45 @@ def _safe_character(character: str) -> str:
 
 
 def fitted(value: object, width: int) -> str:
-    """Return ``value`` as safe text of at most ``width`` characters."""
+    """Return ``value`` as safe text of at most ``width`` cells; a Chinese character takes two."""
     text = safe_text(value, max(width, 1) + 1)
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+    return text if cell_len(text) <= width else _head(text, width - 1) + "…"
 
 
 def squeezed(value: object, width: int) -> str:
-    """Return ``value`` as safe text of at most ``width`` characters, without its middle.
+    """Return ``value`` as safe text of at most ``width`` cells, without its middle.
 
     Names of runs differ at their ends; where there is room for one end, it is the last.
     """
     text = safe_text(value)
-    if len(text) <= width:
+    if cell_len(text) <= width:
         return text
     if width < 8:
         return ending(text, width)
     tail = (width - 1) // 2
-    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+    return f"{_head(text, width - 1 - tail)}…{_tail(text, tail)}"
 
 
 def ending(value: object, width: int) -> str:
-    """Return ``value`` as safe text of at most ``width`` characters, without its beginning."""
+    """Return ``value`` as safe text of at most ``width`` cells, without its beginning."""
     text = safe_text(value)
-    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :]
+    return text if cell_len(text) <= width else "…" + _tail(text, width - 1)
+
+
+def _head(text: str, width: int) -> str:
+    """Return as many characters from the beginning as ``width`` cells hold."""
+    text = text[: max(width, 0)]
+    while cell_len(text) > width > 0:
+        text = text[:-1]
+    return text
+
+
+def _tail(text: str, width: int) -> str:
+    """Return as many characters of the end as ``width`` cells hold."""
+    text = text[len(text) - width :] if width > 0 else ""
+    while cell_len(text) > width:
+        text = text[1:]
+    return text
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mbpo.settings.language import tr
+
 Evaluation = tuple[int, float | None]  # env step, mean return
 
 
@@ -26,4 +28,4 @@ def solved_words(threshold: float | None, solved: int | None, *, evaluated: bool
     """Return ``solved at 500``, ``not solved yet`` or, without a threshold or an evaluation, nothing."""
     if threshold is None or not evaluated:
         return ""
-    return "not solved yet" if solved is None else f"solved at {solved:,}"
+    return tr("not solved yet") if solved is None else tr("solved at {step:,}").format(step=solved)

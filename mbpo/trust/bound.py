@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+from mbpo.settings.language import tr
+
 SATURATED = 0.95  # of ε_m', from which it is called so
 WIDEST = 20  # steps of the band of k*, beyond which it says nothing
 
@@ -108,10 +110,11 @@ def why_not_told(eps_m_new: float, low: float | None, high: float | None) -> str
     ``low`` and ``high`` are the ends of its band, in steps; None where there is none yet.
     """
     if eps_m_new > SATURATED:
-        return "at this resolution the model's error is all there can be; a larger bound_resolution tells more"
+        return tr("at this resolution the model's error is all there can be; a larger bound_resolution tells more")
     if low is None or high is None:
-        return "too few whole episodes yet"
-    return f"it may be anything from {low:.0f} to {high:.0f}" if high - low > WIDEST else ""
+        return tr("too few whole episodes yet")
+    wide = tr("it may be anything from {low:.0f} to {high:.0f}").format(low=low, high=high)
+    return wide if high - low > WIDEST else ""
 
 
 def _check(gamma: float, **arguments: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mbpo.settings.language import tr, tr_n
 from mbpo.settings.numbers import short
 from mbpo.trust.bound import why_not_told
 
@@ -25,15 +26,16 @@ def theorem(latest: Latest) -> str:
     """Return what Theorem 4.3 says of k, as far as the data tells it."""
     error, low, high = (latest.get(f"bound/{key}") for key in ("eps_m_new", "k_star_low", "k_star_high"))
     if error is None:
-        return "The theorem: nothing yet; ε_m' comes with the second refit."
+        return tr("The theorem: nothing yet; ε_m' comes with the second refit.")
     gap, length = latest.get("bound/c_over_gap"), latest.get("rollout/length")
     if why := why_not_told(error, low, high):
-        told = f"The theorem: k* cannot be told, {why}"
+        told = tr("The theorem: k* cannot be told, {why}").format(why=why)
     else:
-        told = f"The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}"
+        told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}").format(low=low, high=high)
     if gap is not None and gap >= 1 and length is not None:
-        return f"{told}. At k = {length:.0f} it promises nothing: no two returns differ by as much as it allows."
-    return f"{told}."
+        nothing = tr("At k = {k:.0f} it promises nothing: no two returns differ by as much as it allows.")
+        return tr("{told}. {more}").format(told=told, more=nothing.format(k=length))
+    return tr("{told}.").format(told=told)
 
 
 def error_at(latest: Latest, steps: float) -> float | None:
@@ -49,13 +51,14 @@ def _horizon(latest: Latest) -> str:
     horizon, longest = latest.get("trust/horizon_steps"), latest.get("trust/horizon_longest")
     if horizon is None or not longest:
         return ""
-    more = " or more" if horizon >= longest else ""
-    steps = f"{horizon:.0f} step{'' if horizon == 1 else 's'}{more}"
-    said = f"Left alone, the model errs less than one that expects no change for {steps}"
+    steps = tr_n("{n:.0f} step", "{n:.0f} steps", round(horizon)).format(n=horizon)
+    far = tr("{steps} or more").format(steps=steps) if horizon >= longest else steps
+    said = tr("Left alone, the model errs less than one that expects no change for {steps}").format(steps=far)
     used = latest.get("rollout/length_mean")
     if used is None or (error := error_at(latest, used)) is None:
-        return f"{said}."
-    return f"{said}; {short(used)} in use, where it is off by {short(error, 2)} of a state's spread."
+        return tr("{told}.").format(told=said)
+    where = tr("{said}; {used} in use, where it is off by {error} of a state's spread.")
+    return where.format(said=said, used=short(used), error=short(error, 2))
 
 
 def _intervals(latest: Latest) -> str:
@@ -63,11 +66,15 @@ def _intervals(latest: Latest) -> str:
     if share is None or worst is None:
         return ""
     which = latest.get("trust/coverage_90_worst_target")
-    named = "" if which is None else f" of the {'reward' if not which else f'obs dim {which - 1:.0f}'}"
-    word = "honest"
+    word = tr("honest")
     if abs(share - 0.9) > HONEST:
-        word = "too narrow: it is surer than it should be" if share < 0.9 else "wider than they need be"
-    return f"Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%}{named}: they are {word}."
+        word = tr("too narrow: it is surer than it should be") if share < 0.9 else tr("wider than they need be")
+    if which is None:
+        told = tr("Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%}: they are {word}.")
+        return told.format(share=share, worst=worst, word=word)
+    target = tr("reward") if not which else tr("obs dim {n:.0f}").format(n=which - 1)
+    told = tr("Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%} of the {target}: they are {word}.")
+    return told.format(share=share, worst=worst, target=target, word=word)
 
 
 def _critics(latest: Latest) -> str:
@@ -75,4 +82,5 @@ def _critics(latest: Latest) -> str:
     if bias is None or came is None:
         return ""
     promised, more = short(came + bias, 4), f"{'+' if bias >= 0 else ''}{short(bias)}"
-    return f"The critics promise {promised} at an episode's start, and {short(came, 4)} came: {more}."
+    told = tr("The critics promise {promised} at an episode's start, and {came} came: {more}.")
+    return told.format(promised=promised, came=short(came, 4), more=more)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from workbench.format import duration, number, safe_text, setting_value, sparkline, squeezed, whole
+from workbench.format import duration, ending, fitted, number, safe_text, setting_value, sparkline, squeezed, whole
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = [
@@ -96,3 +98,11 @@ def test_settings_and_counts() -> None:
 @settings(max_examples=100, deadline=None)
 def test_a_sparkline_never_fails_and_fits(values: list[float], width: int) -> None:
     assert len(sparkline(values, width)) <= max(width, 0)
+
+
+@pytest.mark.parametrize("cut", [fitted, squeezed, ending])
+@pytest.mark.parametrize("text", ["plain-name-of-a-run", "学习率学习率学习率-倒立摆", "a学b习c率d学e习f率"])
+def test_what_is_cut_fits_into_its_cells(cut: Callable[[object, int], str], text: str) -> None:
+    for width in range(1, 30):
+        assert cell_len(cut(text, width)) <= width
+        assert cut(text, 40) == text
