@@ -16,6 +16,7 @@ from mbpo.runs.layout import RunPaths, begun_now
 from mbpo.runs.reader import last_words
 from mbpo.runs.records.what_if import read_unanswered
 from mbpo.runs.what_ifs import ASKED, what_if_folder
+from mbpo.settings.language import tr
 from workbench.spawn import spawn
 
 WHAT_IF = (sys.executable, "-m", "mbpo.what_if")
@@ -72,7 +73,7 @@ class AskingProcess:
     @property
     def last_words(self) -> str:
         """Return the error it ended with, or else the last line that it printed."""
-        return last_words(self.output).removeprefix("error: ") or f"exit code {self.exit_code}"
+        return last_words(self.output).removeprefix("error: ") or tr("exit code {code}", code=self.exit_code)
 
     def give_up(self) -> None:
         """End it before it has begun, and leave nothing of it."""
@@ -111,7 +112,9 @@ class Asker:
             return AskingProcess(question, folder, output, spawn(argv, output))
         except OSError as error:
             why = error.strerror or error
-            raise StorageError(f"cannot start a what-if in {folder}: {why}; make it writable") from None
+            raise StorageError(
+                tr("cannot start a what-if in {folder}: {why}; make it writable", folder=folder, why=why)
+            ) from None
 
     def keep(self, asking: AskingProcess) -> None:
         """Watch for the end of one that began."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import safe_text, setting_value, whole
 
@@ -29,8 +30,8 @@ class Change:
     def text(self) -> str:
         """Return the change as one line."""
         if self.status == "applied":
-            who = "" if self.by in ("", "workbench") else f" by {safe_text(self.by, 24)}"
-            return f"{self.what} applied @ {whole(self.at)}{who}"
+            who = "" if self.by in ("", "workbench") else tr(" by {by}", by=safe_text(self.by, 24))
+            return tr("{what} applied @ {at}{who}", what=self.what, at=whole(self.at), who=who)
         return f"{self.what} {self.status}: {self.reason}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mbpo.runs.solved import solved_words
+from mbpo.settings.language import tr
 from workbench.format import number, safe_text
 from workbench.messages import ACTIVE, RunRow
 
@@ -32,9 +33,11 @@ class Endings:
 def _ended(row: RunRow) -> str:
     evaluated = row.eval_return is not None
     facts = [
-        f"evaluation {number(row.eval_return)}" if evaluated else "",
+        tr("evaluation {eval_return}", eval_return=number(row.eval_return)) if evaluated else "",
         solved_words(row.threshold, row.solved_at, evaluated=evaluated),
         row.reason,
     ]
     said = ", ".join(fact for fact in facts if fact)
-    return safe_text(f"{row.run_id} {'is lost' if row.state == 'lost' else row.state}{': ' if said else ''}{said}", 200)
+    return safe_text(
+        f"{row.run_id} {tr('is lost') if row.state == 'lost' else row.state}{': ' if said else ''}{said}", 200
+    )

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-STEERED = """\
+from mbpo.settings.language import tr
+
+STEERED = tr("""\
 k (rollout_length) is how many imagined steps branch from each real state; 0 is plain SAC. At auto
 k_policy chooses it, and turns while the run learns: schedule follows rollout_schedule, bound the
 theorem's k*; disagreement, mask, information and weight judge every imagined row by what the members
 of the ensemble say of it, for at most rollout_limit steps. With a number for k no rule is in force.
 real_ratio is the share of real rows in each batch of SAC. A change holds from the env step shown as
-"applied @"; "measured" is what sampling really did."""
+"applied @"; "measured" is what sampling really did.""")
 
-COMPARING = """\
+COMPARING = tr("""\
 c marks the run in focus, C its whole family: the runs it descends from, their forks and its own.
 Where all of them are marked, C takes off every mark. Up to eight runs have a letter; the one in
 focus is drawn with them, marked or not. What forks share with the run they left is drawn once.
 "at 4,000" is the last env step at which all of them were evaluated: compare there. Two evaluations
-closer than their ± say little, and two runs of one seed each say less than five of either."""
+closer than their ± say little, and two runs of one seed each say less than five of either.""")
 
-WHAT_IF = """\
+WHAT_IF = tr("""\
 w asks what other settings would have done from an env step on. Every value after --set is an arm, the
 settings in force there are one more, "as it is", and each arm is a few forks of the run: a repeat has
 the same random streams in every arm. The newest answer stands on the page of t and above the bound:
 who was best, by how much over as it is with a 95 % interval, or that it cannot be told. P(best) is how
-often an arm leads when its repeats are drawn again. The forks lie in .what-if/RUN@STEP beside the run."""
+often an arm leads when its repeats are drawn again. The forks lie in .what-if/RUN@STEP beside the run.""")
 
-FILTERING = """\
+FILTERING = tr("""\
 / lists only some runs. A word is looked for in name, environment, preset and state; fields are compared, as
 in env=Hopper* and k>=5 and best>1000, or not (state=failed or seed<3). Fields are name, env, preset, state,
 parent, seed, steps, total, eval, best, solved, return, speed, hand and, as in force now, k, real_ratio,
 k_policy, updates_per_step and model_train_freq. = takes * and ?, ~ a regular expression, : a part of the
-text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's head, sorts."""
+text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's head, sorts.""")
 
-LIFE = """\
+LIFE = tr("""\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
-them: open it again and everything is there. Only s, confirmed, stops a run."""
+them: open it again and everything is there. Only s, confirmed, stops a run.""")
 
-EVENTS = """\
+EVENTS = tr("""\
 What happened, by env step: E an evaluation, ⇄ a change by hand and who made it, ▣ the newest checkpoint,
 ↻ resumed, ! a warning. Changes stay in view however many checkpoints follow. The log is what the learner
-printed; l opens all of it."""
+printed; l opens all of it.""")
 
-METRICS = """\
+METRICS = tr("""\
 M shows every metric that the run has, in pages of small charts. / keeps those whose name has all the words
 typed, m smooths more and after the most not at all, y turns a logarithmic axis. What a metric is, and its
-unit, stands below its chart."""
+unit, stands below its chart.""")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from textual.message import Message
 
 from mbpo.runs.what_ifs import WhatIfs
+from mbpo.settings.language import tr
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ class RunRow:
     @property
     def further(self) -> str:
         """Say which keys lead on from a run that takes no commands any more."""
-        return "g goes on with it, f forks it" if self.state in RESUMABLE else "f forks it"
+        return tr("g goes on with it, f forks it") if self.state in RESUMABLE else tr("f forks it")
 
 
 @dataclass(frozen=True)

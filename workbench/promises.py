@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mbpo.settings.language import tr
 from workbench.changes import Change, described
 from workbench.messages import RunRow
 
@@ -93,8 +94,8 @@ class Promises:
                 self.answered.append(answer)
                 settled.append(answer)
             elif row is not None and not row.answers and now - promise.sent_at > 1.0:
-                state = "was lost" if row.state == "lost" else f"had {_ended(row.state)}"
-                settled.append(self._fail(promise, f"the run {state} before it answered"))
+                state = tr("was lost") if row.state == "lost" else tr("had {state}", state=_ended(row.state))
+                settled.append(self._fail(promise, tr("the run {state} before it answered", state=state)))
         return settled
 
     def pending(self, in_force: Mapping[str, Any]) -> list[str]:

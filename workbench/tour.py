@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mbpo.settings.language import tr
 from workbench.fork_tree import family, origin
 from workbench.format import fitted
 from workbench.messages import RunRow
@@ -36,12 +37,14 @@ def stop_of(rows: Iterable[RunRow], selected: RunRow | None, compared: int) -> S
     rows = tuple(rows)
     base = _base(rows, selected)
     if base is None:
-        return Stop(1, "Press n, then F5: a learner starts that swings a pendulum up. It takes about 15 seconds.")
+        return Stop(1, tr("Press n, then F5: a learner starts that swings a pendulum up. It takes about 15 seconds."))
     if base.active:
         return Stop(
             2,
-            "Watch 1 return: the dots are evaluations, −200 or more solves it. The sentence below each chart says what "
-            "it shows, and ? explains the panel in focus.",
+            tr(
+                "Watch 1 return: the dots are evaluations, −200 or more solves it. "
+                "The sentence below each chart says what it shows, and ? explains the panel in focus."
+            ),
         )
     forks = [row for row in family(rows, base.path) if origin(row.parent)[0] == base.run_id]
     lengths = [fork.controls.get("rollout_length") for fork in forks]
@@ -49,15 +52,21 @@ def stop_of(rows: Iterable[RunRow], selected: RunRow | None, compared: int) -> S
         if k not in lengths:
             return Stop(step, _fork_words(step, k, base))
     if any(fork.active for fork in forks):
-        return Stop(5, "Both forks learn: in a few seconds they have ended, and can be compared.")
+        return Stop(5, tr("Both forks learn: in a few seconds they have ended, and can be compared."))
     if compared < 1 + len(FORKED):
         return Stop(
-            5, f"Go to {fitted(base.run_id, 24)} and press C: its family is drawn together. d says what differs."
+            5,
+            tr(
+                "Go to {run} and press C: its family is drawn together. d says what differs.",
+                run=fitted(base.run_id, 24),
+            ),
         )
     return Stop(
         STEPS + 1,
-        "That is all: three runs, one difference, k. One seed proves nothing: w repeats such forks and says what can "
-        "be told. T ends the tour.",
+        tr(
+            "That is all: three runs, one difference, k. One seed proves nothing: "
+            "w repeats such forks and says what can be told. T ends the tour."
+        ),
     )
 
 
@@ -71,8 +80,15 @@ def _base(rows: tuple[RunRow, ...], selected: RunRow | None) -> RunRow | None:
 
 def _fork_words(step: int, k: int, base: RunRow) -> str:
     if step == 3:
-        return (
-            f"With {fitted(base.run_id, 24)} in focus press f: a fork learns on from an earlier moment. Make step {AT} "
-            f"and k {k}, a rollout of {k} imagined step, then enter."
+        return tr(
+            "With {run} in focus press f: a fork learns on from an earlier moment. "
+            "Make step {step} and k {k}, a rollout of {k} imagined step, then enter.",
+            run=fitted(base.run_id, 24),
+            step=AT,
+            k=k,
         )
-    return f"A second fork from the same moment: f on the first run again, step {AT}, but k {k}, then enter."
+    return tr(
+        "A second fork from the same moment: f on the first run again, step {step}, but k {k}, then enter.",
+        step=AT,
+        k=k,
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbpo.runs.metrics import WINDOWED
+from mbpo.settings.language import tr
 from mbpo.trust.verdict import measured, theorem
 from workbench.format import number, whole
 from workbench.messages import DEAF, RunDetail, RunRow
@@ -19,10 +20,10 @@ LOGGED_TOGETHER = (  # by this version; where only the first is there, an older 
     ("bound/eps_m_new", WINDOWED),
     ("rollout/length_measured", "rollout/length_p50"),
 )
-OLDER = "An older version logged this run so far: it did not measure how far the model can be trusted."
-NO_MODEL = "A sac run has no model: there are only its critics to trust."
-NO_CRITICS = "A pets run has no critics."
-NO_POLICY = "The theorem: it is about a policy, and a pets run has none."
+OLDER = tr("An older version logged this run so far: it did not measure how far the model can be trusted.")
+NO_MODEL = tr("A sac run has no model: there are only its critics to trust.")
+NO_CRITICS = tr("A pets run has no critics.")
+NO_POLICY = tr("The theorem: it is about a policy, and a pets run has none.")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class TrustWords:
 def trust_words(row: RunRow | None, detail: RunDetail | None) -> TrustWords:
     """Say what is known of a run by now."""
     if row is None or detail is None:
-        return TrustWords(missing=("Its metrics are being read.",))
+        return TrustWords(missing=(tr("Its metrics are being read."),))
     latest = {key: points.last if math.isfinite(points.last) else None for key, points in detail.series.items()}
     rows = detail.last(WINDOWED)
-    heading = f"Measured on {whole(rows)} real rows before a refit trained on them" if rows > 0 else ""
+    heading = tr("Measured on {rows} real rows before a refit trained on them", rows=whole(rows)) if rows > 0 else ""
     told = sentences(detail.what_ifs)
     return TrustWords(heading, tuple(measured(latest)), tuple(_missing(row, detail)), _theorem(detail, latest), told)
 
@@ -58,12 +59,14 @@ def _missing(row: RunRow, detail: RunDetail) -> Iterator[str]:
     elif WINDOWED not in series:
         refits = _whole(row, detail, "warmup_steps"), _whole(row, detail, "model_train_freq")
         when = _at(row, sum(refits)) if all(refits) else ""
-        yield _comes("The model: it is measured", f"from its second refit on{when}", over)
+        yield _comes(tr("The model: it is measured"), tr("from its second refit on{when}", when=when), over)
     if algo == "pets":
         yield NO_CRITICS
     elif CRITICS not in series:
         when = _at(row, _whole(row, detail, "eval_every"))
-        yield _comes("The critics: they are held to what comes", f"from the first evaluation on{when}", over)
+        yield _comes(
+            tr("The critics: they are held to what comes"), tr("from the first evaluation on{when}", when=when), over
+        )
 
 
 def is_older(detail: RunDetail) -> bool:
@@ -74,7 +77,7 @@ def is_older(detail: RunDetail) -> bool:
 
 
 def _comes(what: str, when: str, over: bool) -> str:
-    return f"{what} {when}; this run ended before." if over else f"{what} {when}."
+    return tr("{what} {when}; this run ended before.", what=what, when=when) if over else f"{what} {when}."
 
 
 def _whole(row: RunRow, detail: RunDetail, name: str) -> int:
@@ -86,7 +89,7 @@ def _whole(row: RunRow, detail: RunDetail, name: str) -> int:
 def _at(row: RunRow, step: int) -> str:
     """Return where an env step lies that is still to come."""
     comes = row.state not in DEAF and row.env_steps < step <= row.total_steps
-    return f", at env step {whole(step)}" if comes else ""
+    return tr(", at env step {step}", step=whole(step)) if comes else ""
 
 
 def _theorem(detail: RunDetail, latest: Mapping[str, float | None]) -> str:
@@ -95,5 +98,7 @@ def _theorem(detail: RunDetail, latest: Mapping[str, float | None]) -> str:
         return "" if algo == "sac" else NO_POLICY
     k_star = latest.get("bound/k_star")
     if WINDOWED not in latest and k_star is not None:
-        return f"The theorem: k* = {number(k_star)} by the rows since the last refit alone, without a band."
+        return tr(
+            "The theorem: k* = {k_star} by the rows since the last refit alone, without a band.", k_star=number(k_star)
+        )
     return theorem(latest)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mbpo.runs.records.what_if import UNTOLD, Answered
 from mbpo.runs.what_ifs import Asking, WhatIfs
+from mbpo.settings.language import tr
 from workbench.format import fitted, safe_text, whole
 
 MOST_VERDICT = 300  # characters
@@ -19,7 +20,7 @@ def progress_word(found: WhatIfs) -> str:
     if asking is None:
         return ""
     done = f"{asking.finished}/{len(asking.asked.forks)}"
-    return f"what if {done}" if asking.at_work else f"what if cut off at {done}"
+    return tr("what if {done}", done=done) if asking.at_work else tr("what if cut off at {done}", done=done)
 
 
 def progress_sentence(found: WhatIfs) -> str:
@@ -27,16 +28,17 @@ def progress_sentence(found: WhatIfs) -> str:
     asking = found.asking
     if asking is None:
         return ""
-    at, done = whole(asking.asked.step), f"{asking.finished} of {len(asking.asked.forks)} forks are finished"
+    at, forks = whole(asking.asked.step), len(asking.asked.forks)
+    done = tr("{finished} of {forks} forks are finished", finished=asking.finished, forks=forks)
     if asking.at_work:
-        return f"A what-if from {at} on is at work: {done}, {_further(asking)}."
-    return f"The what-if from {at} on was cut off: {done}. w, and then enter, goes on with it."
+        return tr("A what-if from {at} on is at work: {done}, {further}.", at=at, done=done, further=_further(asking))
+    return tr("The what-if from {at} on was cut off: {done}. w, and then enter, goes on with it.", at=at, done=done)
 
 
 def _further(asking: Asking) -> str:
     if not asking.learning:
-        return "none learns yet" if not asking.finished else "none learns now"
-    return f"{asking.learning} learning, {asking.share:.0%} of the env steps done"
+        return tr("none learns yet") if not asking.finished else tr("none learns now")
+    return tr("{learning} learning, {share:.0%} of the env steps done", learning=asking.learning, share=asking.share)
 
 
 def sentences(found: WhatIfs) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def beside_the_bound(found: WhatIfs) -> str:
     at_end = _verdict(answer, answer.verdict)
     way = answer.verdict_on_the_way
     if answer.verdict.startswith(UNTOLD) and way and not way.startswith(UNTOLD):
-        return _verdict(answer, f"on the way {way}")
+        return _verdict(answer, tr("on the way {way}", way=way))
     return at_end
 
 
@@ -62,15 +64,20 @@ def _answer(found: WhatIfs) -> Iterator[str]:
         return
     yield _verdict(answer, answer.verdict)
     if answer.verdict_on_the_way and answer.verdict_on_the_way != answer.verdict:
-        yield f"On the way there: {safe_text(answer.verdict_on_the_way, MOST_VERDICT)}."
+        yield tr("On the way there: {verdict}.", verdict=safe_text(answer.verdict_on_the_way, MOST_VERDICT))
     for note in answer.notes[:MOST_NOTES]:
         yield f"{safe_text(note, MOST_VERDICT)}."
-    yield f"All of it is in {_place(found)}{_older(found)}."
+    yield tr("All of it is in {place}{older}.", place=_place(found), older=_older(found))
 
 
 def _verdict(answer: Answered, verdict: str) -> str:
-    length = f" for {whole(answer.steps)} steps" if answer.steps else ""
-    return f"What if, from {whole(answer.step)} on{length}: {safe_text(verdict, MOST_VERDICT)}."
+    length = tr(" for {steps} steps", steps=whole(answer.steps)) if answer.steps else ""
+    return tr(
+        "What if, from {step} on{length}: {verdict}.",
+        step=whole(answer.step),
+        length=length,
+        verdict=safe_text(verdict, MOST_VERDICT),
+    )
 
 
 def _place(found: WhatIfs) -> str:
@@ -82,8 +89,8 @@ def _older(found: WhatIfs) -> str:
         return ""
     named = ", ".join(fitted(folder.name, 40) for folder in found.older[:MOST_OLDER])
     more = len(found.older) - MOST_OLDER
-    return f", older answers in {named}" + (f" and {more} more" if more > 0 else "")
+    return tr(", older answers in {named}", named=named) + (tr(" and {more} more", more=more) if more > 0 else "")
 
 
 def _fault(found: WhatIfs) -> str:
-    return f"What if: {safe_text(found.fault)}"
+    return tr("What if: {fault}", fault=safe_text(found.fault))

@@ -28,4 +28,4 @@ def solved_words(threshold: float | None, solved: int | None, *, evaluated: bool
     """Return ``solved at 500``, ``not solved yet`` or, without a threshold or an evaluation, nothing."""
     if threshold is None or not evaluated:
         return ""
-    return tr("not solved yet") if solved is None else tr("solved at {step:,}").format(step=solved)
+    return tr("not solved yet") if solved is None else tr("solved at {step:,}", step=solved)

@@ -42,14 +42,15 @@ def choose(folder: Path, language: str = "", environment: Mapping[str, str] = os
     _catalogue[:] = [found]
 
 
-def tr(text: str) -> str:
-    """Return ``text`` in the language chosen; with ``{name}`` in it, to be formatted afterwards."""
-    return _catalogue[0].gettext(text) if text else ""
+def tr(text: str, **values: object) -> str:
+    """Return ``text`` in the language chosen, with ``values`` in place of each ``{name}``."""
+    said = _catalogue[0].gettext(text) if text else ""
+    return said.format(**values) if values else said
 
 
-def tr_n(one: str, many: str, count: int) -> str:
-    """Return what is said of ``count`` things in the language chosen."""
-    return _catalogue[0].ngettext(one, many, count)
+def tr_n(one: str, many: str, n: float, **values: object) -> str:
+    """Return what is said of ``n`` things in the language chosen, with ``n`` and ``values`` in their places."""
+    return _catalogue[0].ngettext(one, many, round(n)).format(n=n, **values)
 
 
 def _of(environment: Mapping[str, str]) -> list[str]:

@@ -113,7 +113,7 @@ def why_not_told(eps_m_new: float, low: float | None, high: float | None) -> str
         return tr("at this resolution the model's error is all there can be; a larger bound_resolution tells more")
     if low is None or high is None:
         return tr("too few whole episodes yet")
-    wide = tr("it may be anything from {low:.0f} to {high:.0f}").format(low=low, high=high)
+    wide = tr("it may be anything from {low:.0f} to {high:.0f}", low=low, high=high)
     return wide if high - low > WIDEST else ""
 
 

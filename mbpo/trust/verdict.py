@@ -29,13 +29,13 @@ def theorem(latest: Latest) -> str:
         return tr("The theorem: nothing yet; ε_m' comes with the second refit.")
     gap, length = latest.get("bound/c_over_gap"), latest.get("rollout/length")
     if why := why_not_told(error, low, high):
-        told = tr("The theorem: k* cannot be told, {why}").format(why=why)
+        told = tr("The theorem: k* cannot be told, {why}", why=why)
     else:
-        told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}").format(low=low, high=high)
+        told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}", low=low, high=high)
     if gap is not None and gap >= 1 and length is not None:
-        nothing = tr("At k = {k:.0f} it promises nothing: no two returns differ by as much as it allows.")
-        return tr("{told}. {more}").format(told=told, more=nothing.format(k=length))
-    return tr("{told}.").format(told=told)
+        nothing = tr("At k = {k:.0f} it promises nothing: no two returns differ by as much as it allows.", k=length)
+        return f"{told}. {nothing}"
+    return f"{told}."
 
 
 def error_at(latest: Latest, steps: float) -> float | None:
@@ -51,14 +51,14 @@ def _horizon(latest: Latest) -> str:
     horizon, longest = latest.get("trust/horizon_steps"), latest.get("trust/horizon_longest")
     if horizon is None or not longest:
         return ""
-    steps = tr_n("{n:.0f} step", "{n:.0f} steps", round(horizon)).format(n=horizon)
-    far = tr("{steps} or more").format(steps=steps) if horizon >= longest else steps
-    said = tr("Left alone, the model errs less than one that expects no change for {steps}").format(steps=far)
+    steps = tr_n("{n:.0f} step", "{n:.0f} steps", horizon)
+    far = tr("{steps} or more", steps=steps) if horizon >= longest else steps
+    said = tr("Left alone, the model errs less than one that expects no change for {steps}", steps=far)
     used = latest.get("rollout/length_mean")
     if used is None or (error := error_at(latest, used)) is None:
-        return tr("{told}.").format(told=said)
-    where = tr("{said}; {used} in use, where it is off by {error} of a state's spread.")
-    return where.format(said=said, used=short(used), error=short(error, 2))
+        return f"{said}."
+    off = tr("{used} in use, where it is off by {error} of a state's spread", used=short(used), error=short(error, 2))
+    return f"{said}; {off}."
 
 
 def _intervals(latest: Latest) -> str:
@@ -70,11 +70,20 @@ def _intervals(latest: Latest) -> str:
     if abs(share - 0.9) > HONEST:
         word = tr("too narrow: it is surer than it should be") if share < 0.9 else tr("wider than they need be")
     if which is None:
-        told = tr("Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%}: they are {word}.")
-        return told.format(share=share, worst=worst, word=word)
-    target = tr("reward") if not which else tr("obs dim {n:.0f}").format(n=which - 1)
-    told = tr("Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%} of the {target}: they are {word}.")
-    return told.format(share=share, worst=worst, target=target, word=word)
+        return tr(
+            "Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%}: they are {word}.",
+            share=share,
+            worst=worst,
+            word=word,
+        )
+    target = tr("reward") if not which else tr("obs dim {n:.0f}", n=which - 1)
+    return tr(
+        "Its 90 % intervals hold {share:.0%} of what happens, {worst:.0%} of the {target}: they are {word}.",
+        share=share,
+        worst=worst,
+        target=target,
+        word=word,
+    )
 
 
 def _critics(latest: Latest) -> str:
@@ -82,5 +91,9 @@ def _critics(latest: Latest) -> str:
     if bias is None or came is None:
         return ""
     promised, more = short(came + bias, 4), f"{'+' if bias >= 0 else ''}{short(bias)}"
-    told = tr("The critics promise {promised} at an episode's start, and {came} came: {more}.")
-    return told.format(promised=promised, came=short(came, 4), more=more)
+    return tr(
+        "The critics promise {promised} at an episode's start, and {came} came: {more}.",
+        promised=promised,
+        came=short(came, 4),
+        more=more,
+    )

@@ -63,5 +63,10 @@ def test_a_language_named_is_stronger_and_an_unknown_one_is_refused(tmp_path: Pa
         choose(tmp_path, "xx")
 
 
+def test_values_take_their_places_and_braces_stay_without_any() -> None:
+    assert tr("{name} is {share:.0%}", name="a", share=0.5) == "a is 50%"
+    assert tr("{name}") == "{name}"
+
+
 def test_counts_have_their_own_words() -> None:
-    assert [tr_n("{n} run", "{n} runs", n).format(n=n) for n in (1, 2)] == ["1 run", "2 runs"]
+    assert [tr_n("{n} run", "{n} runs", n) for n in (1, 2)] == ["1 run", "2 runs"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbpo.runs.metrics import WINDOWED
+from mbpo.settings.language import tr
 from mbpo.trust.bound import why_not_told
 from workbench.charts.picture import GREEN, Line, Marker
 from workbench.format import number
@@ -39,7 +40,7 @@ class BestLength:
     @property
     def remark(self) -> str:
         """Return why k* cannot be told, as a sentence; nothing where it can."""
-        return f"k* cannot be told: {self.why_not}." if self.why_not else ""
+        return tr("k* cannot be told: {why_not}.", why_not=self.why_not) if self.why_not else ""
 
     def markers(self, most: float) -> tuple[Marker, ...]:
         """Return vertical lines at the ends of the band, as far as ``most`` steps."""

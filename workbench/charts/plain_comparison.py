@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mbpo.settings.language import tr
 from workbench.charts.overlay import Overlay, mark_of
 from workbench.charts.plain_words import Sentences
 from workbench.format import number, whole
@@ -15,13 +16,13 @@ def returns_compared(overlay: Overlay) -> Sentences:
     comparison = overlay.comparison
     step = comparison.common_step
     if math.isnan(step):
-        return ("They have no evaluation at the same env step yet.",)
+        return (tr("They have no evaluation at the same env step yet."),)
     at = {run: run.evaluation_at(step) for run in comparison.runs}
     first, second, *_ = sorted(at, key=lambda run: -at[run][0])
-    led = f"{_figure(first, at[first][0])} leads {_figure(second, at[second][0])}"
+    led = tr("{first} leads {second}", first=_figure(first, at[first][0]), second=_figure(second, at[second][0]))
     near = at[first][0] - at[second][0] < math.hypot(at[first][1], at[second][1])
-    told = f"At {whole(step)}, where all were evaluated, {led}."
-    return told, *(("Single episodes differ more than that.",) if near else ())
+    told = tr("At {step}, where all were evaluated, {led}.", step=whole(step), led=led)
+    return told, *((tr("Single episodes differ more than that."),) if near else ())
 
 
 def least_and_most(overlay: Overlay, key: str, least: str, most: str) -> Sentences:
@@ -32,7 +33,7 @@ def least_and_most(overlay: Overlay, key: str, least: str, most: str) -> Sentenc
         return ()
     low, high = known[0], known[-1]
     if number(newest[low]) == number(newest[high]):
-        return (f"The same for all: {number(newest[low])}.",)
+        return (tr("The same for all: {newest}.", newest=number(newest[low])),)
     return (f"{_figure(low, newest[low])} {least}, {_figure(high, newest[high])} {most}.",)
 
 

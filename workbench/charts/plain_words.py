@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from mbpo.settings.language import tr, tr_n
 from mbpo.trust.bound import gap_ratio
 from workbench.charts.best_length import best_length_of
 from workbench.charts.scene import Scene
@@ -32,35 +33,38 @@ def said_of_returns(scene: Scene) -> Sentences:
     if points is None or not known.any():
         first = scene.detail.config.get("eval_every")
         comes = type(first) is int and scene.env_steps < first
-        when = (f"The first comes at env step {first:,}.",) if comes else ()
-        return "No evaluation yet: episodes that explore return less.", *when
+        when = (tr("The first comes at env step {first:,}.", first=first),) if comes else ()
+        return tr("No evaluation yet: episodes that explore return less."), *when
     if scene.solved_at is not None and scene.threshold is not None:
-        reach = number(scene.threshold)
-        return (f"Solved: all evaluations since {whole(scene.solved_at)} returned {reach} or more.",)
+        since, reach = whole(scene.solved_at), number(scene.threshold)
+        return (tr("Solved: all evaluations since {since} returned {reach} or more.", since=since, reach=reach),)
     return *_trend(points.x[known], points.y[known]), *_short_of(scene, float(points.y[known][-1]))
 
 
 def _trend(steps: Floats, returns: Floats) -> Sentences:
     averaged = min(MOST_AVERAGED, len(returns) // 2)
     top = int(np.argmax(returns))
-    best = f"the best, {number(float(returns[top]))}, was at {whole(float(steps[top]))}."
+    best, at = number(float(returns[top])), whole(float(steps[top]))
     if averaged < LEAST_AVERAGED:
-        return (f"Too few evaluations for a trend; {best}",)
+        return (tr("Too few evaluations for a trend; the best, {best}, was at {at}.", best=best, at=at),)
+    best_was = tr("The best, {best}, was at {at}.", best=best, at=at)
     before, after = returns[-2 * averaged : -averaged], returns[-averaged:]
     gained = float(after.mean() - before.mean())
     error = math.sqrt(float(before.var(ddof=1) + after.var(ddof=1)) / averaged)
-    last = f"the last {averaged} evaluations are {number(abs(gained))}"
+    by = number(abs(gained))
     if gained > CLEAR * error:
-        return (f"Rising: {last} above the {averaged} before.",)
+        return (tr("Rising: the last {n} evaluations are {by} above the {n} before.", n=averaged, by=by),)
     if gained < -CLEAR * error:
-        return f"Falling: {last} below the {averaged} before.", best.capitalize()
-    return f"Level: no clear change over the last {2 * averaged} evaluations.", best.capitalize()
+        return tr("Falling: the last {n} evaluations are {by} below the {n} before.", n=averaged, by=by), best_was
+    return tr("Level: no clear change over the last {n} evaluations.", n=2 * averaged), best_was
 
 
 def _short_of(scene: Scene, newest: float) -> Sentences:
     if scene.threshold is None or newest >= scene.threshold:
         return ()
-    return (f"{number(scene.threshold)} solves it: {number(scene.threshold - newest)} more.",)
+    return (
+        tr("{reach} solves it: {more} more.", reach=number(scene.threshold), more=number(scene.threshold - newest)),
+    )
 
 
 def said_of_bound(scene: Scene, gamma: float) -> Sentences:
@@ -69,53 +73,58 @@ def said_of_bound(scene: Scene, gamma: float) -> Sentences:
     if not rho >= 0:
         return ()
     if best.why_not or not best.ends:
-        return ("The worst case names no best k; measured trust, on t, says more.",)
+        return (tr("The worst case names no best k; measured trust, on t, says more."),)
     if best.ends[-1] == 0:
         return (
-            f"At worst every imagined step costs: ρ, {number(rho)}, is above 1.",
-            "New states surprise the model more than the policy has changed.",
+            tr("At worst every imagined step costs: ρ, {rho}, is above 1.", rho=number(rho)),
+            tr("New states surprise the model more than the policy has changed."),
         )
-    told = f"At worst, k = {best.words} is best"
+    told = tr("At worst, k = {best} is best", best=best.words)
     if not math.isfinite(k):
         return (f"{told}.",)
     more = gap_ratio(k, gamma, rho) / min(gap_ratio(end, gamma, rho) for end in best.ends) - 1
     if more < ALIKE:
-        return (f"{told}; k = {number(k)}, in use, is about as good.",)
-    return (f"{told}; k = {number(k)}, in use, could cost {more:.0%} more.",)
+        return (tr("{told}; k = {k}, in use, is about as good.", told=told, k=number(k)),)
+    return (tr("{told}; k = {k}, in use, could cost {more:.0%} more.", told=told, k=number(k), more=more),)
 
 
 def said_of_errors(held: Points | None, new: Points | None) -> Sentences:
     """Say how the model does on new data: beside data held out, and since its first refit."""
     if new is None or not math.isfinite(new.last):
-        return () if held is None else ("Its error on new data, which counts, comes with the second refit.",)
+        return () if held is None else (tr("Its error on new data, which counts, comes with the second refit."),)
     return *_beside(new.last, held.last if held is not None else math.nan), *_since(new.y[np.isfinite(new.y)])
 
 
 def _beside(new: float, held: float) -> Sentences:
     if not held > 0:
-        return (f"On new states the model errs by {number(new)}.",)
+        return (tr("On new states the model errs by {new}.", new=number(new)),)
     if new > (1 + WORSE) * held:
         times = number(new / held, 2)
-        return f"On new states it errs {times} times as much as on held-out ones.", "The policy goes where it is new."
-    return ("On new states it errs about as much as on held-out ones.",)
+        return tr("On new states it errs {times} times as much as on held-out ones.", times=times), tr(
+            "The policy goes where it is new."
+        )
+    return (tr("On new states it errs about as much as on held-out ones."),)
 
 
 def _since(errors: Floats) -> Sentences:
     if len(errors) < 2 or not errors[0] > 0:
         return ()
-    return (f"The error on new states is {errors[-1] / errors[0]:.0%} of the first.",)
+    return (tr("The error on new states is {errors:.0%} of the first.", errors=errors[-1] / errors[0]),)
 
 
 def said_of_mix(scene: Scene) -> Sentences:
     """Say what SAC learns from: how much of it is real, and how long the rest was imagined."""
     detail = scene.detail
     if detail.config.get("algo") == "sac":
-        return ("A sac run has no model: all that it learns from is real.",)
+        return (tr("A sac run has no model: all that it learns from is real."),)
     share, length = detail.last("mix/real_ratio_measured"), detail.last("rollout/length_measured")
     if not math.isfinite(length):
         return ()
-    steps = f"{number(length)} step{'' if length == 1 else 's'} long"
-    mixed = f"SAC learns from {number(100 * share)} % real rows; rollouts" if 0 <= share <= 1 else "Rollouts"
     asked = detail.last("rollout/length")
-    shorter = (f"They were to be {number(asked)}: some ended before.",) if asked > (1 + ALIKE) * length else ()
-    return f"{mixed} are {steps}.", *shorter
+    shorter = asked > (1 + ALIKE) * length
+    more = (tr("They were to be {k}: some ended before.", k=number(asked)),) if shorter else ()
+    steps = tr_n("{steps} step long", "{steps} steps long", length, steps=number(length))
+    if not 0 <= share <= 1:
+        return tr("Rollouts are {steps}.", steps=steps), *more
+    real = number(100 * share)
+    return tr("SAC learns from {real} % real rows; rollouts are {steps}.", real=real, steps=steps), *more

@@ -14,6 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.language import tr
 from workbench.dials import facts
 from workbench.format import MUTED, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
@@ -23,8 +24,8 @@ class ConfirmStop(ModalScreen[bool]):
     """Ask before a run is stopped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "stop it", id="confirm.yes"),
-        Binding("n,escape", "answer(False)", "let it run", id="confirm.no"),
+        Binding("y", "answer(True)", tr("stop it"), id="confirm.yes"),
+        Binding("n,escape", "answer(False)", tr("let it run"), id="confirm.no"),
     ]
 
     def __init__(self, row: RunRow) -> None:
@@ -35,18 +36,22 @@ class ConfirmStop(ModalScreen[bool]):
         """Lay out the question."""
         row = self._row
         with Vertical(classes="dialog") as box:
-            box.border_title = "stop a run"
+            box.border_title = tr("stop a run")
             yield Static(
                 Content.assemble(
-                    "Stop ",
+                    tr("Stop "),
                     (fitted(row.run_id, 40), "bold"),
-                    f" at {whole(row.env_steps)} of {whole(row.total_steps)} env steps?\n\n",
-                    ("It ends at its next step, after a checkpoint.", MUTED),
+                    tr(
+                        " at {env_steps} of {total_steps} env steps?\n\n",
+                        env_steps=whole(row.env_steps),
+                        total_steps=whole(row.total_steps),
+                    ),
+                    (tr("It ends at its next step, after a checkpoint."), MUTED),
                 )
             )
             with Horizontal(classes="dialog-buttons"):
-                yield Button("y stop it", id="yes", variant="error", compact=True)
-                yield Button("n let it run", id="no", compact=True)
+                yield Button(tr("y stop it"), id="yes", variant="error", compact=True)
+                yield Button(tr("n let it run"), id="no", compact=True)
 
     def on_mount(self) -> None:
         """Put the safe answer under the cursor."""
@@ -77,7 +82,7 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
     def compose(self) -> ComposeResult:
         """Lay out a field for each setting that the learner takes, with what it accepts."""
         with Vertical(classes="dialog") as box:
-            box.border_title = "set values"
+            box.border_title = tr("set values")
             yield Static(Content.styled(fitted(self._row.run_id, 60), "bold"))
             for name in self._names:
                 with Horizontal(classes="field-line"):
@@ -86,8 +91,8 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
                     yield Input(value, id=f"edit-{name}", compact=True)
                 yield Static(_accepts(name), id=f"hint-{name}", classes="hint")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("^s apply", id="apply", variant="primary", compact=True)
-                yield Button("esc cancel", id="cancel", compact=True)
+                yield Button(tr("^s apply"), id="apply", variant="primary", compact=True)
+                yield Button(tr("esc cancel"), id="cancel", compact=True)
 
     @on(Input.Changed)
     def _check(self, event: Input.Changed) -> None:

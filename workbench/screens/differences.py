@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from mbpo.settings.language import tr
 from workbench.side_by_side import Comparison
 from workbench.widgets.comparison_table import in_full
 
@@ -26,8 +27,8 @@ class Differences(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with VerticalScroll(classes="page") as page:
-            page.border_title = "what differs"
-            page.border_subtitle = "esc closes"
+            page.border_title = tr("what differs")
+            page.border_subtitle = tr("esc closes")
             yield Static(in_full(self._comparison))
 
     def on_mount(self) -> None:

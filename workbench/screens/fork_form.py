@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, Config, resolve_run
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
 from workbench.dials import accepted
 from workbench.fork_points import ForkPoints
@@ -64,10 +65,10 @@ class ForkForm(StartForm[Branch]):
     def compose(self) -> ComposeResult:
         """Lay out the checkpoint, a line for each setting, and the command."""
         with Vertical(classes="dialog") as box:
-            box.border_title = "fork a run"
-            box.border_subtitle = "enter starts · tab moves · esc cancels"
-            steps = f", env steps {whole(self._trunk.low)} to {whole(self._trunk.high)}"
-            yield Static(Content.assemble("Branch off ", (fitted(self._run.name, 30), "bold"), steps))
+            box.border_title = tr("fork a run")
+            box.border_subtitle = tr("enter starts · tab moves · esc cancels")
+            steps = tr(", env steps {low} to {high}", low=whole(self._trunk.low), high=whole(self._trunk.high))
+            yield Static(Content.assemble(tr("Branch off "), (fitted(self._run.name, 30), "bold"), steps))
             with Horizontal(classes="field-line"):
                 yield Static(Content.styled("step", "bold"), classes="field-name")
                 yield Input(str(self._at), id="fork-step", compact=True)
@@ -79,8 +80,8 @@ class ForkForm(StartForm[Branch]):
                     yield Static(accepted(SETTINGS[name]), classes="field-fact")
             yield Static("", id="command")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("⏎ start", id="start", variant="primary", compact=True)
-                yield Button("esc cancel", id="cancel", compact=True)
+                yield Button(tr("⏎ start"), id="start", variant="primary", compact=True)
+                yield Button(tr("esc cancel"), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """Begin at k, the setting that forks are mostly for."""
@@ -108,8 +109,12 @@ class ForkForm(StartForm[Branch]):
         config = resolve_run({**self._config, **values})
         if config.total_steps <= self._at:
             raise ConfigError(
-                f"total_steps must be more than the {self._at:,} where the fork begins, got "
-                f"{config.total_steps:,}; give more, or choose an earlier step"
+                tr(
+                    "total_steps must be more than the {at:,} where the fork begins, got {total_steps:,}; give "
+                    "more, or choose an earlier step",
+                    at=self._at,
+                    total_steps=config.total_steps,
+                )
             )
         return Branch(self._at, changes, config)
 
@@ -126,10 +131,19 @@ class ForkForm(StartForm[Branch]):
                 if field.value == SETTINGS[name].text(before[name]):
                     field.value = SETTINGS[name].text(value)
         repeated = self._trunk.repeated(self._at)
-        first = f"repeats {whole(repeated)} steps first" if repeated else "a checkpoint is there"
+        first = (
+            tr("repeats {repeated} steps first", repeated=whole(repeated)) if repeated else tr("a checkpoint is there")
+        )
         self.query_one("#fork-repeats", Static).update(first)
         if not fits:
-            raise ConfigError(f"step must be a whole number from {whole(low)} to {whole(high)}, got {text[:40]!a}")
+            raise ConfigError(
+                tr(
+                    "step must be a whole number from {low} to {high}, got {text2!a}",
+                    low=whole(low),
+                    high=whole(high),
+                    text2=text[:40],
+                )
+            )
 
     def _in_force(self) -> dict[str, Value]:
         """Return what a fork goes on with where nothing is changed."""

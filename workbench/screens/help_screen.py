@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from mbpo.runs.metrics import METRICS
+from mbpo.settings.language import tr
 from workbench import help_texts as texts
 from workbench.charts.spec import ChartSpec
 from workbench.charts.table import CHARTS
@@ -48,25 +49,25 @@ class HelpScreen(ModalScreen[None]):
         """Lay out the page."""
         with VerticalScroll(classes="page") as page:
             page.border_title = "help"
-            page.border_subtitle = "esc closes"
+            page.border_subtitle = tr("esc closes")
             about = sorted(self._sections(), key=lambda section: self._topic not in section.topics)
             for section in about:
                 yield Static(Content.assemble((section.title, "bold $primary"), "\n", section.body, "\n"))
 
     def _sections(self) -> Iterator[Section]:
-        yield Section("Keys", self._keys())
-        yield Section("What you steer", _flowing(texts.STEERED), ("steer",))
-        yield Section("States", _states(), ("runs",))
-        yield Section("How runs are filtered", _flowing(texts.FILTERING), ("runs",))
-        yield Section("How runs compare", _flowing(texts.COMPARING), ("comparing",))
-        yield Section("What if", _flowing(texts.WHAT_IF), ("trust",))
-        yield Section("How far to trust the model", _measures(ESSAY, TRUST_CHARTS), ("trust",))
+        yield Section(tr("Keys"), self._keys())
+        yield Section(tr("What you steer"), _flowing(texts.STEERED), ("steer",))
+        yield Section(tr("States"), _states(), ("runs",))
+        yield Section(tr("How runs are filtered"), _flowing(texts.FILTERING), ("runs",))
+        yield Section(tr("How runs compare"), _flowing(texts.COMPARING), ("comparing",))
+        yield Section(tr("What if"), _flowing(texts.WHAT_IF), ("trust",))
+        yield Section(tr("How far to trust the model"), _measures(ESSAY, TRUST_CHARTS), ("trust",))
         for chart in CHARTS.values():
             title, text = chart.essay
             yield Section(title or chart.title, _measures(text, (chart,)), (chart.name,))
-        yield Section("Every metric", _flowing(texts.METRICS), ("metrics",))
-        yield Section("Events and log", _flowing(texts.EVENTS), ("events",))
-        yield Section("What happens when you quit", _flowing(texts.LIFE))
+        yield Section(tr("Every metric"), _flowing(texts.METRICS), ("metrics",))
+        yield Section(tr("Events and log"), _flowing(texts.EVENTS), ("events",))
+        yield Section(tr("What happens when you quit"), _flowing(texts.LIFE))
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
@@ -108,7 +109,7 @@ def _measures(essay: str, charts: Sequence[ChartSpec | TrustChart]) -> Content:
 def _states() -> Content:
     lines = []
     for state, glyph in GLYPHS.items():
-        deaf = "  takes no commands" if state in DEAF else ""
-        words = {"lost": "its process is gone", "silent": "no heartbeat from another host or container"}
+        deaf = tr("  takes no commands") if state in DEAF else ""
+        words = {"lost": tr("its process is gone"), "silent": tr("no heartbeat from another host or container")}
         lines.append(Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf))
     return Content("\n").join(lines)

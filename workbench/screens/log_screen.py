@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import RichLog
 
+from mbpo.settings.language import tr
 from workbench.format import fitted, safe_text
 
 
@@ -33,8 +34,8 @@ class LogScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Name the run in the border; brackets in it are text."""
         box = self.query_one(".page")
-        box.border_title = Text(f"log of {self._title}")
-        box.border_subtitle = "esc closes · follows its end"
+        box.border_title = Text(tr("log of {title}", title=self._title))
+        box.border_subtitle = tr("esc closes · follows its end")
         waiting, self._shown, self._ready = self._shown, (), True
         self.show(waiting)
 
@@ -51,7 +52,7 @@ class LogScreen(ModalScreen[None]):
         for line in fresh:
             log.write(Text(safe_text(line, 2000)))
         if not lines:
-            log.write(Text("The learner has printed nothing yet.", style="italic"))
+            log.write(Text(tr("The learner has printed nothing yet."), style="italic"))
 
     def action_close(self) -> None:
         """Go back."""

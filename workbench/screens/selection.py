@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mbpo.settings.language import tr
 from workbench.fork_tree import family
 from workbench.format import fitted
 from workbench.marked_runs import LETTERS, MarkedRuns
@@ -60,7 +61,7 @@ class Selection:
         """Mark the run in focus for comparison, or take its mark off."""
         row = self.row
         if row is None:
-            self._services.say("No run is selected: press n to start one.", "warning")
+            self._services.say(tr("No run is selected: press n to start one."), "warning")
         elif row.path in self.marks.letters:
             self.marks.remove(row.path)
             self._services.compare(self.marks.letters)
@@ -84,6 +85,8 @@ class Selection:
     def _add(self, paths: Sequence[Path]) -> None:
         left_out = self.marks.add(paths)
         if left_out:
-            name = fitted(paths[0].name, 40) if len(paths) == 1 else f"{left_out} of the family"
-            self._services.say(f"{len(LETTERS)} runs are marked, the most there can be: {name} is not.", "warning")
+            name = fitted(paths[0].name, 40) if len(paths) == 1 else tr("{n} of the family", n=left_out)
+            self._services.say(
+                tr("{n} runs are marked, the most there can be: {name} is not.", n=len(LETTERS), name=name), "warning"
+            )
         self._services.compare(self.marks.letters)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.language import tr
 from workbench.changes import Change, changes_in
 from workbench.dials import turned
 from workbench.format import fitted
@@ -60,9 +61,9 @@ class Steering:
         """Return the run in focus if something may be done with it, else say why not."""
         row = self._selection.row
         if row is None:
-            self._services.say("No run is selected: press n to start one.", "warning")
+            self._services.say(tr("No run is selected: press n to start one."), "warning")
         elif self._services.readonly:
-            self._services.say("Read-only: this workbench was started to watch.", "warning")
+            self._services.say(tr("Read-only: this workbench was started to watch."), "warning")
             return None
         return row
 
@@ -70,7 +71,15 @@ class Steering:
         """Return the run in focus if it can be steered, else say why not."""
         row = self.usable()
         if row is not None and not row.answers:
-            self._services.say(f"{fitted(row.run_id, 40)} is {row.state}, nobody answers: {row.further}.", "warning")
+            self._services.say(
+                tr(
+                    "{run_id} is {state}, nobody answers: {further}.",
+                    run_id=fitted(row.run_id, 40),
+                    state=tr(row.state),
+                    further=row.further,
+                ),
+                "warning",
+            )
             return None
         return row
 
@@ -81,7 +90,7 @@ class Steering:
         try:
             self.ask(name, turned(LIVE_SETTINGS[name], self._start(name), turns))
         except ConfigError as error:
-            self._services.say(f"Not turned: {error}", "warning")
+            self._services.say(tr("Not turned: {error}", error=error), "warning")
 
     def ask(self, name: str, value: Any) -> None:
         """Ask for a value; it is sent once the keys rest."""
@@ -117,9 +126,12 @@ class Steering:
         if row.state in RESUMABLE:
             self._services.resume(row.path)
         else:
-            states = f"{', '.join(RESUMABLE[:-1])} or {RESUMABLE[-1]}"
+            states = tr("{first} or {last}", first=", ".join(map(tr, RESUMABLE[:-1])), last=tr(RESUMABLE[-1]))
             name = fitted(row.run_id, 40)
-            self._services.say(f"{name} is {row.state}: only what is {states} goes on.", "warning")
+            self._services.say(
+                tr("{name} is {state}: only what is {states} goes on.", name=name, state=tr(row.state), states=states),
+                "warning",
+            )
 
     def _start(self, name: str) -> bool | int | float | str:
         """Return the value that a turn starts from: as asked, configured, logged, declared, else 1."""

@@ -12,6 +12,7 @@ from textual.containers import Grid, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from mbpo.settings.language import tr
 from workbench.charts.scene import Scene, scene_of
 from workbench.charts.trust import TRUST_CHARTS
 from workbench.format import MUTED, fitted, whole
@@ -30,7 +31,13 @@ class TrustScreen(RunPage):
     help_topic = "trust"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,t,q", "close", "close", id="trust.close"),
-        Binding("w", "what_if", "what if", id="trust.what_if", tooltip="what if: forks with other settings, compared"),
+        Binding(
+            "w",
+            "what_if",
+            tr("what if"),
+            id="trust.what_if",
+            tooltip=tr("what if: forks with other settings, compared"),
+        ),
         Binding("question_mark", "app.help", "help", id="trust.help"),
     ]
 
@@ -43,7 +50,7 @@ class TrustScreen(RunPage):
     def compose(self) -> ComposeResult:
         """Lay out the sentences and a panel for each chart."""
         with VerticalScroll(id="trust") as page:
-            page.border_subtitle = "↑ ↓ scroll · w what if · ? help · esc closes"
+            page.border_subtitle = tr("↑ ↓ scroll · w what if · ? help · esc closes")
             yield Static(id="measured")
             yield Static(id="theorem")
             yield Static(id="what-if", classes="-untold")
@@ -68,7 +75,11 @@ class TrustScreen(RunPage):
         """Put the sentences and the charts."""
         row, detail = self._selection.row, self._selection.detail
         page = self.query_one("#trust")
-        page.border_title = f"trust · {fitted(row.run_id, 24)} @ {whole(row.env_steps)}" if row is not None else "trust"
+        page.border_title = (
+            tr("trust · {run_id} @ {env_steps}", run_id=fitted(row.run_id, 24), env_steps=whole(row.env_steps))
+            if row is not None
+            else "trust"
+        )
         self._say(trust_words(row, detail))
         self._chart(scene_of(row, detail, self._steering.changes))
 

@@ -20,6 +20,7 @@ from mbpo.errors import ConfigError, StorageError
 from mbpo.runs.records.what_if import Unanswered
 from mbpo.settings.arms import REPEATS, STEPS, Arm, arms_of, check_end
 from mbpo.settings.config import LIVE_SETTINGS, SETTINGS, resolve_run
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Setting
 from mbpo.settings.threads import auto_threads, cores
 from workbench.asker import AskingProcess, Question
@@ -77,12 +78,14 @@ class WhatIfForm(StartForm[AskingProcess]):
 
     def compose(self) -> ComposeResult:
         """Lay out a line for each part of the question, what it costs, and the command."""
-        steps = f"env steps {whole(self._trunk.low)} to {whole(self._trunk.high)}"
-        facts = ("NAME=V,V and further ones", steps, "env steps of each fork", "of each arm")
+        steps = tr("env steps {low} to {high}", low=whole(self._trunk.low), high=whole(self._trunk.high))
+        facts = (tr("NAME=V,V and further ones"), steps, tr("env steps of each fork"), tr("of each arm"))
         with Vertical(classes="dialog") as box:
-            box.border_title = "what if?" if self._before is None else "what if? go on"
-            box.border_subtitle = "enter starts · tab moves · esc cancels"
-            yield Static(Content.assemble("Other settings for ", (fitted(self._run.name, 30), "bold"), ", as forks:"))
+            box.border_title = tr("what if?") if self._before is None else tr("what if? go on")
+            box.border_subtitle = tr("enter starts · tab moves · esc cancels")
+            yield Static(
+                Content.assemble(tr("Other settings for "), (fitted(self._run.name, 30), "bold"), tr(", as forks:"))
+            )
             for name, fact in zip(FIELDS, facts, strict=True):
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled("--set" if name == "sets" else name, "bold"), classes="field-name")
@@ -91,8 +94,8 @@ class WhatIfForm(StartForm[AskingProcess]):
             yield Static("", id="cost")
             yield Static("", id="command")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("⏎ start", id="start", variant="primary", compact=True)
-                yield Button("esc cancel", id="cancel", compact=True)
+                yield Button(tr("⏎ start"), id="start", variant="primary", compact=True)
+                yield Button(tr("esc cancel"), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """Begin at what is tried."""
@@ -126,7 +129,14 @@ class WhatIfForm(StartForm[AskingProcess]):
     def _step(self, text: str) -> int:
         low, high, typed = self._trunk.low, self._trunk.high, text.strip().replace(",", "")
         if not (typed.isdecimal() and len(typed) < 19 and low <= int(typed) <= high):
-            raise ConfigError(f"step must be a whole number from {whole(low)} to {whole(high)}, got {text[:40]!a}")
+            raise ConfigError(
+                tr(
+                    "step must be a whole number from {low} to {high}, got {text2!a}",
+                    low=whole(low),
+                    high=whole(high),
+                    text2=text[:40],
+                )
+            )
         return int(typed)
 
     def _in_force(self, step: int) -> dict[str, Any]:
@@ -150,13 +160,24 @@ class WhatIfForm(StartForm[AskingProcess]):
         forks = arms * question.repeats
         threads = self._config.threads
         at_once = min(max(1, cores() // (threads if isinstance(threads, int) else auto_threads())), forks)
-        said = f"{arms} arms × {question.repeats} = {forks} forks, {at_once} at once"
+        said = tr(
+            "{arms} arms × {repeats} = {forks} forks, {at_once} at once",
+            arms=arms,
+            repeats=question.repeats,
+            forks=forks,
+            at_once=at_once,
+        )
         speed = self._row.steps_per_s
         if not speed > 0:
             return said
         rounds = math.ceil(forks / at_once)
         steps = rounds * question.steps + self._trunk.repeated(question.step)
-        return f"{said}: about {duration(rounds * START_S + steps / speed)} at {number(speed)} steps/s"
+        return tr(
+            "{said}: about {rounds} at {speed} steps/s",
+            said=said,
+            rounds=duration(rounds * START_S + steps / speed),
+            speed=number(speed),
+        )
 
     def action_start(self) -> None:
         """Start the command, if everything can be used; it may still refuse."""
@@ -168,7 +189,7 @@ class WhatIfForm(StartForm[AskingProcess]):
         except StorageError as error:
             self._refuse(str(error))
             return
-        self.query_one("#command", Static).update(Content.styled("starting…", "$warning"))
+        self.query_one("#command", Static).update(Content.styled(tr("starting…"), "$warning"))
         self.query_one("#start", Button).disabled = True
 
     def _look(self) -> None:
@@ -226,7 +247,7 @@ def _words(text: str) -> tuple[str, ...]:
     """Return the NAME=VALUE,VALUE texts of a line; one with blanks stands in quotes."""
     with contextlib.suppress(ValueError):
         return tuple(shlex.split(text))
-    raise ConfigError("--set has a quote that is not closed")
+    raise ConfigError(tr("--set has a quote that is not closed"))
 
 
 def _number(setting: Setting, text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from mbpo.settings.language import tr
 from workbench.format import MUTED
 from workbench.tour import STEPS, Stop
 from workbench.widgets.quiet import Words
@@ -14,6 +15,6 @@ class TourLine(Words):
 
     def show(self, stop: Stop) -> None:
         """Show a stop of the tour."""
-        head = "tour done  " if stop.over else f"tour {stop.step} of {STEPS}  "
-        leave = "" if stop.over else "  T leaves the tour"
+        head = tr("tour done  ") if stop.over else tr("tour {step} of {STEPS}  ", step=stop.step, STEPS=STEPS)
+        leave = "" if stop.over else tr("  T leaves the tour")
         self.say(Content.assemble((head, "bold $accent"), stop.text, (leave, MUTED)), layout=True)
