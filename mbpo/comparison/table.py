@@ -83,25 +83,33 @@ class FigureTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay it out for the width there is."""
         widths = [self._least_width(index) for index in range(len(self.titles))]
-        if sum(width + BESIDE for width in widths) <= options.max_width:
-            yield self._table(widths)
-        else:
+        spare = options.max_width - sum(width + BESIDE for width in widths)
+        if spare < 0:
             yield from map(Text, self._lines())
+            return
+        for index in self.names:  # rich would take from columns that have nothing to give
+            wider = min(max(map(cell_len, self._texts(index))) - widths[index], spare)
+            widths[index] += wider
+            spare -= wider
+        yield self._table(widths)
 
     def _least_width(self, index: int) -> int:
         """Return the cells that a column needs: for its longest word, or a figure as a whole."""
-        texts = [self.titles[index], *(row[index] for row in self.rows)]
+        texts = self._texts(index)
         if index not in self.names:
             return max(map(cell_len, texts))
         return min(max(cell_len(word) for text in texts for word in [*text.split(), ""]), LONGEST_WORD)
+
+    def _texts(self, index: int) -> list[str]:
+        return [self.titles[index], *(row[index] for row in self.rows)]
 
     def _table(self, widths: Sequence[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for index, (title, width) in enumerate(zip(self.titles, widths, strict=True)):
             if index in self.names:
-                table.add_column(title, overflow="fold", min_width=width)
+                table.add_column(title, overflow="fold", width=width)
             else:
-                table.add_column(title, justify="right", no_wrap=True, min_width=width)
+                table.add_column(title, justify="right", no_wrap=True, width=width)
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
