@@ -19,7 +19,7 @@ SUITES ?=
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults fuzz suites check format sanitize bench clean
+.PHONY: help install run test faults fuzz suites check format sanitize messages bench clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults fuzz check sanitize: export MBPO_WERROR := 1
@@ -76,6 +76,9 @@ sanitize: ready-test ## run the C++ tests and the op's Python tests under ASan a
 		--rootdir $(CURDIR) $(CURDIR)/tests/ops \
 		--ignore $(CURDIR)/tests/ops/test_cmake.py --ignore $(CURDIR)/tests/ops/test_cuda_compile.py \
 		--ignore $(CURDIR)/tests/ops/test_cuda_faults.py
+
+messages: ready-test ## bring the app's catalogues in step with its text
+	$(BIN)/python tests/language/messages.py
 
 bench: ready-bench ## time ours beside torch, JAX and other projects; BENCH_ARGS='-k sac --threads 1'
 	@mkdir -p $(dir $(BENCH_JSON))

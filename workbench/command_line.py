@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.settings.language import choose, languages
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.typed_path import typed_path
 
+LOCALE = Path(__file__).parent / "locale"
 STREAMS = ("stdin", "stdout", "stderr")
 CANNOT_DRAW = ("dumb", "unknown")  # values of TERM
 
@@ -24,6 +27,7 @@ def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
         options = _parser().parse_args(arguments)
         options.runs_root = typed_path(options.runs_root)
+        choose(LOCALE, options.language)
         check_terminal(options.start or "pendulum")
     except MBPOError as error:
         raise SystemExit(report(error)) from None
@@ -65,5 +69,11 @@ def _parser() -> OneLineParser:
         default="",
         choices=["", *startable],
         help="start a run at once: " + ", ".join(startable),
+    )
+    parser.add_argument(
+        "--language",
+        metavar="LANGUAGE",
+        default="",
+        help=f"of the app's text: {', '.join(languages(LOCALE))}; default: that of the locale, as LANG says",
     )
     return parser
