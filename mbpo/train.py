@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
-        return run_seeds(launch) if launch.seeds else start(launch, train)
+        return run_seeds(launch) if launch.grid else start(launch, train)
 
     return exit_code_of(run, is_program=arguments is None)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +18,20 @@ from mbpo.runs.layout import RunPaths, check_run_id
 from mbpo.runs.origin import folders
 from mbpo.settings.arms import NOT_OF_A_FORK
 from mbpo.settings.config import SETTINGS, Config, resolve, resolve_run
+from mbpo.settings.grid import MOST_RUNS, Grid, parse_grid, parse_seeds
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import how_chosen
 from mbpo.settings.setting import Setting, shown
 from mbpo.settings.typed_path import path_at_step, typed_path
 
-MAX_SEEDS = 1000
 OF_A_RESUME = ("resume", "runs_root", "module_path")  # runs_root always has a value
 OF_A_REPLAY = ("replay", "runs_root", "run_id", "module_path")
-SEED_PART = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 OF_KIND: Mapping[type, Mapping[str, Any]] = {
     bool: {"nargs": "?", "const": "true"},
     list: {"action": "append"},
     dict: {"nargs": "+", "action": "extend"},
 }
-JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MAX_SEEDS)
+JOBS = Setting("--jobs", int, 1, "", "launch", low=1, high=MOST_RUNS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Launch:
     config: Config
     runs_root: Path
     run_id: str | None
-    seeds: tuple[int, ...] = ()  # a learner for each; none means one learner, by config.seed
+    grid: Grid | None = None  # a learner for each of its runs; none means one learner, by config.seed
     jobs: int | None = None  # learners at once
     resume: bool = False  # the run run_id under runs_root, which has this config
     fork: Fork | None = None
@@ -111,6 +108,14 @@ def _add_launch_flags(parser: OneLineParser) -> None:
     launch.add_argument("--run-id", metavar="NAME", help="Default: preset, seed and time.")
     launch.add_argument("--seeds", metavar="A:B", help="One learner for each: 0:5 is 0,1,2,3,4; also 0:10:2 and 0,3,7.")
     launch.add_argument(
+        "--grid",
+        metavar="NAME=V,V",
+        action="append",
+        help="One learner for each value of a setting, and for each seed: --grid rollout_length=1,5,15 --seeds 0:5 "
+        "makes 15. Repeated, every value goes with every other. Numbers that belong together have | between them: "
+        "rollout_schedule='20,150,1,1|20,150,1,15'.",
+    )
+    launch.add_argument(
         "--resume",
         metavar="RUN_DIR",
         help="Go on with a run that was cut off or stopped, from its newest checkpoint, to the "
@@ -132,7 +137,7 @@ def _add_launch_flags(parser: OneLineParser) -> None:
     launch.add_argument(
         "--jobs",
         metavar="N",
-        help="With --seeds: learners at once. Default: as many as the cores "
+        help="With --seeds or --grid: learners at once. Default: as many as the cores "
         "carry, each of one thread unless there are more cores than seeds: the fastest on a small "
         "machine. On a GPU they share it.",
     )
@@ -171,61 +176,34 @@ def _launch(given: Mapping[str, Any]) -> Launch:
         raise ConfigError(f"preset must be text, got {shown(preset)}")
     config = resolve(values, preset)
     run_id = given["run_id"]
-    seeds = _seeds(given)
+    grid = _grid(given, config)
+    if grid is not None:
+        grid.check({**values, "preset": config.preset}, config.preset)
     return Launch(
         config=config,
         runs_root=typed_path(given["runs_root"]).absolute(),
         run_id=None if run_id is None else check_run_id(run_id),
-        seeds=seeds,
+        grid=grid,
         jobs=None if given["jobs"] is None else int(str(JOBS.parse(given["jobs"]))),
         preset_line=how_chosen(config.env_id) if preset is None else f"preset {config.preset}",
     )
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Return the seeds that ``text`` names, in its order: 2, 0,3,7, 0:5 (without 5) or 0:10:2.
-
-    Raises:
-        ConfigError: it names none, one twice, one out of range, or more than 1000.
-    """
-    parts = [_seed_range(part.strip(), text) for part in text.split(",")]
-    if (count := sum(map(len, parts))) > MAX_SEEDS:
-        raise ConfigError(f"--seeds must name at most {MAX_SEEDS} seeds, got {count}: {shown(text)}")
-    seeds = tuple(itertools.chain.from_iterable(parts))
-    try:
-        SETTINGS["seed"].check(max(seeds))
-    except ConfigError as error:
-        raise ConfigError(f"{error} (from --seeds)") from None
-    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
-        raise ConfigError(f"--seeds must name each seed once, got {twice[0]} twice: {shown(text)}")
-    return seeds
-
-
-def _seed_range(part: str, text: str) -> range:
-    found = SEED_PART.fullmatch(part)
-    if found is None:
-        raise ConfigError(f"--seeds must be like 0:5, 0:10:2 or 0,3,7, got {shown(text)}")
-    first, end, step = (None if number is None else int(number) for number in found.groups())
-    assert first is not None
-    if end is None:
-        return range(first, first + 1)
-    if end <= first or step == 0:
-        raise ConfigError(
-            f"--seeds A:B:STEP must have A < B and STEP ≥ 1, got {shown(part)}: no seed; 0:5 is 0,1,2,3,4"
-        )
-    return range(first, end, step or 1)
-
-
-def _seeds(given: Mapping[str, str | None]) -> tuple[int, ...]:
-    if given["seeds"] is None:
+def _grid(given: Mapping[str, Any], config: Config) -> Grid | None:
+    seeds, values = given["seeds"], given["grid"]
+    if seeds is None and values is None:
         if given["jobs"] is not None:
-            raise ConfigError("--jobs goes with --seeds only; give --seeds 0:5, say")
-        return ()
-    for other in ("seed", "run_id"):
+            raise ConfigError("--jobs goes with --seeds and --grid only; give --seeds 0:5, say")
+        return None
+    flag = "--seeds" if seeds is not None else "--grid"
+    for other in ("seed", "run_id") if seeds is not None else ("run_id",):
         if given[other] is not None:
-            flag = "--" + other.replace("_", "-")
-            raise ConfigError(f"--seeds and {flag} exclude each other; each seed has its own, give one")
-    return parse_seeds(given["seeds"])
+            excluded = "--" + other.replace("_", "-")
+            raise ConfigError(f"{flag} and {excluded} exclude each other; each run has its own, give one")
+    grid = parse_grid(values or ())
+    if twice := [name for name in grid if given[name] is not None]:
+        raise ConfigError(f"--grid and {SETTINGS[twice[0]].flag} exclude each other; give one")
+    return Grid((config.seed,) if seeds is None else parse_seeds(seeds), grid)
 
 
 def _flags(given: Mapping[str, Any]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from mbpo.errors import RunInUseError
 from mbpo.runs.append import AppendFile
 from mbpo.runs.files import open_to_append
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.locks import try_lock
 from mbpo.runs.records.event import event_line
 from mbpo.runs.records.json_text import encode
 from mbpo.runs.records.row import row_line
@@ -104,7 +104,7 @@ class Journal:
 
     def _claim(self) -> None:
         """Lock the run against a second learner, where the file system has locks."""
-        if _lock(self._metrics.descriptor) is False:  # without locks the status still tells
+        if try_lock(self._metrics.descriptor) is False:  # without locks the status still tells
             raise RunInUseError(f"{self._paths.root} is in use by another learner")
 
 
@@ -115,18 +115,7 @@ def is_locked(paths: RunPaths) -> bool | None:
     except OSError:
         return None
     try:
-        taken = _lock(descriptor)
+        taken = try_lock(descriptor)
         return None if taken is None else not taken
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool | None:
-    """Return whether the file is locked now, for this descriptor; None where the file system has no locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True

@@ -30,7 +30,7 @@ KEY_BYTES = 32
 def origin(paths: RunPaths, config_sha256: str, modules: Sequence[Path]) -> dict[str, Any]:
     """Return for the manifest where the run was started, where its modules are, and the seal."""
     facts = {"started_in": str(Path.cwd()), "module_path": [str(folder) for folder in modules]}
-    return {**facts, "seal": _seal(paths, config_sha256, facts, make=True)}
+    return {**facts, "seal": seal(_bound(paths, config_sha256, facts), make=True)}
 
 
 def is_ours(paths: RunPaths, manifest: Mapping[str, Any]) -> bool:
@@ -39,8 +39,7 @@ def is_ours(paths: RunPaths, manifest: Mapping[str, Any]) -> bool:
         config_sha256 = hashlib.sha256(read_file(paths.config)).hexdigest()
     except OSError:
         return False
-    given, wanted = manifest.get("seal"), _seal(paths, config_sha256, manifest)
-    return bool(wanted) and isinstance(given, str) and hmac.compare_digest(given, wanted)
+    return is_seal(manifest.get("seal"), _bound(paths, config_sha256, manifest))
 
 
 def admit(paths: RunPaths, manifest: Mapping[str, Any], config: Config, given: Sequence[Path]) -> None:
@@ -114,12 +113,20 @@ def _lies_in(root: Path, module: str, folder: str) -> bool:
     return here in found.parents and (found.is_dir() or found.with_suffix(".py").exists())
 
 
-def _seal(paths: RunPaths, config_sha256: str, facts: Mapping[str, Any], make: bool = False) -> str:
+def seal(bound: object, *, make: bool = False) -> str:
+    """Return what only this user can make of ``bound``; nothing where the user has no key, unless one is to be made."""
     key = _key(make)
-    if not key:
-        return ""
-    bound = [os.path.realpath(paths.root), config_sha256, facts.get("started_in"), facts.get("module_path")]
-    return hmac.new(key, json.dumps(bound).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, json.dumps(bound).encode(), hashlib.sha256).hexdigest() if key else ""
+
+
+def is_seal(given: object, bound: object) -> bool:
+    """Return whether this user sealed ``bound``."""
+    wanted = seal(bound)
+    return bool(wanted) and isinstance(given, str) and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _bound(paths: RunPaths, config_sha256: str, facts: Mapping[str, Any]) -> list[Any]:
+    return [os.path.realpath(paths.root), config_sha256, facts.get("started_in"), facts.get("module_path")]
 
 
 def _key(make: bool) -> bytes:

@@ -123,7 +123,7 @@ class PoolConsole:
 
     def env_steps(self, run: LearnerRun) -> str:
         """Return how far a learner is, and where it ends."""
-        return f"{_reached(run):,}/{self._heading.end:,}"
+        return f"{_reached(run):,}/{self._end(run):,}"
 
     def _live_table(self, runs: Sequence[LearnerRun]) -> Table:
         fits = len(runs) + FRAME_LINES <= self._console.height
@@ -144,21 +144,26 @@ class PoolConsole:
 
     def _line(self, runs: Sequence[LearnerRun]) -> str:
         states = Counter(run.state for run in runs)
-        begin, end = self._heading.begin, self._heading.end
+        begin = self._heading.begin
         done = sum(max(0, _reached(run) - begin) for run in runs)
+        steps = sum(self._end(run) - begin for run in runs)
         parts = [
             ", ".join(f"{number} {state}" for state, number in states.items()),
-            f"{done:,}/{len(runs) * (end - begin):,} env steps",
+            f"{done:,}/{steps:,} env steps",
             f"{self._left(runs)} left",
         ]
         return "  ".join(parts)
+
+    def _end(self, run: LearnerRun) -> int:
+        """Return the env step at which a learner ends, which a grid may have set for it."""
+        return (run.status.total_steps if run.status is not None else 0) or self._heading.end
 
     def _left(self, runs: Sequence[LearnerRun]) -> str:
         speed, steps = 0.0, 0
         for run in runs:
             if run.exit_code is None:
                 speed += _speed(run)
-                steps += self._heading.end - max(self._heading.begin, _reached(run))
+                steps += self._end(run) - max(self._heading.begin, _reached(run))
         return duration(steps / speed) if speed else "—"
 
 
@@ -188,7 +193,7 @@ def _table(title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], cap
         title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", caption_justify="left"
     )
     for name in titles:
-        table.add_column(name, justify="left" if name in ("state", "fork") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("state", "fork", "run") else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

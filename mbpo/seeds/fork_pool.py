@@ -10,10 +10,10 @@ from mbpo.errors import MBPOError
 from mbpo.seeds.display import Heading, PoolConsole, counted
 from mbpo.seeds.forks import Forks
 from mbpo.seeds.learner_run import LearnerRun
-from mbpo.seeds.plan import share_cores
-from mbpo.seeds.pool import Pool
+from mbpo.seeds.pool import AttendedPool
 from mbpo.seeds.question import Question
 from mbpo.settings.setting import shown
+from mbpo.settings.threads import share_cores
 
 
 class TrunkError(MBPOError):
@@ -50,7 +50,7 @@ def run_forks(question: Question, forks: Forks, jobs: int | None, file: IO[str])
 
 def _run(runs: Sequence[LearnerRun], heading: Heading, jobs: int, file: IO[str]) -> list[Signals]:
     with PoolConsole(heading, file=file) as console:
-        received = Pool(runs, jobs, console).run()
+        received = AttendedPool(runs, jobs, console).run()
     if heading.noun == "fork":
         console.failures(runs, told_to_stop=bool(received))
     for run in runs:

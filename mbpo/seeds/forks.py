@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.records.what_if import Unanswered
 from mbpo.runs.status import read_status, this_process
 from mbpo.runs.what_ifs import ASKED, what_if_folder
-from mbpo.seeds.learner_run import LearnerRun
+from mbpo.seeds.learner_run import LearnerRun, clear_unbegun
 from mbpo.seeds.plan import flags_of
 from mbpo.seeds.question import Question
 from mbpo.settings.arms import Arm
@@ -165,9 +164,7 @@ class Forks:
     def _clear(self) -> None:
         """Remove runs that a kill ended before they began: there is nothing in them to go on with."""
         for root in [*self.folder.glob("*-r*-*"), self._trunk.root]:
-            status = read_status(RunPaths(root))
-            if root.is_dir() and not RunPaths(root).manifest.exists() and not (status and status.live):
-                shutil.rmtree(root, ignore_errors=True)
+            clear_unbegun(RunPaths(root))
 
 
 def _lock(descriptor: int, folder: Path) -> None:

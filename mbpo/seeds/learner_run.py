@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mbpo.errors import one_line
 from mbpo.lifecycle.signals import STOP_SIGNALS
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.locks import is_held, take
 from mbpo.runs.reader import JsonLines, last_words, plain_number
 from mbpo.runs.status import ENDED, RunStatus, read_status
 
 STOP_CODES = frozenset(128 + number for number in STOP_SIGNALS)
+BEFORE_MANIFEST = frozenset(
+    {"config.toml", "control", "events.jsonl", "log.txt", "metrics.jsonl", "progress.csv", "status.json"}
+)
 FOR_GOOD = frozenset({"finished", "diverged"})  # states that the same learner would come to again
 
 
@@ -34,6 +40,8 @@ class LearnerRun:
     exit_code: int | None = None  # as a shell sees it: 128 and the signal's number if killed
     wall_s: float = 0.0
     trouble: str = ""  # why it failed, where nothing else says so
+    folder: Path | None = None  # that it works in; None: this process's
+    lock: Path | None = None  # a file that the kernel keeps locked as long as the learner lives
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +90,7 @@ class LearnerRun:
         if not self.resume:
             return False
         self.status = read_status(self.paths)
-        return self.status is not None and self.status.live
+        return (self.status is not None and self.status.live) or (self.lock is not None and is_held(self.lock))
 
     def start(self) -> None:
         """Start the learner in a session of its own, which the terminal's Ctrl-C does not reach.
@@ -96,16 +104,32 @@ class LearnerRun:
             return
         self._started, self._earlier, self.status = time.monotonic(), earlier, None
         try:
-            with self.output.open("wb") as output:
+            with self.output.open("wb") as output, self._held() as lock:
                 self._process = subprocess.Popen(
                     self.command if earlier is None else self.resume,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
+                    cwd=self.folder,
+                    pass_fds=lock,
                     start_new_session=True,
                 )
         except OSError as error:
-            self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror}"
+            self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror or error}"
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[tuple[int, ...]]:
+        """Hold the learner's lock while it is started, for it to inherit: only its own descriptor is left then."""
+        if self.lock is None:
+            yield ()
+            return
+        descriptor = take(self.lock)
+        if descriptor is None:
+            raise OSError(None, "another one is at work in this run")
+        try:
+            yield (descriptor,)
+        finally:
+            os.close(descriptor)
 
     def refresh(self) -> None:
         """Take in what it wrote since the last call, and its end."""
@@ -137,3 +161,17 @@ class LearnerRun:
         while rows := self._events.poll():
             values = (row.get("eval/return_mean") for row in rows)
             self.evaluations += [float(value) for value in values if plain_number(value)]  # type: ignore[arg-type]
+
+
+def clear_unbegun(paths: RunPaths) -> None:
+    """Remove a run that a kill ended before it began: there is nothing in it to go on with."""
+    status = read_status(paths)
+    if not paths.root.is_dir() or paths.manifest.exists() or (status is not None and status.live):
+        return
+    if all(_of_a_beginning(path.name) for path in paths.root.iterdir()):
+        shutil.rmtree(paths.root, ignore_errors=True)
+
+
+def _of_a_beginning(name: str) -> bool:
+    """Return whether a learner writes a file of that name before its manifest."""
+    return name.startswith((".", "MBPO_")) or name in BEFORE_MANIFEST

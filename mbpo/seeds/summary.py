@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mbpo.seeds.display import PoolConsole, best_of, counted, last_of, solved_of
@@ -27,16 +27,25 @@ def print_summary(console: PoolConsole, plan: Plan, runs: Sequence[LearnerRun]) 
         ]
         for run in runs
     ]
-    console.table(["seed", "state", "env steps", "last evaluation", "best", "solved at", "wall s"], rows)
+    console.table([plan.noun, "state", "env steps", "last evaluation", "best", "solved at", "wall s"], rows)
+    arms: dict[str, list[LearnerRun]] = {}
+    for run, point in zip(runs, plan.grid.points, strict=True):
+        arms.setdefault(point.arm, []).append(run)
+    for name, members in arms.items():
+        for line in _sums(members):
+            console.say(f"{name}: {line}" if name else line)
+    if any(run.status is not None for run in runs):
+        console.say(f"to compare them: python -m mbpo.compare {_pattern(plan)}")
+
+
+def _sums(runs: Sequence[LearnerRun]) -> Iterator[str]:
+    """Yield what is to be said of runs that differ in their seeds only."""
     scores = [run.evaluations[-1] for run in runs if run.finished and run.evaluations]
     if scores:
         spread = f"{statistics.stdev(scores):.1f}" if len(scores) > 1 else "—"
-        of = counted(len(scores), "finished seed")
-        console.say(f"mean ± std of {of}: {statistics.fmean(scores):.1f} ± {spread}")
+        yield f"mean ± std of {counted(len(scores), 'finished seed')}: {statistics.fmean(scores):.1f} ± {spread}"
     if any(run.status is not None and run.status.threshold is not None for run in runs):
-        console.say(_solved(runs))
-    if any(run.status is not None for run in runs):
-        console.say(f"to compare them: python -m mbpo.compare {_pattern(plan)}")
+        yield _solved(runs)
 
 
 def _solved(runs: Sequence[LearnerRun]) -> str:
@@ -51,6 +60,8 @@ def _solved(runs: Sequence[LearnerRun]) -> str:
 
 def _pattern(plan: Plan) -> str:
     """Return a glob of the run directories, as a shell reads it, shorter than their names."""
-    named, here = plan.runs_root / plan.name, Path.cwd()
+    named, here = plan.batch.runs_root / plan.batch.name, Path.cwd()
     near = named.relative_to(here) if named.is_relative_to(here) else named
-    return shlex.quote(f"./{near}" if str(near).startswith("~") else str(near)) + "-s*"
+    return shlex.quote(f"./{near}" if str(near).startswith("~") else str(near)) + (
+        "-[a-z]*" if plan.grid.values else "-s*"
+    )  # not those of NAME-2

@@ -13,7 +13,7 @@ from mbpo.settings.setting import Setting, Value, nearest, shown
 AS_IT_IS = "as it is"
 STEPS = Setting("--steps", int, 2000, "", "what if", low=1, high=10**9)
 REPEATS = Setting("--repeats", int, 4, "", "what if", low=1, high=100)
-NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "jobs", "preset", "env_id")
+NOT_OF_A_FORK = ("resume", "replay", "config", "seeds", "grid", "jobs", "preset", "env_id")
 INSTEAD = {  # what every fork has alike, and the flag that says it
     "seed": "--repeats",
     "total_steps": "--steps",

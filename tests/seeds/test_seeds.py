@@ -20,7 +20,7 @@ import pytest
 from learners import DEBUG, ENDLESS, ROOT, Outcome, environment, rows, wait_for
 from msgspec import to_builtins
 
-from mbpo.lifecycle.command_line import Launch, parse_launch, parse_seeds
+from mbpo.lifecycle.command_line import Launch, parse_launch
 from mbpo.runs.command import send
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths, write_json
@@ -31,10 +31,12 @@ from mbpo.saving.checkpoint import load_checkpoint
 from mbpo.seeds import display as seeds_display
 from mbpo.seeds.display import PoolConsole
 from mbpo.seeds.learner_run import STOP_SIGNALS, LearnerRun
-from mbpo.seeds.plan import Plan, make_plan, share_cores
+from mbpo.seeds.plan import Plan, make_plan
 from mbpo.seeds.pool import run_seeds
 from mbpo.settings import threads as thread_counts
+from mbpo.settings.grid import Point, parse_seeds
 from mbpo.settings.presets import PRESETS
+from mbpo.settings.threads import share_cores
 from mbpo.train import main
 
 Call = Callable[..., Outcome]
@@ -64,7 +66,7 @@ from mbpo.lifecycle.command_line import parse_launch
 from mbpo.seeds.plan import Plan
 from mbpo.seeds.pool import run_seeds
 if stub := os.environ.get("STAND_IN"):
-    Plan.command = lambda plan, seed: (sys.executable, "-S", stub, str(seed))
+    Plan.command = lambda plan, point: (sys.executable, "-S", stub, str(point.seed))
 sys.exit(run_seeds(parse_launch(sys.argv[1:])))
 """  # as python -m mbpo.train, without the seconds that torch takes
 
@@ -142,7 +144,7 @@ BAD_SEEDS = {
     "with --seed": (["--seeds", "0:2", "--seed", "1"], "--seeds and --seed exclude each other"),
     "with --run-id": (["--seeds", "0:2", "--run-id", "x"], "--seeds and --run-id exclude"),
     "no jobs": (["--seeds", "0:2", "--jobs", "0"], "--jobs must be a whole number in [1, 1000]"),
-    "jobs alone": (["--jobs", "2"], "--jobs goes with --seeds only"),
+    "jobs alone": (["--jobs", "2"], "--jobs goes with --seeds and --grid only"),
     "a bad setting": (["--seeds", "0:2", "--real-ratio", "2"], "real_ratio must lie in [0, 1]"),
 }
 
@@ -199,10 +201,11 @@ def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(preset: st
     launch = launched(tmp_path / "runs", *given, *schedule, "--seeds", "3,12")
     plan = make_plan(launch)
     file.unlink()
-    for seed in (3, 12):
-        again = parse_launch(plan.command(seed)[3:])
-        assert again.config == replace(launch.config, seed=seed, threads=plan.threads)
-        assert (again.runs_root, again.run_id) == (launch.runs_root, plan.run_id(seed))
+    assert [point.seed for point in plan.grid.points] == [3, 12]
+    for point in plan.grid.points:
+        again = parse_launch(plan.command(point)[3:])
+        assert again.config == replace(launch.config, seed=point.seed, threads=plan.threads)
+        assert (again.runs_root, again.run_id) == (launch.runs_root, plan.run_id(point))
 
 
 @pytest.mark.parametrize(
@@ -211,10 +214,10 @@ def test_a_learner_gets_the_settings_of_the_command_line_and_its_file(preset: st
 def test_the_preset_of_the_environment_is_that_of_every_seed(env_id: str, preset: str, tmp_path: Path) -> None:
     launch = parse_launch(["--env-id", env_id, "--seeds", "0:2", "--runs-root", str(tmp_path)])
     plan = make_plan(launch)
-    assert plan.name.startswith(f"{preset}-")
-    for seed in plan.seeds:
-        again = parse_launch(plan.command(seed)[3:])
-        assert again.config == replace(launch.config, seed=seed, threads=plan.threads)
+    assert plan.batch.name.startswith(f"{preset}-")
+    for point in plan.grid.points:
+        again = parse_launch(plan.command(point)[3:])
+        assert again.config == replace(launch.config, seed=point.seed, threads=plan.threads)
         assert (again.config.preset, again.config.env_id) == (preset, env_id)
 
 
@@ -224,7 +227,8 @@ def test_the_preset_is_said_once_after_the_first_run_directory(
     monkeypatch.setenv("COLUMNS", "300")
     plan = make_plan(launched(tmp_path, "--seeds", "0:2"))
     first, second = (
-        LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds
+        LearnerRun(point.label, RunPaths(tmp_path / plan.run_id(point)), (), tmp_path / "out")
+        for point in plan.grid.points
     )
     with PoolConsole(plan.heading, "preset hopper, chosen by Hopper-v5") as console:
         console.begun(first)
@@ -236,16 +240,16 @@ def test_the_preset_is_said_once_after_the_first_run_directory(
 def test_the_runs_of_one_command_sort_together_and_by_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "strftime", lambda form: "20251125-120000")
     plans = [make_plan(launched(tmp_path, "--seeds", "0:12")) for _ in range(2)]
-    names = [plan.run_id(seed) for plan in plans for seed in plan.seeds]
+    names = [plan.run_id(point) for plan in plans for point in plan.grid.points]
     assert names[:2] == ["debug-20251125-120000-s00", "debug-20251125-120000-s01"]
     assert names[12] == "debug-20251125-120000-2-s00"
     assert len(set(names)) == 24
     for plan in plans:
-        group = [plan.run_id(seed) for seed in plan.seeds]
+        group = [plan.run_id(point) for point in plan.grid.points]
         assert [name for name in sorted(names) if name in group] == group
-        plan.release()
+        plan.batch.release()
     (tmp_path / "debug-20251125-120000-s05").mkdir()
-    assert make_plan(launched(tmp_path, "--seeds", "0:12")).name == "debug-20251125-120000-2"
+    assert make_plan(launched(tmp_path, "--seeds", "0:12")).batch.name == "debug-20251125-120000-2"
 
 
 def test_a_root_that_cannot_be_written_ends_with_5(call: Call, tmp_path: Path) -> None:
@@ -300,9 +304,9 @@ def test_a_failing_seed_is_named_and_stops_no_other(
     """Where no terminal is, a line says now and then how far the others are."""
     usual = Plan.command
 
-    def one_broken(plan: Plan, seed: int) -> tuple[str, ...]:
-        broken = seed == 0
-        return (*usual(plan, seed), *["--env-id=toy_envs:Broken-v0"] * broken)
+    def one_broken(plan: Plan, point: Point) -> tuple[str, ...]:
+        broken = point.seed == 0
+        return (*usual(plan, point), *["--env-id=toy_envs:Broken-v0"] * broken)
 
     monkeypatch.setattr(Plan, "command", one_broken)
     monkeypatch.setattr(seeds_display, "PLAIN_LINE_S", 0.2)
@@ -362,7 +366,7 @@ def test_learners_outlive_a_killed_parent(tmp_path: Path) -> None:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    monkeypatch.setattr(Plan, "command", lambda plan, seed: (sys.executable, "-S", "-c", script, str(seed)))
+    monkeypatch.setattr(Plan, "command", lambda plan, point: (sys.executable, "-S", "-c", script, str(point.seed)))
 
 
 def test_the_exit_code_is_that_of_the_first_seed_that_failed(
@@ -471,7 +475,10 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     plan = make_plan(launched(tmp_path, "--seeds", seeds))
-    runs = [LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
+    runs = [
+        LearnerRun(point.label, RunPaths(tmp_path / plan.run_id(point)), (), tmp_path / "out")
+        for point in plan.grid.points
+    ]
     runs[2].status = RunStatus(state="running", env_steps=100, total_steps=400, steps_per_s=10.0)
     runs[2].evaluations = [-5.0, -7.25]
     with PoolConsole(plan.heading) as console:
