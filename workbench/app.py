@@ -16,6 +16,7 @@ from textual.command import Provider
 from mbpo.errors import MBPOError
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
+from mbpo.settings.grid import Grid
 from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
 from workbench.asker import Asker, AskingProcess
@@ -29,6 +30,7 @@ from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
 from workbench.promises import Promise
+from workbench.queueing import Queueing
 from workbench.screens.bench import Bench
 from workbench.terminal import end_with_terminal
 from workbench.theme import NIGHT
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from workbench.screens.log_screen import LogScreen
 
 REAP_S = 0.3
+QUEUE_S = 5.0
 
 
 class Workbench(HeldKeys[None]):
@@ -61,6 +64,7 @@ class Workbench(HeldKeys[None]):
         start: str = "",
         launcher: Launcher | None = None,
         asker: Asker | None = None,
+        queueing: Queueing | None = None,
         watch: bool = True,
     ) -> None:
         super().__init__()
@@ -73,6 +77,7 @@ class Workbench(HeldKeys[None]):
         self.compared: tuple[Path, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
         self.asker = asker or Asker()
+        self.queueing = queueing or Queueing(self.runs_root)
         self._start = start
         self._watch = watch
         self._selected_unsaved = False
@@ -94,6 +99,8 @@ class Workbench(HeldKeys[None]):
         self._watcher.select(self.selected)
         self.set_interval(REAP_S, self._reap)
         self.set_interval(REAP_S, self._save_selected)
+        self.set_interval(QUEUE_S, self.go_on_with_queue)
+        self.go_on_with_queue()
         if self._watch:
             self._watcher.start()
         if self._start:
@@ -236,8 +243,36 @@ class Workbench(HeldKeys[None]):
         self.push_screen(LaunchForm(), self._ordered)
 
     def _ordered(self, order: Order | None) -> None:
-        if order is not None:
+        if order is not None and order.grid is not None:
+            self._queue(order.preset, order.overrides, order.grid)
+        elif order is not None:
             self.launch(order.preset, order.overrides, order.run_id)
+
+    def _queue(self, preset: str, overrides: Mapping[str, Value], grid: Grid) -> None:
+        try:
+            queued = self.queueing.order(preset, overrides, grid)
+        except MBPOError as error:
+            self.say(str(error), "error")
+            return
+        self.say(f"Queued {grid.size} runs, {queued.name}-…: they start when this app ends, too. Q shows the queue.")
+
+    def go_on_with_queue(self) -> None:
+        """Have what waits in the queue started, and tell which of its runs failed."""
+        for entry in self.queueing.failed():
+            self.say(f"{entry.run_id} failed: {entry.turn.reason}. Q shows the queue.", "error")
+        if self.readonly:
+            return
+        try:
+            if number := self.queueing.go_on():
+                self.say(f"{number} queued runs go on; Q shows the queue.")
+        except MBPOError as error:
+            self.say(str(error), "error")
+
+    def action_queue(self) -> None:
+        """Show what is queued."""
+        from workbench.screens.queue_screen import QueueScreen
+
+        self.push_screen(QueueScreen(self))
 
     def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a fork of a run."""

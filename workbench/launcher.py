@@ -64,10 +64,10 @@ def fork_flags(parent: Path, at: int, changes: Mapping[str, Value]) -> list[str]
     return ["--fork", f"{parent}@{at}", *setting_flags(changes)]
 
 
-def shown_command(preset: str, overrides: Mapping[str, Value], run_id: str = "") -> str:
-    """Return the command a person would type for the same run."""
+def shown_command(preset: str, overrides: Mapping[str, Value], run_id: str = "", further: Sequence[str] = ()) -> str:
+    """Return the command a person would type for the same run, or with ``further`` flags for the same runs."""
     name = ["--run-id", run_id] if run_id else []
-    return typed([*flags(preset, overrides), *name])
+    return typed([*flags(preset, overrides), *name, *further])
 
 
 def typed(arguments: Sequence[str]) -> str:

@@ -37,6 +37,7 @@ def bench_keys() -> list[Binding]:
         Binding("slash", "filter", "filter", id="runs.filter", key_display="/", tooltip=FILTER),
         Binding("o", "sort", "runs in another order: by evaluation, best, steps …", id="runs.sort", show=False),
         Binding("M", "metrics", "every metric of the run, in pages", id="run.metrics", show=False),
+        Binding("Q", "app.queue", "queue: runs that wait, and what became of others", id="queue.open", show=False),
         Binding("0", "wide_table", "runs in full width, or back", id="runs.wide", show=False),
         Binding("l", "app.log", "log", id="run.log", show=False, tooltip="the learner's log in full"),
         Binding("T", "tour", "a tour in five steps: solve Pendulum, fork it, compare", id="app.tour", show=False),

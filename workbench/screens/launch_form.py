@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,13 +15,15 @@ from textual.widgets import Button, Collapsible, Input, Select, Static
 
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import check_run_id
-from mbpo.settings.config import SETTINGS, defaults_of, resolve
+from mbpo.settings.config import SETTINGS, Config, defaults_of, resolve
+from mbpo.settings.grid import Grid, check_in_grid, values_of
 from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
 from workbench.dials import facts
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
+from workbench.queueing import at_once
 from workbench.screens.start_form import StartForm, shown_order
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
@@ -44,6 +46,8 @@ class Order:
     preset: str
     overrides: dict[str, Value]
     run_id: str = ""
+    grid: Grid | None = None  # of several runs, which are queued
+    seeds: str = ""  # of them, as typed
 
 
 class Field(Vertical):
@@ -72,16 +76,19 @@ class Field(Vertical):
         self.preset = preset
         self.query_one(Input).placeholder = self._placeholder()
 
-    def value(self) -> Value | None:
-        """Return the typed value; None when it was left to the preset or cannot be used."""
+    def values(self) -> tuple[Value, ...]:
+        """Return the typed values, often one; none when it was left to the preset or cannot be used."""
+        values: tuple[Value, ...] = ()
         self.fault = ""
         try:
-            value = self.setting.parse(self.text) if self.text else None
+            values = values_of(self.setting, self.text) if self.text else ()
+            if len(values) > 1 and self.setting.name != "seed":
+                check_in_grid(self.setting.name)
         except ConfigError as error:
-            self.fault, value = safe_text(error, 200), None
+            self.fault, values = safe_text(error, 200), ()
         hint = Content.styled(self.fault, "$error") if self.fault else self._meaning()
         self.query_one(".hint", Static).update(hint)
-        return None if value == self._default() else value
+        return () if [*values] == [self._default()] else values
 
     def _default(self) -> Value | None:
         return defaults_of(self.preset).get(self.setting.name)
@@ -170,23 +177,32 @@ class LaunchForm(StartForm[Order]):
         """Return what was asked for, or None after showing what is wrong with it."""
         self._settle_preset()
         fields = list(self.query(Field))
-        values = {field.setting.name: field.value() for field in fields}
-        overrides = {name: value for name, value in values.items() if value is not None}
-        run_id = self.query_one("#run-id", Input).value.strip()
-        fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "")
-        fault = fault or self._fault(overrides, run_id)
-        command = shown_command(self.preset, overrides, run_id)
-        shown = Content.styled(fault, "$error") if fault else shown_order(command, resolve(overrides, self.preset))
-        self.query_one("#command", Static).update(shown)
+        order = self._asked({field.setting.name: field.values() for field in fields})
+        fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "") or self._fault(order)
+        self.query_one("#command", Static).update(Content.styled(fault, "$error") if fault else _shown(order))
         self.query_one("#start", Button).disabled = bool(fault)
-        return None if fault else Order(self.preset, overrides, run_id)
+        return None if fault else order
 
-    def _fault(self, overrides: dict[str, Value], run_id: str) -> str:
+    def _asked(self, values: Mapping[str, tuple[Value, ...]]) -> Order:
+        """Return what is asked for: a run, or with several seeds or values of a setting one for each."""
+        overrides = {name: found[0] for name, found in values.items() if len(found) == 1}
+        several = {name: found for name, found in values.items() if len(found) > 1}
+        seeds = several.pop("seed", None)
+        grid = None
+        if several or seeds is not None:
+            one = overrides.get("seed", defaults_of(self.preset)["seed"])
+            grid = Grid(cast("tuple[int, ...]", seeds or (one,)), several)
+        typed = self.query_one("#set-seed", Input).value.strip() if seeds else ""
+        return Order(self.preset, overrides, self.query_one("#run-id", Input).value.strip(), grid, typed)
+
+    def _fault(self, order: Order) -> str:
         """Say why a learner would not start, before it is tried."""
         try:
-            config = resolve(overrides, self.preset)
-            if run_id:
-                check_run_id(run_id)
+            config = _first_config(order)
+            if order.run_id:
+                check_run_id(order.run_id)
+            if order.run_id and order.grid is not None:
+                raise ConfigError(f"name is for one run: leave it empty, each of {order.grid.size} runs has its own")
         except ConfigError as error:
             return safe_text(error, 200)
         return safe_text(lacking(config.env_id), 200)
@@ -217,6 +233,30 @@ class LaunchForm(StartForm[Order]):
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
         return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e"))
+
+
+def _first_config(order: Order) -> Config:
+    """Return the settings of the first run that is asked for.
+
+    Raises:
+        ConfigError: one of the runs cannot be had.
+    """
+    if order.grid is None:
+        return resolve(order.overrides, order.preset)
+    order.grid.check(order.overrides, order.preset)
+    return resolve({**order.overrides, **order.grid.points[0].changes}, order.preset)
+
+
+def _shown(order: Order) -> Content:
+    """Return how many runs an order makes, and the command that does the same."""
+    grid, overrides = order.grid, order.overrides
+    command = shown_command(order.preset, overrides, order.run_id, [] if grid is None else grid.flags(order.seeds))
+    if grid is None:
+        return shown_order(command, resolve(overrides, order.preset))
+    number = at_once(overrides, grid, order.preset)
+    said = f"{grid.size} runs: {grid.words}, {number} at once, in the queue"
+    shown = shown_order(command, _first_config(order))
+    return Content.assemble((said, "bold $success"), "\n", shown)
 
 
 def _preset_for(env_id: str) -> str:

@@ -87,6 +87,7 @@ class RunCommands(Provider):
             for preset in PRESETS.values():
                 if preset.env_id:
                     yield f"start {preset.name}", partial(services.launch, preset.name, {}), preset.doc
+        yield "queue", self._do("app.queue"), "Runs that wait, and what became of others"
         for other in services.rows[:50]:
             if row is None or other.path != row.path:
                 text = f"open {fitted(other.run_id, 40)}"

@@ -10,6 +10,7 @@ from mbpo.settings.setting import Value
 from workbench.launcher import Launcher
 from workbench.messages import RunDetail, RunRow
 from workbench.promises import Promise
+from workbench.queueing import Queueing
 
 
 class Services(Protocol):
@@ -18,6 +19,7 @@ class Services(Protocol):
     readonly: bool
     selected: Path | None
     launcher: Launcher
+    queueing: Queueing
 
     @property
     def rows(self) -> tuple[RunRow, ...]:
@@ -43,6 +45,9 @@ class Services(Protocol):
 
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
+
+    def go_on_with_queue(self) -> None:
+        """Have what waits in the queue started."""
 
     def open_what_if_form(self, row: RunRow, detail: RunDetail) -> None:
         """Show the form for a what-if of a run."""

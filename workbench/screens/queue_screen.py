@@ -1,0 +1,276 @@
+"""Show the queue: what is at work, what waits, and what became of the rest; reorder, cancel, try again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Button, DataTable, Static
+
+from mbpo.errors import MBPOError
+from mbpo.runs.queue import AGAIN, Entry, Line, Queue
+from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
+from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
+from workbench.messages import RunRow
+from workbench.screens.services import Services
+from workbench.widgets.key_line import KeyLine
+from workbench.widgets.quiet import Words
+from workbench.widgets.runs_table import COLORS
+
+LOOK_S = 1.0
+GROUPS = (AT_WORK, WAITING)  # above all that has ended
+WIDTHS = (("", 1), ("state", 9), ("env steps", 17))  # the run's name and why take what is left
+EMPTY = "Nothing is queued. n starts runs: give seeds as 0:5, or a setting several values, as 1,5,15."
+Change = Callable[[Queue], object]
+
+
+class QueueScreen(Screen[None]):
+    """List the runs that were ordered under the root, in the order in which they come."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,Q,q", "close", "close", id="queue.close"),
+        Binding("K,shift+up", "move(-1)", "earlier", id="queue.up", tooltip="a run that waits: one place earlier"),
+        Binding("J,shift+down", "move(1)", "later", id="queue.down", tooltip="a run that waits: one place later"),
+        Binding("x", "cancel", "cancel", id="queue.cancel", tooltip="cancel a run that waits"),
+        Binding("X", "cancel_all", "cancel all", id="queue.cancel_all", tooltip="cancel all runs that wait"),
+        Binding("r", "again", "try again", id="queue.again", tooltip="let a run that ended early wait once more"),
+        Binding("c", "clear", "clear", id="queue.clear", tooltip="take all that has ended off the list; runs stay"),
+        Binding("question_mark", "app.help", "help", id="queue.help", key_display="?"),
+    ]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._line = Line()
+        self._seen: Any = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the head, the runs, and what is to be said of the one under the cursor."""
+        yield Words(id="queue-head")
+        yield DataTable(id="queue", cursor_type="row", zebra_stripes=False)
+        yield Static(Content.styled(EMPTY, MUTED), id="queue-empty")
+        yield Words(id="queue-why")
+        yield KeyLine(compact=True)
+
+    def on_mount(self) -> None:
+        """Take keys, and look now and then."""
+        self._table.focus()
+        self.set_interval(LOOK_S, self.redraw)
+        self.redraw()
+
+    @property
+    def _table(self) -> DataTable[Text]:
+        return self.query_one("#queue", DataTable)
+
+    @property
+    def _chosen(self) -> Entry | None:
+        """Return the run under the cursor."""
+        at, entries = self._table.cursor_row, self._entries
+        return entries[at] if 0 <= at < len(entries) else None
+
+    @property
+    def _entries(self) -> list[Entry]:
+        """Return the runs as they are listed: those that have ended last, the newest of them first."""
+        listed = [entry for state in GROUPS for entry in self._line.entries if entry.turn.state == state]
+        return listed + [entry for entry in reversed(self._line.entries) if entry.turn.state not in GROUPS]
+
+    def redraw(self) -> None:
+        """Show what the queue is now, where it is another than before."""
+        chosen = self._chosen
+        self._line = self._services.queueing.queue.read()
+        rows = {row.path.name: row for row in self._services.rows}
+        cells = [self._cells(entry, rows.get(entry.run_id)) for entry in self._entries]
+        seen = [[str(cell) for cell in row] for row in cells], self.size
+        if seen != self._seen:
+            self._seen = seen
+            self._fill(cells, chosen)
+        self._say()
+
+    def _fill(self, cells: list[list[Text]], chosen: Entry | None) -> None:
+        table, ids = self._table, [entry.run_id for entry in self._entries]
+        if [key.value for key in table.rows] == ids and len(table.columns) == len(WIDTHS) + 2 and not self._resized():
+            for number, row in enumerate(cells):
+                for column, cell in enumerate(row):
+                    if str(table.get_cell_at((number, column))) != str(cell):  # type: ignore[arg-type]
+                        table.update_cell_at((number, column), cell)  # type: ignore[arg-type]
+            return
+        table.clear(columns=True)
+        for name, width in self._columns():
+            table.add_column(name, width=width)
+        for run_id, row in zip(ids, cells, strict=True):
+            table.add_row(*row, key=run_id)
+        at = ids.index(chosen.run_id) if chosen is not None and chosen.run_id in ids else table.cursor_row
+        table.move_cursor(row=at, animate=False)
+        table.display, self.query_one("#queue-empty").display = bool(ids), not ids
+
+    def _resized(self) -> bool:
+        widths = [column.width for column in self._table.columns.values()]
+        return widths != [width for _, width in self._columns()]
+
+    def _columns(self) -> list[tuple[str, int]]:
+        """Return the columns that fit: where there is little room, why stands below the table only."""
+        fixed = WIDTHS if self.size.width >= 80 else WIDTHS[:2]
+        room = self.size.width - sum(width for _, width in fixed) - 2 * (len(WIDTHS) + 2) - 2
+        name = max(min(room, 40 if room > 60 else room), 12)
+        steps = [WIDTHS[2]] if len(fixed) > 2 else [("", 0)]
+        return [WIDTHS[0], ("run", name), WIDTHS[1], *steps, ("why", max(room - name, 0))]
+
+    def _cells(self, entry: Entry, row: RunRow | None) -> list[Text]:
+        state, (_, name, _, steps, why) = entry.turn.state, (width for _, width in self._columns())
+        shown = row.state if row is not None and state == AT_WORK else state
+        style = COLORS.get(shown, MUTED)
+        total = row.total_steps if row is not None else entry.order.total_steps if entry.order is not None else 0
+        reached = f"{whole(row.env_steps)}/{whole(total)}" if row is not None else whole(total)
+        return [
+            Text(GLYPHS.get(shown, "·"), style=style),
+            Text(squeezed(entry.run_id, name)),
+            Text(fitted(shown, WIDTHS[1][1]), style=style),
+            Text(fitted(reached, steps) if steps else "", justify="right"),
+            Text(fitted(_why(entry), why) if why else "", style=MUTED),
+        ]
+
+    def _say(self) -> None:
+        counts = Counter(entry.turn.state for entry in self._line.entries)
+        parts = [f"{number} {state}" for state, number in counts.items()]
+        idle = self._line.unfinished and not self._services.queueing.queue.has_runner
+        parts += ["nobody starts what waits: open the app without --readonly" if idle else ""]
+        facts = " · ".join(part for part in (*parts, "enter opens a run", "esc closes") if part)
+        self.query_one("#queue-head", Words).say(Content.assemble(("queue", "bold"), (f" · {facts}", MUTED)))
+        fault = "; ".join(self._line.faults)
+        chosen = self._chosen
+        why = f"{chosen.run_id}: {_why(chosen)}" if chosen is not None and _why(chosen) else ""
+        said = Content.assemble((safe_text(fault), "$error"), "  " if fault and why else "", safe_text(why))
+        self.query_one("#queue-why", Words).say(said, layout=True)
+
+    def action_move(self, by: int) -> None:
+        """Let the run under the cursor wait for less, or longer."""
+        entry = self._usable(WAITING)
+        if entry is not None:
+            self._change(lambda queue: queue.move(entry.run_id, by))
+
+    def action_cancel(self) -> None:
+        """Let a run that waits never start."""
+        entry = self._usable(WAITING)
+        if entry is not None:
+            self._change(lambda queue: queue.cancel([entry.run_id]))
+
+    def action_cancel_all(self) -> None:
+        """Cancel all that wait, once confirmed."""
+        waiting = [entry.run_id for entry in self._line.entries if entry.turn.state == WAITING]
+        if self._may() and waiting:
+            cancel = partial(self._change, lambda queue: queue.cancel(waiting))
+            self.app.push_screen(ConfirmCancel(len(waiting)), lambda yes: cancel() if yes else None)
+
+    def action_again(self) -> None:
+        """Let a run that ended early wait once more."""
+        entry = self._usable(*AGAIN)
+        if entry is not None:
+            self._change(lambda queue: queue.again(entry.run_id))
+
+    def action_clear(self) -> None:
+        """Take what has ended off the list; the runs themselves stay."""
+        ended = [entry.run_id for entry in self._line.entries if entry.turn.state in ENDS]
+        if self._may() and ended:
+            self._change(lambda queue: queue.forget(ended))
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+    @on(DataTable.RowSelected)
+    def _open(self) -> None:
+        entry = self._chosen
+        row = next((row for row in self._services.rows if entry and row.path.name == entry.run_id), None)
+        if row is not None:
+            self._services.select(row.path)
+            self.dismiss(None)
+        elif entry is not None:
+            self._services.say(f"{entry.run_id} has not begun.")
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self._say()
+
+    def _may(self) -> bool:
+        if self._services.readonly:
+            self._services.say("Read-only: this workbench was started to watch.", "warning")
+        return not self._services.readonly
+
+    def _usable(self, *states: str) -> Entry | None:
+        """Return the run under the cursor if it is in one of the states; say why not."""
+        entry = self._chosen
+        if entry is None or not self._may():
+            return None
+        if entry.turn.state in states:
+            return entry
+        further = "enter opens it, s stops it there" if entry.turn.state == AT_WORK else "r tries it again"
+        further = "nothing is left to do" if entry.turn.state == "finished" else further
+        further = "x cancels it" if entry.turn.state == WAITING else further
+        self._services.say(f"{entry.run_id} is {entry.turn.state}: {further}.")
+        return None
+
+    def _change(self, change: Change) -> None:
+        """Change the queue off the event loop, one change after the other."""
+        self.run_worker(partial(self._changed, change), thread=True, exit_on_error=False)
+
+    def _changed(self, change: Change) -> None:
+        try:
+            change(Queue(self._services.queueing.root))
+        except MBPOError as error:
+            self.app.call_from_thread(self._services.say, f"Not changed: {error}", "error")
+        self.app.call_from_thread(self._after_change)
+
+    def _after_change(self) -> None:
+        self._services.go_on_with_queue()
+        if self.is_mounted:
+            self.redraw()
+
+
+class ConfirmCancel(ModalScreen[bool]):
+    """Ask before all that wait are cancelled."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "cancel them", id="cancel.yes"),
+        Binding("n,escape", "answer(False)", "let them wait", id="cancel.no"),
+    ]
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "cancel all"
+            yield Static(f"Cancel all that wait, {self._count} in number?\n\nThose at work go on.")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("y cancel them", id="yes", variant="error", compact=True)
+                yield Button("n let them wait", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """Put the safe answer under the cursor."""
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer with the mouse."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer with a key."""
+        self.dismiss(yes)
+
+
+def _why(entry: Entry) -> str:
+    """Say why a run is where it is, or what it is."""
+    reason = entry.hindrance or entry.turn.reason
+    label = f"{entry.order.env_id} {entry.run.label}" if entry.order is not None and entry.run is not None else ""
+    return reason or label
