@@ -197,9 +197,9 @@ class Queue:
             after = change([*before])
             if after != before:
                 self._write(path, Turns(turns=after))
-            for name in orders:
-                if all(turn.state == OFF for turn in after if turn.order == name):
-                    (self.folder / f"{name}.json").unlink(missing_ok=True)  # and next time it is in no line
+            listed = {turn.order for turn in after}
+            for name in listed - {turn.order for turn in after if turn.state != OFF}:
+                (self.folder / f"{name}.json").unlink(missing_ok=True)  # and next time it is in no line
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

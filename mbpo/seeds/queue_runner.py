@@ -94,13 +94,11 @@ class QueueLine:
         self._clean_up(run)
         self._others.forget()
         self._untold[run_id] = end[0], one_line(end[1]).removeprefix("error: ") if end[1] else ""
-        self.settle()
+        self._tell()
 
     def settle(self) -> None:
         """Note what was not, and look after the learners that an earlier runner started."""
-        for run_id, end in [*self._untold.items()]:
-            if self._try(partial(self._queue.note, run_id, *end)):
-                del self._untold[run_id]
+        self._tell()
         for entry in self._queue.read().entries:
             known = entry.run_id in self._entries or entry.run_id in self._untold
             if entry.turn.state == AT_WORK and not known:
@@ -109,6 +107,11 @@ class QueueLine:
             if not _lives(run, self._entries[run_id].turn.began):
                 del self._found[run_id]
                 self.ended(run)
+
+    def _tell(self) -> None:
+        for run_id, end in [*self._untold.items()]:
+            if self._try(partial(self._queue.note, run_id, *end)):
+                del self._untold[run_id]
 
     def _has_room(self, threads: int, own: set[str]) -> bool:
         """Return whether the cores carry so many threads more; a learner for which there are too few runs alone."""

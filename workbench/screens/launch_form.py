@@ -27,6 +27,7 @@ from workbench.queueing import at_once
 from workbench.screens.start_form import StartForm, shown_order
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
+SEVERAL = "  Several runs: 0:5 here, or 1,5,15 in another field."
 GROUPS = {
     "run": "run",
     "evaluation": "evaluation",
@@ -98,7 +99,8 @@ class Field(Vertical):
         return "needed" if default is None else self.setting.text(default) or "none"
 
     def _meaning(self) -> Content:
-        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", "#56B4E9"))
+        several = SEVERAL if self.setting.name == "seed" else ""
+        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", "#56B4E9"), several)
 
 
 class Group(Collapsible):
