@@ -131,7 +131,7 @@ def test_a_killed_runner_loses_no_run_and_none_runs_twice(root: Path) -> None:
     assert states(queue.read()) == dict.fromkeys(names, "finished")
     assert Counter(starts(root)) == dict.fromkeys(names, 1)
     assert not queue.has_runner
-    assert [paths.run_id for paths, _ in list_runs(root)] == names
+    assert [paths.run_id for paths, _ in list_runs(root)] == sorted(names)
     assert not [*(root / ".launch").glob("*/*.lock")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -139,10 +138,11 @@ class QueueScreen(Screen[None]):
         ]
 
     def _say(self) -> None:
-        counts = Counter(entry.turn.state for entry in self._line.entries)
-        parts = [f"{number} {state}" for state, number in counts.items()]
+        counts = ((self._line.count(state), state) for state in (*GROUPS, *ENDS))
+        parts = [f"{number} {state}" for number, state in counts if number]
         idle = self._line.unfinished and not self._services.queueing.queue.has_runner
-        parts += ["nobody starts what waits: open the app without --readonly" if idle else ""]
+        mend = ": open the app without --readonly" if self._services.readonly else ""
+        parts += [f"nobody starts what waits{mend}" if idle else ""]
         facts = " · ".join(part for part in (*parts, "enter opens a run", "esc closes") if part)
         self.query_one("#queue-head", Words).say(Content.assemble(("queue", "bold"), (f" · {facts}", MUTED)))
         fault = "; ".join(self._line.faults)
