@@ -19,6 +19,7 @@ from mbpo.lifecycle.orders import Orders
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import live_settings
 from mbpo.lifecycle.timing import Profile, Stopwatch
+from mbpo.lifecycle.usage import Usage
 from mbpo.sac.interval import Interval, LossWatch
 from mbpo.sac.stall import StallWatch
 from mbpo.saving.store import CheckpointStore, Saved
@@ -56,6 +57,7 @@ class Training:
         self.clock = Stopwatch(torch.cuda.synchronize if waits else lambda: None)
         path = reports.writer.paths.profile
         self.profile = Profile(path, self.clock, config.warmup_steps) if config.profile else None
+        self.usage = Usage(learner.device)
         self.rollout_length = RolloutLength(config)
         self.interval = Interval(learner.device)
         self.watch = LossWatch()
@@ -133,6 +135,7 @@ class Training:
             "rollout/length": self.rollout_length.in_force(env_steps - 1, settings),
             "mix/real_ratio": settings["real_ratio"],
             **self.clock.metrics(env_steps),
+            **self.usage.metrics(),
             **self.interval.metrics(env_steps, self.config.reward_scale),
         }
         self.reports.interval(env_steps, metrics)

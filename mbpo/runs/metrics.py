@@ -108,7 +108,17 @@ _ALL = (
     Metric("time/eval_s", "s", "Wall time in evaluations."),
     Metric("time/other_s", "s", "Wall time in everything else, pauses included."),
     Metric("time/env_steps_per_s", "env steps per s", "Speed since the last such row.", "up"),
+    Metric("system/cpu", "cores", "Processor time of the learner's threads per wall time, since the last such row."),
+    Metric("system/memory_mb", "MB", "Memory that the learner's process holds."),
+    Metric("system/memory_peak_mb", "MB", "Most memory that it held at once."),
+    Metric("system/threads", "threads", "Threads of the process."),
+    Metric("system/read_mb", "MB", "Read from the disk since the process began; what was in memory does not count."),
+    Metric("system/written_mb", "MB", "Written to the disk since the process began."),
+    Metric("system/gpu", "", "Share of the last moment in which the GPU was at work, for whomever."),
+    Metric("system/gpu_memory_mb", "MB", "Memory that torch holds on the GPU."),
+    Metric("system/gpu_memory_peak_mb", "MB", "Most memory that it held there at once."),
 )
 
 METRICS: Mapping[str, Metric] = {metric.key: metric for metric in _ALL}
-WALL_TIME_KEYS = frozenset({"time_s", *(key for key in METRICS if key.startswith("time/"))})
+MACHINE_KEYS = frozenset({"time_s", *(key for key in METRICS if key.startswith(("time/", "system/")))})
+"""What the machine decides and not the run: a run done again has other values of these, and of nothing else."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Protocol
 
 from mbpo.runs.history import History
-from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS, METRICS
 from mbpo.runs.records.row import kind_of
 from mbpo.runs.rows import Row
 from mbpo.settings.stdout import say
 
-NOT_COMPARED = frozenset({*WALL_TIME_KEYS, "attempt", "kind"})
+NOT_COMPARED = frozenset({*MACHINE_KEYS, "attempt", "kind"})
 FIRST_NAMED = ("seq", "env_steps", "kind")
 
 
@@ -24,7 +24,7 @@ class Rows(Protocol):
 
 
 class Overlap:
-    """Compare rows with those that stand there already, wall time aside.
+    """Compare rows with those that stand there already, but for what the machine decides.
 
     A metric that none of the earlier rows has is new in this version, and one that is declared no more is gone from
     it: neither makes a row another, nor does one that the earlier run measured otherwise. What is gone is kept in

@@ -17,7 +17,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.envs.rule_watch import RuleWatch
 from mbpo.envs.rules import never
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 
 Call = Callable[..., Outcome]
 TINY = (*DEBUG, "--total-steps", 160, "--warmup-steps", 60, "--eval-episodes", 1)
@@ -92,7 +92,7 @@ def trained(call: Call, root: Path, run_id: str, *flags: object) -> tuple[list[s
     )
     warned = [event["reason"] for event in events if event["event"] == "warning"]
     assert all(f"warning: {reason}" in outcome.out for reason in warned)
-    return warned, [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in metrics]
+    return warned, [{k: v for k, v in row.items() if k not in MACHINE_KEYS} for row in metrics]
 
 
 @pytest.mark.parametrize(("rule", "said"), [(never, "never goes on at"), (always, "always ends"), (right, None)])

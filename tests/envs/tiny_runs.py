@@ -10,6 +10,7 @@ from learners import Outcome, rows
 
 from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.status import RunStatus, read_status
 
 SETTINGS = {
@@ -57,10 +58,10 @@ class Run:
         return [row for row in rows(self.paths.metrics) if row["kind"] == kind]
 
     def figures(self) -> list[dict[str, Any]]:
-        """Return all rows without what the clock and the number of the attempt move."""
-        moved = ("time_s", "attempt", "seq")
+        """Return all rows without what the machine and the number of the attempt move."""
+        moved = ("attempt", "seq")
         found = [{k: v for k, v in row.items() if k not in moved} for row in rows(self.paths.metrics)]
-        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in found]
+        return [{k: v for k, v in row.items() if k not in MACHINE_KEYS} for row in found]
 
 
 Train = Callable[..., Run]

@@ -13,7 +13,7 @@ from learners import DEBUG, Outcome, rows
 
 from mbpo import train
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.status import RunStatus, read_status
 
 Call = Callable[..., Outcome]
@@ -46,7 +46,7 @@ def fork(call: Call, root: Path, source: object, *flags: object, code: int = 0) 
 
 
 def compared(paths: RunPaths) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)]
+    return [{k: v for k, v in row.items() if k not in MACHINE_KEYS} for row in rows(paths.metrics)]
 
 
 def status(paths: RunPaths) -> RunStatus:

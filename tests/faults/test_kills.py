@@ -21,7 +21,7 @@ from learners import DEBUG, PATIENCE_S, environment, rows, wait_for
 from mbpo import train
 from mbpo.runs.hashes import verify_checkpoint
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.reader import JsonLines, RunReader
 from mbpo.runs.status import read_status
 from mbpo.saving.store import CheckpointStore
@@ -124,7 +124,7 @@ class Chain:
 
 def compared(paths: RunPaths) -> list[dict[str, Any]]:
     """Return the rows of metrics without wall time; those written twice must be the same."""
-    skipped = WALL_TIME_KEYS | {"attempt"}
+    skipped = MACHINE_KEYS | {"attempt"}
     return [{k: v for k, v in row.items() if k not in skipped} for row in rows(paths.metrics)]
 
 

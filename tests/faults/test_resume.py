@@ -19,7 +19,7 @@ from mbpo import train
 from mbpo.learner.learner import Learner
 from mbpo.runs.history import add_change
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.status import RunStatus, read_status, this_process, write_status
 from mbpo.saving.checkpoint import load_checkpoint
 
@@ -41,7 +41,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 
 def compared(paths: RunPaths) -> list[dict[str, Any]]:
     """Return the rows of metrics without what may differ."""
-    skipped = WALL_TIME_KEYS | {"attempt"}
+    skipped = MACHINE_KEYS | {"attempt"}
     return [{k: v for k, v in row.items() if k not in skipped} for row in rows(paths.metrics)]
 
 
@@ -352,7 +352,7 @@ def test_a_torn_last_line_is_no_obstacle(tail: bytes, cut_run: RunPaths, twin: R
             good.append(json.loads(line))
         except ValueError:
             continue
-    skipped = WALL_TIME_KEYS | {"attempt"}
+    skipped = MACHINE_KEYS | {"attempt"}
     assert [{k: v for k, v in r.items() if k not in skipped} for r in good] == compared(twin)
 
 

@@ -18,7 +18,7 @@ from learners import DEBUG, LearnerProcess, Outcome, rows, wait_for
 
 from mbpo import train
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.reader import JsonLines
 from mbpo.runs.status import read_status
 from mbpo.saving.store import CheckpointStore
@@ -44,7 +44,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 
 def compared(paths: RunPaths) -> list[dict[str, object]]:
     """Return the rows as a reader gets them: what a full disk cut off in a line is no row."""
-    skipped = WALL_TIME_KEYS | {"attempt"}
+    skipped = MACHINE_KEYS | {"attempt"}
     lines = JsonLines(paths.metrics)
     found = iter(lines.poll, [])
     return [{k: v for k, v in row.items() if k not in skipped} for some in found for row in some]

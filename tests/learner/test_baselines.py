@@ -15,7 +15,7 @@ from mbpo import train as train_module
 from mbpo.errors import ConfigError
 from mbpo.learner.learner import Learner
 from mbpo.planning.cem import CEMPlanner, Propagate
-from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS, METRICS
 from mbpo.settings.config import resolve
 
 QUICK_PLANS = (
@@ -37,7 +37,7 @@ def train(root: Path, name: str, *flags: str) -> list[dict[str, Any]]:
     arguments = ["--preset", "debug", "--threads", "1", "--runs-root", str(root), "--run-id", name]
     assert train_module.main([*arguments, *flags]) == 0
     return [
-        {key: value for key, value in row.items() if key not in WALL_TIME_KEYS}
+        {key: value for key, value in row.items() if key not in MACHINE_KEYS}
         for row in rows(root / name / "metrics.jsonl")
     ]
 

@@ -23,7 +23,7 @@ from mbpo.dynamics.fake_env import FakeEnv
 from mbpo.dynamics.trainer import EnsembleTrainer
 from mbpo.envs.rules import inverted_pendulum, never
 from mbpo.learner.learner import Learner
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.settings.config import resolve
 
 O, A = 4, 2  # noqa: E741
@@ -125,7 +125,7 @@ def test_the_same_seed_repeats_whatever_state_the_global_generators_are_in(tmp_p
         flags = ["--preset", "debug", "--total-steps", "220", "--threads", "1"]
         assert train_module.main([*flags, "--runs-root", str(tmp_path), "--run-id", name]) == 0
         metrics = rows(tmp_path / name / "metrics.jsonl")
-        return [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in metrics]
+        return [{k: v for k, v in row.items() if k not in MACHINE_KEYS} for row in metrics]
 
     assert run("a", 1) == run("b", 2)
 

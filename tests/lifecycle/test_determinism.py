@@ -10,7 +10,7 @@ import torch
 
 from mbpo import train
 from mbpo.ops import native
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.seeding import numpy_rng, stream_seed, torch_generator
 
 
@@ -18,7 +18,7 @@ def run(root: Path, name: str, *flags: str) -> list[dict[str, object]]:
     fixed = ["--preset", "debug", "--runs-root", str(root), "--run-id", name, "--threads", "1"]
     assert train.main([*fixed, "--total-steps", "250", *flags]) == 0
     lines = (root / name / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(r).items() if k not in WALL_TIME_KEYS} for r in lines]
+    return [{k: v for k, v in json.loads(r).items() if k not in MACHINE_KEYS} for r in lines]
 
 
 def test_one_seed_gives_one_run_and_another_seed_another(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mbpo.ops import build_info
 from mbpo.runs.hashes import SEAL, digest, seal_of
 from mbpo.runs.history import read_history
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.metrics import METRICS, WALL_TIME_KEYS, Metric
+from mbpo.runs.metrics import MACHINE_KEYS, METRICS, Metric
 from mbpo.runs.reader import RunReader
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.records.row import kind_of
@@ -71,7 +71,7 @@ def same_arithmetic() -> bool:
 
 
 def without_time(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    skipped = WALL_TIME_KEYS | {"attempt", "kind"}
+    skipped = MACHINE_KEYS | {"attempt", "kind"}
     return [{key: value for key, value in row.items() if key not in skipped} for row in found]
 
 

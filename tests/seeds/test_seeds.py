@@ -24,7 +24,7 @@ from mbpo.lifecycle.command_line import Launch, parse_launch
 from mbpo.runs.command import send
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths, write_json
-from mbpo.runs.metrics import WALL_TIME_KEYS
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.runs.reader import list_runs
 from mbpo.runs.status import ENDED, RunStatus, read_status
 from mbpo.saving.checkpoint import load_checkpoint
@@ -263,7 +263,7 @@ def test_a_root_that_cannot_be_written_ends_with_5(call: Call, tmp_path: Path) -
 
 
 def without_wall_time(paths: RunPaths) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in WALL_TIME_KEYS} for row in rows(paths.metrics)]
+    return [{k: v for k, v in row.items() if k not in MACHINE_KEYS} for row in rows(paths.metrics)]
 
 
 def test_each_seed_is_an_ordinary_run_like_one_started_alone(call: Call, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from learners import DEBUG, Outcome, rows
 from mbpo import train
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.metrics import MACHINE_KEYS
 from mbpo.settings.config import resolve
 from mbpo.settings.variants import K_POLICIES, Variant
 from mbpo.train import main
@@ -42,11 +43,9 @@ def refits(paths: RunPaths) -> list[dict[str, Any]]:
 
 
 def learned(paths: RunPaths) -> list[dict[str, Any]]:
-    """Return the rows that count without wall time."""
+    """Return the rows that count, without what the machine decides."""
     newest = {row["seq"]: row for row in rows(paths.metrics)}
-    return [
-        {k: v for k, v in row.items() if k not in ("attempt", "time_s") and "time/" not in k} for row in newest.values()
-    ]
+    return [{k: v for k, v in row.items() if k != "attempt" and k not in MACHINE_KEYS} for row in newest.values()]
 
 
 def test_it_chooses_after_the_errors_were_measured(whole: RunPaths) -> None:

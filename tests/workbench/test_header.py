@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from workbench.messages import RunRow
-from workbench.widgets.header import headline
+from workbench.messages import Points, RunDetail, RunRow
+from workbench.widgets.header import headline, load_words
 
 
 @pytest.mark.parametrize(("phase", "shown"), [("train", True), ("repeat", True), ("warm-up", False)])
@@ -37,3 +39,21 @@ def test_what_matters_fits(width: int) -> None:
     content = headline(row, width)
     assert "evaluation −1,168" in content.plain and "running" in content.plain
     assert content.cell_length <= max(width, 75)
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        ({"cpu": 0.983, "memory_mb": 412.3}, "cpu 98 % · 412 MB"),
+        ({"cpu": 3.9, "memory_mb": 5310.0, "gpu": 0.6}, "cpu 390 % · 5.31 GB · gpu 60 %"),
+        ({"cpu": math.nan, "memory_mb": 1e3}, "1 GB"),
+        ({}, ""),
+    ],
+)
+def test_what_a_learner_takes_of_the_machine(measured: dict[str, float], words: str) -> None:
+    series = {f"system/{key}": Points(np.array([10.0]), np.array([value])) for key, value in measured.items()}
+    assert load_words(RunDetail(Path("a"), 1, series)) == words
+    row = RunRow(Path("a"), "running", "train", "Pendulum-v1", "pendulum", 3, 1240, 4000)
+    assert headline(row, 200, load="cpu 98 % · 412 MB").plain.endswith("cpu 98 % · 412 MB")
+    assert "cpu" not in headline(row, 60, load="cpu 98 % · 412 MB").plain  # the first to go
+    assert "cpu" not in headline(replace(row, state="finished"), 200, load="cpu 98 % · 412 MB").plain

@@ -126,7 +126,7 @@ class Bench(Screen[None]):
         self.set_class(not rows, "-empty")
         self.query_one(RunsPanel).show(rows, self.services.selected, selection.marks.letters)
         asked = progress_word(detail.what_ifs) if detail is not None else ""
-        self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked)
+        self.query_one(Header).show(row, detail, self._dials() if self.has_class("-tiny") else "", asked)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         comparison = selection.comparison
         if self.has_class("-touring"):

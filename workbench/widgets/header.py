@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from textual.content import Content
 
 from mbpo.runs.solved import solved_words
 from workbench.charts.picture import GREEN, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
-from workbench.messages import RunRow
+from workbench.messages import RunDetail, RunRow
 from workbench.widgets.quiet import Words
 from workbench.widgets.runs_table import COLORS
 
 
-def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Content:
+def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: str = "") -> Content:
     """Return name, environment, state, progress and time left; the least needed goes first."""
     phase = safe_text(row.phase, 20) if row.active and row.phase != row.state and not dials else ""
     progress = whole(row.env_steps)
@@ -31,6 +33,7 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Conte
         (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
         (4, Content(fitted(row.env_id, 32))),
         (7, Content(f"seed {row.seed}")),
+        (8, Content.styled(load if row.active else "", MUTED)),
         (6, Content(f"last episode {number(row.last_return)}" if row.last_return is not None else "")),
         (5, Content.styled(fitted(f"⑂ {row.parent}", 40) if row.parent else "", MUTED)),
         (5, Content.styled("interactive" if row.interactive else "", "#CC79A7")),
@@ -39,7 +42,7 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "") -> Conte
     ]
     kept = [(rank, part) for rank, part in parts if part.plain]
     separator = Content.styled(" · ", MUTED)
-    for rank in (7, 6, 5, 4, 3, 2):
+    for rank in (8, 7, 6, 5, 4, 3, 2):
         if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
             break
         kept = [(r, part) for r, part in kept if r != rank]
@@ -57,13 +60,23 @@ def _time_left(row: RunRow) -> str:
     return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
 
 
+def load_words(detail: RunDetail | None) -> str:
+    """Return what a learner takes of the machine, as last measured: ``cpu 98 % · 412 MB · gpu 60 %``."""
+    if detail is None:
+        return ""
+    cpu, memory, gpu = map(detail.last, ("system/cpu", "system/memory_mb", "system/gpu"))
+    held = f"{number(memory / 1000)} GB" if memory >= 1000 else f"{number(memory)} MB"
+    parts = (cpu, f"cpu {cpu:.0%}"), (memory, held), (gpu, f"gpu {gpu:.0%}")
+    return " · ".join(words.replace("%", " %") for value, words in parts if math.isfinite(value))
+
+
 class Header(Words):
     """Show the headline of the run in focus."""
 
-    def show(self, row: RunRow | None, dials: str = "", asked: str = "") -> None:
+    def show(self, row: RunRow | None, detail: RunDetail | None, dials: str = "", asked: str = "") -> None:
         """Show ``row`` and how far a what-if has come, or what to do when there is none."""
         width = self.content_size.width or 80
         if row is None:
             self.say(Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)))
             return
-        self.say(headline(row, width, dials, asked))
+        self.say(headline(row, width, dials, asked, load_words(detail)))
