@@ -1,27 +1,34 @@
-"""Print a run's progress: one line per interval, refit lines left to the metrics."""
+"""Print a run's progress: one line per interval, or on a terminal one that stays; refits are left to the metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mbpo.lifecycle.log import note
+from mbpo.lifecycle.progress import RunProgress
 from mbpo.runs.solved import solved_words
 from mbpo.runs.status import RunStatus
 from mbpo.settings.config import Config
-from mbpo.settings.numbers import short
+from mbpo.settings.numbers import duration, short
 from mbpo.settings.stdout import say
 
 
 class Console:
-    """Write progress lines to stdout, which the run's log copies."""
+    """Write progress lines to stdout, which the run's log copies.
 
-    def __init__(self, config: Config) -> None:
+    Where a line at the bottom of the terminal says the same, those of intervals are in the log alone.
+    """
+
+    def __init__(self, config: Config, progress: RunProgress | None = None) -> None:
+        self._progress = progress
         self._total = config.total_steps
         self._warmup = config.warmup_steps
         self._env_id = config.env_id
         self._algo = config.algo
         self._model = "no model" if config.algo == "sac" else "model: first refit to come"
         self._evaluation = ""
+        self._saved_at = -1
 
     def interval(self, env_steps: int, metrics: Mapping[str, float | None], status: RunStatus) -> None:
         """Print where the run stands."""
@@ -38,7 +45,18 @@ class Console:
             f"{speed:.0f} steps/s",
             f"{left} left",
         ]
-        say("  ".join(part for part in parts if part))
+        line = "  ".join(part for part in parts if part)
+        if self._progress is None:
+            say(line)
+        else:
+            self._progress.k = _shown(metrics, "rollout/length") if self._algo == "mbpo" else ""
+            note(f"{line}\n")
+
+    def checkpoint(self, env_steps: int) -> None:
+        """Print that a checkpoint was saved, where a person may be looking; others read the run's events."""
+        if self._progress is not None and env_steps != self._saved_at:  # the last one may be saved twice
+            self._saved_at = env_steps
+            say(f"{env_steps:>7,}/{self._total:,}  checkpoint")
 
     def _trust(self, metrics: Mapping[str, float | None]) -> Iterator[str]:
         if self._algo == "mbpo":
@@ -75,11 +93,3 @@ class Console:
 def _shown(metrics: Mapping[str, float | None], key: str) -> str:
     value = metrics.get(key)
     return "—" if value is None else short(value)
-
-
-def duration(seconds: float) -> str:
-    """Return minutes and seconds, and hours where there are any."""
-    whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, seconds_left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

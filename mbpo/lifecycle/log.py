@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mbpo.runs.files import open_to_append
-from mbpo.settings.echo import EchoedFile, write_whole
+from mbpo.settings.echo import EchoedFile
 from mbpo.settings.stdout import flush_strangers, stdout, take_early
+from mbpo.settings.terminal import write_above, write_whole
 
 Sink = Callable[[bytes], object]
 
@@ -66,7 +67,7 @@ class RunLog:
             file.write(early)
         os.dup2(self._strangers, 1)
         os.dup2(self._strangers, 2)
-        terminal = partial(write_whole, stderr)
+        terminal = partial(write_above, stderr)
         sys.stdout, sys.stderr = (_Tee(stream, file.write, terminal) for stream in (sys.stdout, sys.stderr))
         try:
             yield file.write

@@ -35,6 +35,11 @@ class Reports:
         self.writer.update(steps_per_s=metrics["time/env_steps_per_s"])
         self.console.interval(env_steps, metrics, self.writer.status)
 
+    def checkpoint(self, name: str, env_steps: int) -> None:
+        """Write down a checkpoint that is on disk."""
+        self.writer.event("checkpoint", env_steps=env_steps, checkpoint=name)
+        self.console.checkpoint(env_steps)
+
     def evaluation(self, env_steps: int, metrics: Mapping[str, float]) -> None:
         """Write down an evaluation."""
         self.writer.evaluation(env_steps, metrics)

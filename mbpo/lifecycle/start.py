@@ -17,6 +17,7 @@ from mbpo.lifecycle.find_start import find_starting_point
 from mbpo.lifecycle.manifest import manifest, pin_threads
 from mbpo.lifecycle.orders import LiveOrders, RepeatedOrders
 from mbpo.lifecycle.process import learner_process
+from mbpo.lifecycle.progress import shown_progress
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status
 from mbpo.lifecycle.training import Training
@@ -91,7 +92,14 @@ def _resolved(launch: Launch) -> tuple[Launch, str]:
 def _train(
     config: Config, learner: Learner, leader: Learner | None, writer: RunWriter, begin: StartingPoint, loop: Loop
 ) -> None:
-    reports, saved, labels = Reports(writer, Console(config)), begin.saved, ["fork"]
+    with shown_progress(config, lambda: writer.status) as progress:
+        _report(config, learner, leader, Reports(writer, Console(config, progress)), begin, loop)
+
+
+def _report(
+    config: Config, learner: Learner, leader: Learner | None, reports: Reports, begin: StartingPoint, loop: Loop
+) -> None:
+    writer, saved, labels = reports.writer, begin.saved, ["fork"]
     if leader is not None:
         orders, saved = _repeat(leader, reports, begin, loop)
         if saved is None:
@@ -101,7 +109,7 @@ def _train(
         if lost := learner.load_state_dict(saved.parts):
             writer.warn(saved.loop["env_steps"], f"not exact, a new episode begins: {lost}")
         saved = saved.emptied()
-    store, again = _store(writer), begin.replay
+    store, again = _store(reports), begin.replay
     until, evaluations = (again.until, again.evaluations) if again else (None, ())
     training = Training(config, learner, reports, LiveOrders(writer), store, saved, until, evaluations)
     try:
@@ -163,10 +171,11 @@ def _repeat(leader: Learner, reports: Reports, begin: StartingPoint, loop: Loop)
         leader.close()
 
 
-def _store(writer: RunWriter) -> CheckpointStore:
+def _store(reports: Reports) -> CheckpointStore:
+    writer = reports.writer
     return CheckpointStore(
         writer.paths.checkpoints,
         before=writer.sync,
-        saved=lambda name, at: writer.event("checkpoint", env_steps=at, checkpoint=name),
+        saved=reports.checkpoint,
         put_off=lambda error: writer.warn(writer.status.env_steps, f"no new checkpoint: {error}"),
     )

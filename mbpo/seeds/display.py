@@ -20,9 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mbpo.errors import one_line
-from mbpo.lifecycle.console import duration
 from mbpo.runs.status import ENDED
 from mbpo.seeds.learner_run import LearnerRun
+from mbpo.settings.numbers import duration
 from mbpo.settings.stdout import stdout
 
 REDRAW_S = 0.5

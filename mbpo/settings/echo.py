@@ -6,6 +6,8 @@ import contextlib
 import os
 import threading
 
+from mbpo.settings.terminal import write_above
+
 PERIOD_S = 0.2
 LAST_WORDS_S = 2.0  # for which a stderr that takes nothing is waited for at the end
 AT_ONCE_BYTES = 1 << 16
@@ -74,14 +76,4 @@ class EchoedFile:
         while at < end and (data := os.pread(self._descriptor, min(end - at, AT_ONCE_BYTES), at)):
             at += len(data)
             with contextlib.suppress(OSError):  # the file has these words, whoever else has lost them
-                write_whole(self._stderr, data)
-
-
-def write_whole(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``, without a buffer that something would be left in.
-
-    Raises:
-        OSError: nobody takes it.
-    """
-    while data:
-        data = data[os.write(descriptor, data) :]
+                write_above(self._stderr, data)

@@ -14,3 +14,11 @@ def short(value: float, digits: int = 3) -> str:
         return f"{value:.1e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e" in text else text  # as of 999.7, which rounds up to a power of ten
+
+
+def duration(seconds: float) -> str:
+    """Return minutes and seconds, and hours where there are any."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds_left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, TextIO, cast
 
 from mbpo.errors import refused
-from mbpo.settings.echo import EchoedFile, write_whole
+from mbpo.settings.echo import EchoedFile
 from mbpo.settings.plot_backend import leave_notebook
+from mbpo.settings.terminal import BottomLine, write_above
 
 PIPE_CLOSED = 128 + 13  # as a shell names the end by SIGPIPE
 
@@ -50,6 +51,10 @@ class OurStdout(io.TextIOBase):
         """Return whether a person may be looking."""
         return self._stream.isatty() if self._descriptor is None else os.isatty(self._descriptor)
 
+    def bottom_line(self) -> BottomLine | None:
+        """Return what keeps a line at the bottom of the terminal that this writes to; None where it is no terminal."""
+        return BottomLine(self._descriptor) if self._descriptor is not None and self.isatty() else None
+
     def write(self, text: str) -> int:
         """Write ``text``. A reader that is gone ends the command without a word, but for a learner, which goes on.
 
@@ -74,7 +79,7 @@ class OurStdout(io.TextIOBase):
 
     def _put(self, text: str) -> None:
         if self._descriptor is not None:
-            write_whole(self._descriptor, text.encode(self.encoding, "mbpo.stdout"))
+            write_above(self._descriptor, text.encode(self.encoding, "mbpo.stdout"))
         else:
             self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
             self._stream.flush()
