@@ -33,7 +33,7 @@ from workbench.promises import Promise
 from workbench.queueing import Queueing
 from workbench.screens.bench import Bench
 from workbench.terminal import end_with_terminal
-from workbench.theme import NIGHT
+from workbench.theme import OURS, inks_of
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Workbench(HeldKeys[None]):
         watch: bool = True,
     ) -> None:
         super().__init__()
-        self.register_theme(NIGHT)
+        for theme in OURS:
+            self.register_theme(theme)
         self.theme = "night"  # before the style sheets are read, which costs 50 ms each time
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
@@ -87,6 +88,11 @@ class Workbench(HeldKeys[None]):
         self._bench = Bench(self)
         self._log_screen: LogScreen | None = None
         self._watcher = Watcher(self.runs_root, self.post_message)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the colours of the theme in force, and the inks of words and charts for it."""
+        self.theme_variables = {**super().get_css_variables(), **inks_of(self.current_theme)}
+        return self.theme_variables
 
     def get_default_screen(self) -> Bench:
         """Return the workbench itself, so that no empty screen is laid out before it."""

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from mbpo.settings.numbers import short
 
-MUTED = "#8b949e"  # for words that explain; Textual's own shade is lost in styled text
+MUTED = "$ink-muted"  # for words that explain; Textual's own shade is lost in styled text
 BARS = "▁▂▃▄▅▆▇█"
 MAX_MARKS = 2  # combining marks kept on one character
 _SPACES = frozenset("\t\n\r\v\f\u00a0\u2028\u2029")

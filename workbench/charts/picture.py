@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workbench.series import Floats
 
-SKY, ORANGE, GREEN, PURPLE = "#56B4E9", "#E69F00", "#009E73", "#CC79A7"
-YELLOW, VERMILLION, GREY = "#F0E442", "#D55E00", "#7d8590"
-"""The colours of Okabe and Ito, told apart by people with any colour vision."""
-BLUE, PALE, WHITE = "#2F7FC1", "#9aa4af", "#d6dde5"  # their blue, lighter, and black turned over
+SKY, ORANGE, GREEN, PURPLE = "$ink-sky", "$ink-orange", "$ink-green", "$ink-purple"
+YELLOW, VERMILLION, GREY = "$ink-yellow", "$ink-vermillion", "$ink-grey"
+BLUE, LIME, WHITE = "$ink-blue", "$ink-lime", "$ink-white"
+"""Inks: what each looks like in the theme in force is in workbench/theme.py."""
 
+VARIABLE = re.compile(r"\$([\w-]+)")
 UNMARKED = "◆"  # in place of a letter: the run in focus beside those that are marked
 RUN_COLORS = {
     "A": SKY,
@@ -22,9 +25,14 @@ RUN_COLORS = {
     "E": VERMILLION,
     "F": PURPLE,
     "G": BLUE,
-    "H": PALE,
+    "H": LIME,
     UNMARKED: WHITE,
 }
+
+
+def filled(style: str, inks: Mapping[str, str]) -> str:
+    """Return a style with its inks as they are in a theme."""
+    return VARIABLE.sub(lambda found: inks[found[1]], style)
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,15 @@ class Picture:
     log_y: bool = False
     rules: tuple[float, ...] = ()  # horizontal lines that mean something
     note: str = ""  # one sentence that says what the numbers mean, where there is room
+    axes: str = GREY  # colour of the axes and of words
     remark: str = ""  # a sentence that has lines of its own, above the plot
     empty: str = "no data yet"
+
+    def inked(self, inks: Mapping[str, str]) -> Picture:
+        """Return the picture in the colours of a theme."""
+        lines = tuple(replace(line, color=filled(line.color, inks)) for line in self.lines)
+        markers = tuple(replace(marker, color=filled(marker.color, inks)) for marker in self.markers)
+        return replace(self, lines=lines, markers=markers, axes=filled(self.axes, inks))
 
     @property
     def drawn(self) -> bool:

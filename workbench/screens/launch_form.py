@@ -20,6 +20,7 @@ from mbpo.settings.grid import Grid, check_in_grid, values_of
 from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
+from workbench.charts.picture import SKY
 from workbench.dials import facts
 from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
@@ -100,7 +101,7 @@ class Field(Vertical):
 
     def _meaning(self) -> Content:
         several = SEVERAL if self.setting.name == "seed" else ""
-        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", "#56B4E9"), several)
+        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", SKY), several)
 
 
 class Group(Collapsible):
@@ -234,7 +235,7 @@ class LaunchForm(StartForm[Order]):
 
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
-        return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", "italic #8b949e"))
+        return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", f"italic {MUTED}"))
 
 
 def _first_config(order: Order) -> Config:

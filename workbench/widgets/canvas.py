@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.charts.picture import GREY
 from workbench.raster import DOTS_X, DOTS_Y, scale
 from workbench.series import Floats
 
@@ -18,13 +17,15 @@ class Canvas:
 
     width: int
     height: int
+    axes: str  # the colour of what has no other
     chars: NDArray[np.str_] = field(init=False)
     inks: NDArray[np.intp] = field(init=False)
     grounds: NDArray[np.intp] = field(init=False)
     bits: NDArray[np.uint8] = field(init=False)
-    colors: list[str] = field(default_factory=lambda: [GREY])
+    colors: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.colors = [self.axes]
         shape = (self.height, self.width)
         self.chars = np.full(shape, " ", dtype="<U1")
         self.inks = np.zeros(shape, dtype=np.intp)

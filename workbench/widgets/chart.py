@@ -23,7 +23,7 @@ class Chart(Widget):
         super().__init__(id=id)
         self.picture = Picture("", empty="")
         self._strips: list[Strip] = []
-        self._painted: tuple[Picture, int, int, str] | None = None
+        self._painted: tuple[Picture, int, int, str, str] | None = None
 
     def show(self, picture: Picture) -> None:
         """Draw ``picture`` from now on: the lines of it that are others than before."""
@@ -44,10 +44,10 @@ class Chart(Widget):
 
     def _paint(self) -> None:
         ground = self.background_colors[1].hex6
-        wanted = (self.picture, self.size.width, self.size.height, ground)
+        wanted = (self.picture, self.size.width, self.size.height, ground, self.app.theme)
         if self._painted is None or self._painted[1:] != wanted[1:]:
             style = self.rich_style
-            self._strips = [strip.apply_style(style) for strip in paint(*wanted)]
+            self._strips = [strip.apply_style(style) for strip in paint(*wanted[:4], self.app.theme_variables)]
             self._painted = wanted
 
     def render_line(self, y: int) -> Strip:

@@ -9,22 +9,23 @@ from typing import Any
 from textual.content import Content
 
 from workbench.changes import change_of
+from workbench.charts.picture import ORANGE, PURPLE, SKY
 from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.messages import RunDetail
 from workbench.widgets.quiet import Words, subtitle
 
 MARKS = {
-    "evaluation": ("E", "#E69F00"),
-    "control": ("⇄", "#CC79A7"),
+    "evaluation": ("E", ORANGE),
+    "control": ("⇄", PURPLE),
     "warning": ("!", "$warning"),
-    "checkpoint": ("▣", "#56B4E9"),
-    "resumed": ("↻", "#56B4E9"),
+    "checkpoint": ("▣", SKY),
+    "resumed": ("↻", SKY),
     "failed": ("✗", "$error"),
     "diverged": ("!", "$error"),
     "finished": ("✓", "$success"),
     "started": ("▶", "$success"),
     "stopped": ("■", MUTED),
-    **dict.fromkeys(("resume_verified", "fork_verified", "replay_verified"), ("✓", "#56B4E9")),
+    **dict.fromkeys(("resume_verified", "fork_verified", "replay_verified"), ("✓", SKY)),
 }
 SKIPPED = frozenset({"event", "time", "env_steps", "seq", "attempt", "schema"})
 

@@ -7,7 +7,7 @@ import math
 from textual.content import Content
 
 from mbpo.runs.solved import solved_words
-from workbench.charts.picture import GREEN, SKY
+from workbench.charts.picture import GREEN, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.messages import RunDetail, RunRow
 from workbench.widgets.quiet import Words
@@ -36,7 +36,7 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
         (8, Content.styled(load if row.active else "", MUTED)),
         (6, Content(f"last episode {number(row.last_return)}" if row.last_return is not None else "")),
         (5, Content.styled(fitted(f"⑂ {row.parent}", 40) if row.parent else "", MUTED)),
-        (5, Content.styled("interactive" if row.interactive else "", "#CC79A7")),
+        (5, Content.styled("interactive" if row.interactive else "", PURPLE)),
         (1, Content(dials)),
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import textwrap
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,18 +14,20 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from workbench.charts.picture import GREY, Line, Picture
+from workbench.charts.picture import Line, Picture
 from workbench.format import number
 from workbench.raster import BRAILLE, DOTS_X, padded, polyline, ticks
 from workbench.series import Floats, thin
+from workbench.theme import NIGHT_INKS
 from workbench.widgets.canvas import Canvas, Frame
 
 LEAST_ROWS = 2  # of a plot below a remark
 LABEL = 6  # cells of a label at least, as −1,500 has: axes of charts above each other begin in one column
 
 
-def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]:
+def paint(picture: Picture, width: int, height: int, ground: str, inks: Mapping[str, str] = NIGHT_INKS) -> list[Strip]:
     """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
+    picture = picture.inked(inks)
     if width < 12 or height < 4:
         return [Strip.blank(width)] * height
     if picture.log_y:
@@ -37,7 +40,7 @@ def paint(picture: Picture, width: int, height: int, ground: str) -> list[Strip]
     y_ticks = ticks(*y_range, max(rows // 3, 2))
     labels = _distinct([10**t if picture.log_y else t for t in y_ticks])
     gutter = max(max(map(len, labels), default=1), LABEL) + 1
-    canvas = Canvas(width - gutter, rows)
+    canvas = Canvas(width - gutter, rows, picture.axes)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
     _paint_plot(picture, canvas, frame)
     axis = {frame.row(t): label for t, label in zip(y_ticks, labels, strict=True)}
@@ -83,7 +86,7 @@ def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]
 
 def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
     for rule in picture.rules:
-        canvas.put(0, frame.row(rule), "╌" * canvas.width, GREY)
+        canvas.put(0, frame.row(rule), "╌" * canvas.width, picture.axes)
     for line in picture.lines:
         _paint_band(line, canvas, frame)
     for marker in picture.markers:
@@ -169,7 +172,7 @@ def _paint_marker_labels(picture: Picture, canvas: Canvas, frame: Frame) -> None
 
 
 def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground: str) -> Strip:
-    axis = Style(color=GREY)
+    axis = Style(color=canvas.colors[0])
     text = f"{label or '':>{gutter - 1}}" + ("┤" if label else "│")
     segments = [Segment(text, axis)]
     grounds, chars = canvas.grounds[row], canvas.chars[row]
@@ -207,13 +210,13 @@ def _x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
             cells[start : start + len(label)] = label
             free = start + len(label) + 2
     text = "".join(cells)[: width - len(picture.x_label) - 1]
-    return Strip([Segment(f"{text} {picture.x_label}", Style(color=GREY))], width)
+    return Strip([Segment(f"{text} {picture.x_label}", Style(color=picture.axes))], width)
 
 
 def _legend(picture: Picture, width: int) -> Strip:
     """Return the legend; where room is short, the note goes, then axis name, words and values."""
-    note = Segment(picture.note, Style(color=GREY, italic=True))
-    axis = Segment(f"{picture.y_label}  ", Style(color=GREY))
+    note = Segment(picture.note, Style(color=picture.axes, italic=True))
+    axis = Segment(f"{picture.y_label}  ", Style(color=picture.axes))
     full = [axis, *_keys(picture, words=True)]
     letters = _keys(picture, words=False, values=False)
     for segments in ([*full, note], full, full[1:], _keys(picture, words=False), letters):
@@ -225,7 +228,7 @@ def _legend(picture: Picture, width: int) -> Strip:
 def _remark(picture: Picture, width: int, most: int) -> list[Strip]:
     """Return the remark on as many lines as it takes, at most ``most``."""
     lines = textwrap.wrap(picture.remark, width)[: max(most, 0)]
-    return [Strip([Segment(line, Style(color=GREY, italic=True))]).adjust_cell_length(width) for line in lines]
+    return [Strip([Segment(line, Style(color=picture.axes, italic=True))]).adjust_cell_length(width) for line in lines]
 
 
 def _keys(picture: Picture, words: bool, values: bool = True) -> list[Segment]:
@@ -242,6 +245,6 @@ def _keys(picture: Picture, words: bool, values: bool = True) -> list[Segment]:
 def _empty(picture: Picture, width: int, height: int) -> list[Strip]:
     text = picture.empty[: width - 2]
     left = " " * ((width - cell_len(text)) // 2)
-    words = Strip([Segment(left + text, Style(color=GREY, italic=True))]).adjust_cell_length(width)
+    words = Strip([Segment(left + text, Style(color=picture.axes, italic=True))]).adjust_cell_length(width)
     blank = Strip.blank(width)
     return [words if row == height // 2 else blank for row in range(height)]

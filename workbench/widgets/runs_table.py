@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from rich.text import Text
+from rich.text import Span, Text
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
+from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW, filled
 from workbench.fork_tree import origin
 from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
 from workbench.messages import RunRow
@@ -138,6 +138,10 @@ class RunsTable(DataTable[Text]):
             self._rebuild()
         self._follow()
 
+    def on_mount(self) -> None:
+        """Draw all in other colours with another theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._rebuild())
+
     def on_resize(self) -> None:
         """Choose the columns again."""
         self.show(self._rows, self.picked, self._letters)
@@ -162,7 +166,7 @@ class RunsTable(DataTable[Text]):
             for name, width in self._layout:
                 new, old = (cell(row, name, width, letter) for row, letter in (now, before))
                 if (new, new.style) != (old, old.style):  # all are the same where only the heart beat
-                    self.update_cell(str(now[0].path), name or "glyph", new)
+                    self.update_cell(str(now[0].path), name or "glyph", self._inked(new))
 
     def _rebuild(self) -> None:
         with self._placed():
@@ -170,8 +174,14 @@ class RunsTable(DataTable[Text]):
             for name, width in self._layout:
                 self.add_column(Text(name), width=width, key=name or "glyph")
             for row, letter in self._lettered():
-                cells = [cell(row, name, width, letter) for name, width in self._layout]
+                cells = [self._inked(cell(row, name, width, letter)) for name, width in self._layout]
                 self.add_row(*cells, key=str(row.path))
+
+    def _inked(self, text: Text) -> Text:
+        """Return a cell in the colours of the theme, which Rich does not know by name."""
+        inks = self.app.theme_variables
+        spans = [Span(start, end, filled(str(style), inks)) for start, end, style in text.spans]
+        return Text(text.plain, filled(str(text.style), inks), justify=text.justify, spans=spans)
 
     def _follow(self) -> None:
         for index, row in enumerate(self._rows):
