@@ -24,6 +24,7 @@ from workbench.command_line import options_or_exit
 from workbench.endings import Endings
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
+from workbench.group_figures import GroupAsked
 from workbench.held_keys import HeldKeys
 from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
@@ -31,6 +32,7 @@ from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
 from workbench.promises import Promise
 from workbench.queueing import Queueing
+from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
 from workbench.terminal import end_with_terminal
 from workbench.theme import OURS, inks_of
@@ -76,6 +78,7 @@ class Workbench(HeldKeys[None]):
         self.quiet = quiet  # whether no bell is rung
         self.selected: Path | None = None
         self.compared: tuple[Path, ...] = ()
+        self.asked_groups: tuple[GroupAsked, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
         self.asker = asker or Asker()
         self.queueing = queueing or Queueing(self.runs_root)
@@ -126,7 +129,8 @@ class Workbench(HeldKeys[None]):
         """Hand a reading to the screen, with a run in focus wherever there is one."""
         self._found = message.reading.rows
         rows = self.rows
-        paths = {row.path for row in rows}
+        view = self._bench.selection.view
+        paths = {row.path for row in rows} | {group.path for group in view.groups(rows, self.selected)}
         awaited = self._chosen and not paths and self.selected is not None and self.selected.is_dir()
         if self.selected not in paths and not awaited:
             self._chosen = False
@@ -161,8 +165,9 @@ class Workbench(HeldKeys[None]):
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""
         self.selected = path
-        self._watcher.select(path)
-        self._selected_unsaved = path is not None
+        of_a_run = None if is_group(path) else path
+        self._watcher.select(of_a_run)
+        self._selected_unsaved = of_a_run is not None
         self._bench.redraw_soon()
 
     def _save_selected(self) -> None:
@@ -172,9 +177,14 @@ class Workbench(HeldKeys[None]):
 
     def compare(self, paths: Iterable[Path]) -> None:
         """Have the curves of the runs at ``paths`` read too, and shown."""
-        self.compared = tuple(paths)
+        self.compared = tuple(path for path in paths if not is_group(path))
         self._watcher.compare(self.compared)
         self._bench.redraw()
+
+    def follow_groups(self, asked: tuple[GroupAsked, ...]) -> None:
+        """Have the figures of groups of seeds read, and the curves of some."""
+        self.asked_groups = asked
+        self._watcher.follow_groups(asked)
 
     def redraw(self) -> None:
         """Show what is known now."""

@@ -142,6 +142,24 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def short_age(seconds: float) -> str:
+    """Write a time span in at most four characters: ``48s``, ``12m``, ``5h``, ``3d``, ``2y``."""
+    for unit, size, most in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86_400, 1000)):
+        if seconds < size * most:
+            return f"{int(seconds / size)}{unit}"
+    years = seconds / (365.25 * 86_400)
+    return f"{int(years)}y" if years < 1000 else "–"
+
+
+def byte_size(count: float) -> str:
+    """Write a number of bytes: ``980 B``, ``1.2 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            break
+        count, unit = count / 1000, "TB"
+    return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+
+
 def sparkline(values: Iterable[float], width: int) -> str:
     """Draw the last ``width`` values as bars; what is not a finite number is a space."""
     last = list(values)[-width:] if width > 0 else []

@@ -7,14 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from textual.message import Message
 
+from mbpo.runs.about import About
 from mbpo.runs.what_ifs import WhatIfs
+from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.language import tr
+from workbench.group_figures import GroupsRead
+from workbench.series import Points
 
-Floats = NDArray[np.float64]
+__all__ = [
+    "ACTIVE",
+    "DEAF",
+    "RESUMABLE",
+    "CommandSent",
+    "Points",
+    "ReaderFault",
+    "Reading",
+    "RunDetail",
+    "RunRow",
+    "RunsRead",
+]
 
 ACTIVE = frozenset({"launching", "starting", "running", "paused", "stopping"})
 DEAF = frozenset({"stopped", "finished", "failed", "diverged", "lost", "unreadable"})
@@ -50,11 +63,24 @@ class RunRow:
     parent: str = ""  # RUN@STEP that it is a fork of
     lines: str = ""  # of the tree, where its parent stands above it
     name: str = ""  # below the runs root, of a run in a folder there
+    about: About = About()  # what people say of it
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of its config.toml, once that was read
+    alike: str = ""  # the same for runs whose settings differ in nothing but the seed; nothing before they were read
 
     @property
     def run_id(self) -> str:
         """Return the run's name as found, with the folders that it is in below the runs root."""
         return self.name or self.path.name
+
+    @property
+    def titled(self) -> str:
+        """Return what people call the run: its title, else its name."""
+        return self.about.title or self.run_id
+
+    def setting(self, name: str) -> Any:
+        """Return a setting as it stands: changed live, else configured; None where that is not known."""
+        live = self.controls.get(name) if name in LIVE_SETTINGS else None
+        return self.settings.get(name) if live is None else live
 
     @property
     def active(self) -> bool:
@@ -70,19 +96,6 @@ class RunRow:
     def further(self) -> str:
         """Say which keys lead on from a run that takes no commands any more."""
         return tr("g goes on with it, f forks it") if self.state in RESUMABLE else tr("f forks it")
-
-
-@dataclass(frozen=True)
-class Points:
-    """Hold one metric over env steps; NaN is a gap."""
-
-    x: Floats
-    y: Floats
-
-    @property
-    def last(self) -> float:
-        """Return the newest value, NaN when there is none."""
-        return float(self.y[-1]) if len(self.y) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -109,11 +122,12 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class Reading:
-    """Hold the runs under the root, the selected one in full, and the curves of those compared."""
+    """Hold the runs under the root, the selected one in full, the curves of those compared, and groups."""
 
     rows: tuple[RunRow, ...] = ()
     detail: RunDetail | None = None
     compared: Mapping[Path, RunDetail] = field(default_factory=dict)
+    groups: GroupsRead = GroupsRead()
 
 
 class RunsRead(Message):

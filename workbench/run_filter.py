@@ -1,22 +1,22 @@
 """Read a filter for runs, as a user of SQL or W&B would write it: ``env=Hopper* and k>=5 and best>1000``.
 
-A word alone is looked for in the run's name, environment, preset and state. Words beside each other must all hold.
+A word alone is looked for in the run's name, title, tags, environment, preset and state; ``archived`` alone asks for
+runs that are put away. Words beside each other must all hold.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mbpo.errors import ConfigError
 from workbench.messages import RunRow
+from workbench.run_fields import Field, Known, as_number, field_named, text_of
 
 Test = Callable[[RunRow], bool]
-Known = str | float | bool | None
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])|(?P<op>!=|<>|<=|>=|==|=|<|>|~|:)|(?P<bang>!)|"""
@@ -29,42 +29,6 @@ ORDERS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-FIELDS: Mapping[str, Callable[[RunRow], Known]] = {
-    "name": lambda row: row.run_id,
-    "env": lambda row: row.env_id,
-    "preset": lambda row: row.preset,
-    "state": lambda row: row.state,
-    "parent": lambda row: row.parent,
-    "seed": lambda row: float(row.seed),
-    "steps": lambda row: float(row.env_steps),
-    "total": lambda row: float(row.total_steps),
-    "eval": lambda row: row.eval_return,
-    "best": lambda row: row.best_return,
-    "solved": lambda row: row.solved_at,
-    "return": lambda row: row.last_return,
-    "speed": lambda row: row.steps_per_s,
-    "hand": lambda row: row.interactive,
-}
-ALIASES = {
-    "run": "name",
-    "id": "name",
-    "env_id": "env",
-    "environment": "env",
-    "fork": "parent",
-    "env_steps": "steps",
-    "step": "steps",
-    "total_steps": "total",
-    "evaluation": "eval",
-    "eval_return": "eval",
-    "best_return": "best",
-    "solved_at": "solved",
-    "last_return": "return",
-    "steps_per_s": "speed",
-    "interactive": "hand",
-    "k": "rollout_length",
-}
-SETTINGS = ("rollout_length", "real_ratio", "k_policy", "updates_per_step", "model_train_freq")
 
 
 @dataclass(frozen=True)
@@ -168,65 +132,49 @@ class _Parser:
         return _comparison(found.text.lower(), after.text, value.text)
 
 
+def asks_for_archived(text: str) -> bool:
+    """Return whether a filter speaks of archived runs, so that they are to be listed."""
+    try:
+        return any(token.kind == "word" and token.text.lower() == "archived" for token in _tokens(text))
+    except ConfigError:
+        return False
+
+
 def _mentions(word: str) -> Test:
     wanted = word.lower()
-    return lambda row: any(wanted in text.lower() for text in (row.run_id, row.env_id, row.preset, row.state))
+    if wanted == "archived":
+        return lambda row: row.about.archived
+
+    def test(row: RunRow) -> bool:
+        texts = (row.run_id, row.env_id, row.preset, row.state, row.about.title, *row.about.tags)
+        return any(wanted in text.lower() for text in texts)
+
+    return test
 
 
 def _comparison(name: str, op: str, wanted: str) -> Test:
-    read = _reader(ALIASES.get(name, name), name)
+    field = field_named(name)
+    read = field.read
     if op in ORDERS:
-        number = _number(wanted)
+        number = field.parse(wanted)
         if number is None:
-            raise ConfigError(f"{name}{op} needs a number, got {wanted}")
+            raise ConfigError(f"{name}{op} needs {field.example or 'a number'}, got {wanted}")
         order = ORDERS[op]
-        return lambda row: (value := _number(read(row))) is not None and order(value, number)
+        return lambda row: (value := as_number(read(row))) is not None and order(value, number)
     if op in ("~", ":"):
         try:
             pattern = re.compile(wanted if op == "~" else re.escape(wanted), re.IGNORECASE)
         except re.error as error:
             raise ConfigError(f"{wanted} is no regular expression: {error}") from None
-        return lambda row: pattern.search(_text(read(row))) is not None
+        return lambda row: pattern.search(text_of(read(row))) is not None
     differs = op in ("!=", "<>")
-    return lambda row: _equal(read(row), wanted) is not differs
+    return lambda row: _equal(read(row), wanted, field) is not differs
 
 
-def in_order(rows: Iterable[RunRow], field: str) -> list[RunRow]:
-    """Return ``rows`` sorted by a field of ``FIELDS``: numbers from the greatest, texts from A, nothing last."""
-    read = FIELDS[field]
-
-    def place(row: RunRow) -> tuple[bool, float, str]:
-        value = read(row)
-        number = _number(value)
-        missing = value is None or (number is not None and math.isnan(number))
-        return missing, 0.0 if number is None or missing else -number, _text(value).lower() if number is None else ""
-
-    return sorted(rows, key=place)
-
-
-def _reader(field: str, name: str) -> Callable[[RunRow], Known]:
-    if field in FIELDS:
-        return FIELDS[field]
-    if field in SETTINGS:
-        return lambda row: row.controls.get(field)
-    raise ConfigError(f"{name} is no field; there are {', '.join((*FIELDS, 'k', *SETTINGS))}")
-
-
-def _equal(value: Known, wanted: str) -> bool:
-    one, other = _number(value), _number(wanted)
+def _equal(value: Known, wanted: str, field: Field) -> bool:
+    if isinstance(value, tuple):
+        return any(fnmatch.fnmatchcase(part.lower(), wanted.lower()) for part in value or ("none",))
+    one, other = as_number(value), field.parse(wanted)
     if one is not None and other is not None:
         return one == other
-    return fnmatch.fnmatchcase(_text(value).lower(), wanted.lower())
-
-
-def _number(value: Known) -> float | None:
-    try:
-        return None if value is None or isinstance(value, bool) else float(value)
-    except ValueError:
-        return None
-
-
-def _text(value: Known) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    return fnmatch.fnmatchcase(text_of(value).lower(), wanted.lower())

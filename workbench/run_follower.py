@@ -22,13 +22,12 @@ BACKLOG = 1000  # new points of one metric in one look; a learner at work writes
 
 
 class CurveFollower:
-    """Follow the config of one run and the metrics named ``keys``; nothing else is kept of it."""
+    """Follow the config of one run and the metrics named ``keys``, or all; nothing else is kept of it."""
 
-    def __init__(self, path: Path, keys: Collection[str]) -> None:
+    def __init__(self, path: Path, keys: Collection[str] | None) -> None:
         self.path = path
         self._paths = RunPaths(path)
-        self._reader = RunReader(path)
-        self._keys = keys
+        self._reader = RunReader(path, keys)
         self._points: dict[str, Points] = {}
         self._counts: dict[str, int] = {}  # of points that were there when they were copied
         self._retractions = 0
@@ -44,9 +43,6 @@ class CurveFollower:
     def poll(self) -> RunDetail:
         """Return the curves as they stand, after at most one more chunk of the metrics."""
         grew = self._reader.poll()
-        self._reader.events.clear()
-        for key in self._reader.series.keys() - set(self._keys):
-            del self._reader.series[key]
         self._note(grew | self._poll_config())
         return RunDetail(
             path=self.path,
@@ -90,7 +86,7 @@ class RunFollower(CurveFollower):
     """Follow everything that is shown of one run."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, ())
+        super().__init__(path, None)
         self._log_mark: tuple[int, int] | None = None
         self._log: tuple[str, ...] = ()
         self._checkpoints: Mapping[int, Mapping[str, Any]] = {}

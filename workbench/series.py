@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-12
+
+
+@dataclass(frozen=True)
+class Points:
+    """Hold one metric over env steps; NaN is a gap."""
+
+    x: Floats
+    y: Floats
+
+    @property
+    def last(self) -> float:
+        """Return the newest value, NaN when there is none."""
+        return float(self.y[-1]) if len(self.y) else float("nan")
 
 
 def ema(values: Floats, weight: float) -> Floats:

@@ -8,93 +8,19 @@ from pathlib import Path
 
 from textual.message import Message
 
-from mbpo.errors import NewerRecordError, RecordError
-from mbpo.runs.find import runs_below
-from mbpo.runs.layout import RunPaths
-from mbpo.runs.status import ENDED, RunStatus, load_status
 from workbench.charts.table import metrics_compared
-from workbench.fork_tree import with_names
+from workbench.group_figures import GroupAsked
+from workbench.group_reader import GroupReader
 from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
 from workbench.run_follower import CurveFollower, RunFollower
+from workbench.run_index import RunIndex
 
 PERIOD_S = 0.22
 IDLE_PERIOD_S = 1.0  # where no run is at work
 BACKLOG_PERIOD_S = 0.02
 FAULT_PERIOD_S = 2.0
-MAX_PARENT = 300  # characters of a run's name and a step
 MANY_RUNS = 50  # above this, the listing is refreshed every fourth time
 MANY_FOLDERS = 200  # that are no runs: above this, every eighth
-
-Mark = tuple[int, int]  # time and inode of a status file
-
-
-class RunIndex:
-    """List the runs under a root; a status file that did not change is not parsed again."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.folders = 0  # that are no runs and were looked through for some
-        self._known: dict[Path, tuple[Mark, RunStatus | str]] = {}
-
-    def rows(self) -> tuple[RunRow, ...]:
-        """Return every run: those at work first, then the newest."""
-        found = runs_below(self.root)
-        self.folders = found.folders
-        known: dict[Path, tuple[Mark, RunStatus | str]] = {}
-        for path in found.runs:
-            mark, old = _mark(path), self._known.get(path)
-            known[path] = old if old and old[0] == mark else (mark, _status_or_fault(RunPaths(path)))
-        self._known = known
-        rows = with_names([_row(path, status) for path, (_, status) in known.items()], self.root)
-        return tuple(sorted(rows, key=lambda row: (not row.active, -row.started, row.run_id)))
-
-
-def _mark(path: Path) -> Mark:
-    try:
-        stat = RunPaths(path).status.stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return stat.st_mtime_ns, stat.st_ino
-
-
-def _status_or_fault(paths: RunPaths) -> RunStatus | str:
-    try:
-        return load_status(paths)
-    except NewerRecordError as error:
-        return str(error)
-    except RecordError:
-        return "its status.json cannot be read"
-
-
-def _row(path: Path, status: RunStatus | str) -> RunRow:
-    if isinstance(status, str):
-        return RunRow(path, "unreadable", reason=status)
-    state = status.state if status.state in ENDED else status.derived_state()
-    return RunRow(
-        path=path,
-        state=state,
-        phase=status.phase,
-        env_id=status.env_id,
-        preset=status.preset,
-        seed=status.seed,
-        env_steps=status.env_steps,
-        total_steps=status.total_steps,
-        last_return=status.last_return,
-        eval_return=status.eval_return,
-        best_return=status.best_return,
-        threshold=status.threshold,
-        solved_at=status.solved_at,
-        recent=tuple(status.recent_returns[-24:]),
-        steps_per_s=status.steps_per_s,
-        started=status.started,
-        heartbeat=status.heartbeat,
-        revision=status.revision,
-        interactive=status.interactive,
-        controls=status.controls,
-        reason=status.reason,
-        exit_code=status.exit_code,
-        parent=status.parent[:MAX_PARENT],
-    )
 
 
 class Watcher:
@@ -109,6 +35,7 @@ class Watcher:
         self._others: dict[Path, CurveFollower] = {}  # those compared, the next in turn first
         self._curves: dict[Path, RunDetail] = {}
         self._compared: tuple[Path, ...] = ()
+        self._groups = GroupReader()
         self._rows: tuple[RunRow, ...] = ()
         self._turn = 0
         self._wake = threading.Event()
@@ -136,10 +63,16 @@ class Watcher:
         self._compared = tuple(paths)
         self._wake.set()
 
+    def follow_groups(self, asked: tuple[GroupAsked, ...]) -> None:
+        """Read the figures of these groups from now on, the curves of those that are drawn."""
+        self._groups.asked = asked
+        self._wake.set()
+
     def look(self) -> Reading:
         """Take one reading now."""
         every = 8 if self._index.folders > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
-        every = every if self._at_work else 1  # as seldom as it is then looked
+        if self._index.behind or not self._at_work:  # as seldom as it is then looked
+            every = 1
         if self._turn % every == 0:
             self._rows = self._index.rows()
         self._turn += 1
@@ -149,7 +82,12 @@ class Watcher:
         elif self._follower is None or self._follower.path != selected:
             self._follower = RunFollower(selected)
         detail = self._follower.poll() if self._follower else None
-        return Reading(self._rows, detail, self._poll_compared())
+        return Reading(self._rows, detail, self._poll_compared(), self._groups.poll())
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether settings of runs, or runs of groups, are still to be read."""
+        return self._index.behind or self._groups.has_backlog
 
     @property
     def _at_work(self) -> bool:
@@ -176,11 +114,12 @@ class Watcher:
                 if not self._at_work:
                     period = IDLE_PERIOD_S  # a run that begins is seen soon enough
                 followers = [self._follower, *self._others.values()]
-                if any(follower.has_backlog for follower in followers if follower):
+                if self.is_behind or any(follower.has_backlog for follower in followers if follower):
                     period = BACKLOG_PERIOD_S
             except Exception as error:  # whatever it is, the app must go on and say so
                 self._follower = None
                 self._others.clear()
+                self._groups.forget()
                 self._post(ReaderFault(f"{type(error).__name__}: {error}"))
                 period = FAULT_PERIOD_S
             self._wake.wait(period)

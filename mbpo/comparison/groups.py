@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mbpo.comparison.runs import Run
+from mbpo.runs.records.manifest import Manifest
 from mbpo.settings.setting import shown
 
 # The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the run, threshold is
@@ -36,12 +37,11 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     """
     gathered: dict[str, list[Run]] = {}
     for run in runs:
-        key = json.dumps(_settings(run), sort_keys=True, default=str)
-        gathered.setdefault(key, []).append(run)
+        gathered.setdefault(key_of(_settings(run)), []).append(run)
     notes: list[str] = []
     members = [_one_per_seed(same, notes) for same in gathered.values()]
     settings = [_settings(same[0]) for same in members]
-    names = _names(settings)
+    names = names_apart(settings)
     groups = [
         Group(name, facts["env_id"], facts["preset"], facts, tuple(same))
         for name, facts, same in zip(names, settings, members, strict=True)
@@ -49,10 +49,21 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     return groups, notes + [note for group in groups for note in _mixed_commits(group)]
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    settings = {name: value for name, value in run.settings.items() if name not in IGNORED}
+def settings_that_count(settings: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """Return the settings that runs of a group share: all that repeats may not differ in."""
+    found = {name: value for name, value in settings.items() if name not in IGNORED}
     for name in RESOLVED:
-        settings[name] = getattr(run.manifest, name) or settings[name]
+        found[name] = getattr(manifest, name) or found[name]
+    return found
+
+
+def key_of(settings: Mapping[str, Any]) -> str:
+    """Return a text that is the same for equal settings."""
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    settings = settings_that_count(run.settings, run.manifest)
     if run.status.parent:
         settings["fork"] = "@" + run.status.parent.rpartition("@")[2]  # it shares its history with others
     if run.status.interactive:
@@ -72,25 +83,37 @@ def _one_per_seed(runs: Sequence[Run], notes: list[str]) -> list[Run]:
     return [newest[seed] for seed in sorted(newest)]
 
 
-def _names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one name per group: its preset where presets differ, and what sets it apart."""
+def names_apart(settings: Sequence[Mapping[str, Any]], short: Callable[[str], str] = str) -> list[str]:
+    """Return one name per group: its preset where presets differ, and what sets it apart, each setting as ``short``."""
+    alike: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+    presets: dict[Any, set[Any]] = {}
+    for own in settings:
+        alike.setdefault((own["env_id"], own["preset"]), []).append(own)
+        presets.setdefault(own["env_id"], set()).add(own["preset"])
+    apart = {of: _apart(group) for of, group in alike.items()}
     names = []
     for own in settings:
-        comparable = [other for other in settings if other["env_id"] == own["env_id"]]
-        alike = [other for other in comparable if other["preset"] == own["preset"]]
-        parts = [own["preset"]] if len(alike) < len(comparable) else []
+        parts = [str(own["preset"])] if len(presets[own["env_id"]]) > 1 else []
         parts += [
-            f"{name}={_written(own.get(name))}"
-            for name in dict.fromkeys(name for other in alike for name in other)
-            if name not in NAMES_APART
-            and name != "interactive"
-            and not (name == "fork" and name not in own)
-            and any(other.get(name) != own.get(name) for other in alike)
+            f"{short(name)}={_written(own.get(name))}"
+            for name in apart[own["env_id"], own["preset"]]
+            if not (name == "fork" and name not in own)
         ]
         if "interactive" in own:
             parts.append(f"interactive={_written(own['interactive'])}")
-        names.append(" ".join(parts) or own["preset"])
+        names.append(" ".join(parts) or str(own["preset"]))
     return names
+
+
+def _apart(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names whose values are not the same in all."""
+    names = dict.fromkeys(name for own in settings for name in own)
+    first = settings[0]
+    return [
+        name
+        for name in names
+        if name not in NAMES_APART and name != "interactive" and any(s.get(name) != first.get(name) for s in settings)
+    ]
 
 
 def _written(value: object) -> str:

@@ -63,6 +63,22 @@ def iqm_interval(
     return _percentiles(iqm(np.concatenate(drawn, axis=1)))
 
 
+def iqm_band(
+    scores: Array,  # [G, N]: of the same N seeds at G points
+    rng: np.random.Generator,
+    resamples: int,
+) -> tuple[Array, Array]:  # [G], [G]
+    """Return both ends of :func:`iqm_interval` of one task at each point, the same seeds drawn for all of them."""
+    points, n = scores.shape
+    low, high = np.full(points, np.nan), np.full(points, np.nan)
+    if n < 2:
+        return low, high
+    drawn = _drawn(n, rng, resamples)
+    for point in range(points):  # one after the other: all at once would take R times the memory
+        low[point], high[point] = _percentiles(iqm(scores[point][drawn]))
+    return low, high
+
+
 def probability_of_improvement(
     x: Sequence[Array],  # one [N] per task
     y: Sequence[Array],  # one [M] per task

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import RunInUseError
@@ -110,12 +111,19 @@ class Journal:
 
 def is_locked(paths: RunPaths) -> bool | None:
     """Return whether a learner has the run, be it in another container; None where there are no locks to tell."""
+    with claimed(paths) as taken:
+        return None if taken is None else not taken
+
+
+@contextlib.contextmanager
+def claimed(paths: RunPaths) -> Iterator[bool | None]:
+    """Have a run to oneself for a while; yield False where a learner has it, None where there are no locks to tell."""
     try:
         descriptor = open_to_append(paths.metrics)
     except OSError:
-        return None
+        yield None
+        return
     try:
-        taken = try_lock(descriptor)
-        return None if taken is None else not taken
+        yield try_lock(descriptor)
     finally:
         os.close(descriptor)

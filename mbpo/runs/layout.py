@@ -38,6 +38,7 @@ class RunPaths:
     stacks = property(lambda self: self.root / "stacks.txt")
     profile = property(lambda self: self.root / "profile.json")
     progress = property(lambda self: self.root / "progress.csv")
+    about = property(lambda self: self.root / "about.json")
 
     def returns_csv(self, env_id: str) -> Path:
         """Return the tutorial's ``Episodes,Returns`` file."""

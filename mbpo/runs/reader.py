@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
 from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, Rewrites, plain_number
+from mbpo.runs.rows import CHUNK_BYTES, MAX_LINE_BYTES, JsonLines, Rewrites, plain_number
 from mbpo.runs.series import Series
 from mbpo.runs.status import RunStatus, read_status
 
@@ -32,8 +32,12 @@ __all__ = [
 class RunReader:
     """Accumulate the metrics and events of one run directory."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, only: Collection[str] | None = None, most: int | None = None) -> None:
+        """Take in everything; or ``only`` these metrics and no event, of each metric at ``most`` so many points."""
         self.paths = RunPaths(run_dir)
+        self.env_steps = 0.0  # of the newest row
+        self._only = only
+        self._most = most
         self.series: dict[str, Series] = {}
         self.retractions = 0  # how often points that stood in ``series`` were taken out again
         self.events: list[dict[str, Any]] = []
@@ -46,14 +50,14 @@ class RunReader:
         """Return how many damaged lines were passed over."""
         return self._metrics.bad_lines + self._events.bad_lines
 
-    def poll(self) -> bool:
-        """Take in what was appended since the last call; return whether anything changed.
+    def poll(self, max_bytes: int = CHUNK_BYTES) -> bool:
+        """Take in what was appended since the last call, at most ``max_bytes``; return whether anything changed.
 
         What was read of a file that was cut or replaced since is dropped first, and so are the
         rows of an earlier attempt that a resumed run has written again.
         """
         before = self._metrics.restarts, self._events.restarts
-        rows, events = self._metrics.poll(), self._events.poll()
+        rows, events = self._metrics.poll(max_bytes), self._events.poll() if self._only is None else []
         again = self._metrics.restarts > before[0], self._events.restarts > before[1]
         if again[0]:
             self.series.clear()
@@ -84,11 +88,13 @@ class RunReader:
         env_steps = row.get("env_steps")
         if env_steps is None or not plain_number(env_steps):
             return
-        for key, value in row.items():
+        self.env_steps = float(env_steps)
+        for key in row if self._only is None else row.keys() & self._only:
+            value = row[key]
             if "/" not in key or not (value is None or plain_number(value)):
                 continue
             if (series := self.series.get(key)) is None:
-                series = self.series[key] = Series()
+                series = self.series[key] = Series(most=self._most)
             series.append(self._rewrites.newest, float(env_steps), math.nan if value is None else float(value))
 
 

@@ -15,7 +15,8 @@ MOST_POINTS = 1 << 15  # even; ten times what a wide screen draws
 class Series:
     """Hold one metric over env steps, of the rows that count; a missing value is NaN.
 
-    Of many points every second, fourth, eighth … is held, and always the newest: ``MOST_POINTS`` at most.
+    Of many points every second, fourth, eighth … is held, and always the newest: so many at ``most``, or
+    ``MOST_POINTS``.
     """
 
     env_steps: array[float] = field(default_factory=lambda: array("d"))
@@ -23,6 +24,7 @@ class Series:
     seqs: array[int] = field(default_factory=lambda: array("q"))
     every: int = 1  # of so many points one is held
     count: int = 0  # points taken in, those not held too
+    most: int | None = None  # even; else MOST_POINTS
 
     @property
     def last(self) -> float:
@@ -37,7 +39,7 @@ class Series:
         self.seqs.append(seq)
         self.env_steps.append(env_steps)
         self.values.append(value)
-        if len(self.values) > MOST_POINTS and self._newest_stays:
+        if len(self.values) > (self.most or MOST_POINTS) and self._newest_stays:
             self._delete(slice(1, None, 2))
             self.every *= 2
 

@@ -22,7 +22,7 @@ from mbpo.runs import status as status_module
 from mbpo.runs.journal import is_locked
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status, this_process, write_status
-from workbench.watcher import RunIndex
+from workbench.run_index import RunIndex
 
 Call = Callable[..., Outcome]
 SPACES = (

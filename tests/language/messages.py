@@ -26,7 +26,7 @@ from workbench.format import GLYPHS
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "workbench" / "locale"
 SOURCES = ("workbench", "mbpo/runs", "mbpo/settings", "mbpo/trust")
-NEWS = ('"POT-Creation-Date', '"PO-Revision-Date', '"Report-Msgid', '"Last-Translator', '"Language-Team', '"Generated-By')
+NEWS = ('"POT-Creation', '"PO-Revision', '"Report-Msgid', '"Last-Trans', '"Language-Team', '"Generated-By')
 KEYWORDS = {"tr": None, "tr_n": (1, 2)}
 
 

@@ -16,9 +16,9 @@ from mbpo.settings.presets import PRESETS
 
 HERE = Path(__file__).resolve().parent
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
-KEYS = "esc tab enter space ctrl shift home end pgup pgdn backspace escape delete".split()
-NAMES = "MBPO SAC Workbench python train command mbpo workbench".split()  # of things, in every language
-DATA = "pendulum hopper ant Pendulum Hopper Ant ended debug refit done auto".split()  # of the runs shown
+KEYS = ["esc", "tab", "enter", "space", "ctrl", "shift", "home", "end", "pgup", "pgdn", "backspace", "escape", "delete"]
+NAMES = ["MBPO", "SAC", "Workbench", "python", "train", "command", "mbpo", "workbench"]  # of things, in every language
+DATA = ["pendulum", "hopper", "ant", "Pendulum", "Hopper", "Ant", "ended", "debug", "done", "auto"]  # of the runs
 
 
 def _parts(texts: Iterator[str]) -> set[str]:

@@ -17,7 +17,7 @@ from mbpo.runs import find
 from mbpo.runs.find import find_runs, runs_below
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import list_runs
-from workbench.watcher import RunIndex
+from workbench.run_index import RunIndex
 
 Call = Callable[..., Outcome]
 

@@ -29,7 +29,7 @@ from mbpo.runs.records.loop import LoopState, loop_facts, settings_in
 from mbpo.runs.records.manifest import Manifest, read_manifest
 from mbpo.runs.records.row import KINDS, kind_of, new_row
 from mbpo.runs.status import RunStatus, load_status, read_status, write_status
-from workbench.watcher import RunIndex
+from workbench.run_index import RunIndex
 
 Call = Callable[..., Outcome]
 

@@ -81,14 +81,15 @@ class Driver:
     async def look(self) -> None:
         """Let the app see the run directories as they are now, those it selects and compares in full."""
         while True:
-            seen = (self.app.selected, self.app.compared)
+            seen = (self.app.selected, self.app.compared, self.app.asked_groups)
             self.watcher.select(self.app.selected)
             self.watcher.compare(self.app.compared)
+            self.watcher.follow_groups(self.app.asked_groups)
             reading = self.watcher.look()
             self.app.post_message(RunsRead(reading))
             await self.until(lambda taken=reading.compared: self.bench.selection.reading.compared is taken)
-            backlog = len(reading.compared) < len(self.app.compared)
-            if seen == (self.app.selected, self.app.compared) and not backlog:
+            backlog = len(reading.compared) < len(self.app.compared) or self.watcher.is_behind
+            if seen == (self.app.selected, self.app.compared, self.app.asked_groups) and not backlog:
                 break
 
     async def press(self, *keys: str) -> None:

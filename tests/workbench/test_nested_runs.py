@@ -13,7 +13,7 @@ from workbench.app import Workbench
 from workbench.fork_tree import descent, in_tree
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launcher
-from workbench.watcher import RunIndex
+from workbench.run_index import RunIndex
 
 
 def two_groups(root: Path) -> None:

@@ -13,7 +13,8 @@ from textual.message import Message
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, load_status
 from workbench.messages import ReaderFault, RunsRead
-from workbench.watcher import RunIndex, Watcher
+from workbench.run_index import RunIndex
+from workbench.watcher import Watcher
 
 
 def test_runs_are_found_working_ones_first_then_the_newest(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_changed_status_is_seen_and_an_old_one_not_read_again(
     index.rows()
     put_status(path, status_of("finished", env_steps=2))
     assert index.rows()[0].env_steps == 2
-    monkeypatch.setattr("workbench.watcher.load_status", lambda paths: 1 / 0)
+    monkeypatch.setattr("workbench.run_index.load_status", lambda paths: 1 / 0)
     assert index.rows()[0].env_steps == 2
 
 
@@ -132,7 +133,7 @@ def test_of_500_runs_only_those_that_changed_are_read_again(tmp_path: Path, monk
         read.append(paths.root.name)
         return load_status(paths)
 
-    monkeypatch.setattr("workbench.watcher.load_status", noted)
+    monkeypatch.setattr("workbench.run_index.load_status", noted)
     put_status(tmp_path / "r7", status_of("finished"))
     assert index.rows()[0].run_id == "r7" and read == ["r7"]
 

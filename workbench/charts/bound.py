@@ -8,7 +8,9 @@ import math
 import numpy as np
 
 from mbpo.trust.bound import gap_ratio
+from workbench.charts import grouped
 from workbench.charts.best_length import BestLength, best_length_of
+from workbench.charts.grouped import ends_of, last_of
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import SKY, YELLOW, Line, Marker, Picture
 from workbench.charts.plain_comparison import least_and_most
@@ -16,6 +18,7 @@ from workbench.charts.plain_words import said_of_bound
 from workbench.charts.scene import Scene, k_in_force
 from workbench.charts.spec import ChartSpec, Plot
 from workbench.format import number
+from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.messages import RunDetail
 from workbench.series import Floats
 from workbench.side_by_side import Compared
@@ -134,6 +137,33 @@ def _bound_lines(run: Compared, k: float, most: float) -> list[Line]:
     return lines
 
 
+def bounds_of_groups(comparison: GroupComparison, on: bool) -> Picture:
+    """Show C(k)/C(0) over k at each group's IQM of ρ, with the curves at both ends of its band."""
+    rhos = {group: last_of(group, "bound/rho") for group in comparison.groups}
+    shown = [group for group, (rho, _, _) in rhos.items() if rho >= 0]
+    most = _reach(*(last_of(group, "rollout/length_measured")[0] for group in shown))
+    lines = [_group_line(group, *rhos[group], most) for group in shown]
+    curves = ends_of([part for line in lines for part in (line.y, line.low, line.high) if part is not None])
+    return Picture(
+        "C(k)/C(0)",
+        x_label="k (steps)",
+        lines=tuple(lines),
+        x_range=(0.0, most),
+        y_range=_range(curves[np.isfinite(curves)]),
+        rules=(1.0,),
+        empty="waiting for a bound",
+    )
+
+
+def _group_line(group: GroupCompared, rho: float, low: float, high: float, most: float) -> Line:
+    gamma = group.seeds[0].settings.get("gamma", DEFAULT_GAMMA)
+    gamma = float(gamma) if isinstance(gamma, (int, float)) and 0 <= gamma < 1 else DEFAULT_GAMMA
+    lengths, curve = _curve_to(most, gamma, rho)
+    bottom, top = (_curve_to(most, gamma, max(end, 0.0))[1] if math.isfinite(end) else None for end in (low, high))
+    mark, color = grouped.mark_of(group), grouped.color_of(group)
+    return Line(mark, "ρ", number(rho), color, lengths, curve, bottom, top, bold=True)
+
+
 def _in_use(k: float) -> Marker:
     return Marker(k, f"k={number(k)}", YELLOW, "│")
 
@@ -163,7 +193,7 @@ BOUND = ChartSpec(
     name="bound",
     title="bound C(k)/C(0)",
     help="chart of the bound",
-    plots=(Plot("bound", bound_picture, bounds_together),),
+    plots=(Plot("bound", bound_picture, bounds_together, bounds_of_groups),),
     compared=("bound/rho", "bound/k_star", "rollout/length"),
     explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", *K_STAR, "bound/c_over_gap"),
     essay=("What the bound says, and what not", ESSAY),

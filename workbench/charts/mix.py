@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from workbench.charts.grouped import banded
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import SKY, YELLOW, Line, Picture
 from workbench.charts.plain_comparison import least_and_most
@@ -14,6 +15,7 @@ from workbench.charts.plain_words import said_of_mix
 from workbench.charts.scene import Scene, from_zero
 from workbench.charts.spec import ChartSpec, Plot
 from workbench.format import number, whole
+from workbench.groups_side_by_side import GroupComparison
 from workbench.messages import Points
 from workbench.series import Floats
 
@@ -83,11 +85,29 @@ def _measured(overlay: Overlay, label: str, key: str) -> Picture:
     return replace(picture, markers=unlabelled, y_range=from_zero(list(picture.lines)))
 
 
+def lengths_of_groups(comparison: GroupComparison, on: bool) -> Picture:
+    """Show every group's measured k."""
+    return _grouped(comparison, "k (steps)", "rollout/length_measured")
+
+
+def ratios_of_groups(comparison: GroupComparison, on: bool) -> Picture:
+    """Show every group's measured real_ratio."""
+    return _grouped(comparison, "real_ratio", "mix/real_ratio_measured")
+
+
+def _grouped(comparison: GroupComparison, label: str, key: str) -> Picture:
+    picture = banded(comparison, label, key, EMPTY)
+    return replace(picture, y_range=from_zero(list(picture.lines)))
+
+
 MIX = ChartSpec(
     name="mix",
     title="mix and rollouts",
     help="chart of k and real_ratio",
-    plots=(Plot("length", length_picture, lengths_together), Plot("ratio", ratio_picture, ratios_together)),
+    plots=(
+        Plot("length", length_picture, lengths_together, lengths_of_groups),
+        Plot("ratio", ratio_picture, ratios_together, ratios_of_groups),
+    ),
     compared=("rollout/length_measured", "mix/real_ratio_measured"),
     explained=("rollout/length_measured", "mix/real_ratio_measured"),
     essay=("What SAC learns from", ESSAY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.charts.bound import WITHOUT_BOUND
+from workbench.charts.grouped import errors_of_groups
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, Line, Picture
 from workbench.charts.plain_comparison import least_and_most
@@ -71,7 +72,7 @@ ERROR = ChartSpec(
     name="error",
     title="model error",
     help="chart of the model's error",
-    plots=(Plot("error", error_picture, errors_together),),
+    plots=(Plot("error", error_picture, errors_together, errors_of_groups),),
     compared=("bound/eps_m_new", "model/new_data_mse"),
     explained=("model/holdout_mse", "model/new_data_mse"),
     essay=("The model's error", ESSAY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.charts.grouped import returns_of_groups
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import ORANGE, SKY, Line, Picture
 from workbench.charts.plain_comparison import returns_compared
@@ -64,7 +65,7 @@ RETURN = ChartSpec(
     name="return",
     title="return",
     help="chart of returns alone; again for all",
-    plots=(Plot("return", return_picture, returns_together),),
+    plots=(Plot("return", return_picture, returns_together, returns_of_groups),),
     compared=("episode/return",),
     explained=("eval/return_mean",),
     essay=("Returns", ESSAY),

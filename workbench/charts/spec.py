@@ -9,6 +9,7 @@ from workbench.charts.overlay import Overlay
 from workbench.charts.picture import Picture
 from workbench.charts.plain_words import Sentences
 from workbench.charts.scene import Scene
+from workbench.groups_side_by_side import GroupComparison
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Plot:
     name: str
     alone: Callable[[Scene, bool], Picture]
     together: Callable[[Overlay, bool], Picture]
+    grouped: Callable[[GroupComparison, bool], Picture] | None = None  # of groups of seeds, where it can be drawn
 
 
 @dataclass(frozen=True)

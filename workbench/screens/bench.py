@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,16 +14,18 @@ from textual.command import Provider
 from textual.containers import Grid, Horizontal, Vertical
 from textual.css.query import NoMatches
 from textual.events import Resize
-from textual.screen import Screen
 from textual.widgets import Button
 
 from workbench.dials import keyed
 from workbench.format import fitted, number
+from workbench.groups_side_by_side import GroupComparison
 from workbench.messages import Reading, RunDetail, RunRow
 from workbench.screens.chart_panels import ChartPanels
 from workbench.screens.keys import bench_keys
 from workbench.screens.pace import Pace
 from workbench.screens.palette import RunCommands
+from workbench.screens.run_pages import RunPages
+from workbench.screens.run_shelf import RunShelf
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
@@ -38,13 +40,10 @@ from workbench.widgets.runs_panel import RunsPanel
 from workbench.widgets.runs_table import RunsTable
 from workbench.widgets.tour_line import TourLine
 
-if TYPE_CHECKING:
-    from workbench.screens.run_page import RunPage
-
 SOON_S = 0.03
 
 
-class Bench(Screen[None]):
+class Bench(RunPages, RunShelf):
     """Show every run under the root, and one of them in full."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RunCommands}
@@ -59,7 +58,6 @@ class Bench(Screen[None]):
         self._pace = Pace(self.set_timer, self.redraw)
         self._below_height: int | None = None
         self._redraw_due = False
-        self._above: RunPage | None = None  # what shows the run in focus otherwise
 
     @property
     def help_topic(self) -> str:
@@ -71,7 +69,7 @@ class Bench(Screen[None]):
         yield Header(id="headline")
         with Horizontal(id="body"):
             with Vertical(id="side"):
-                yield RunsPanel(self.services.select, id="runs-panel")
+                yield RunsPanel(self.selection.view, self.services.select, id="runs-panel")
                 yield Controls(id="controls")
             yield ChartPanels(id="charts")
         with Grid(id="below"):
@@ -106,8 +104,8 @@ class Bench(Screen[None]):
         """Bring every panel up to date, if the screen is neither being built nor taken down."""
         with contextlib.suppress(NoMatches):
             self._draw_panels()
-            if self._above is not None and self._above.is_current:
-                self._above.redraw()
+            if self.above is not None and self.above.is_current:
+                self.above.redraw()
 
     def redraw_soon(self) -> None:
         """Bring every panel up to date once for all that happens within a moment, as many key presses."""
@@ -124,10 +122,19 @@ class Bench(Screen[None]):
         selection, steering, readonly = self.selection, self.steering, self.services.readonly
         rows, row, detail = selection.reading.rows, selection.row, selection.detail
         self.set_class(not rows, "-empty")
-        self.query_one(RunsPanel).show(rows, self.services.selected, selection.marks.letters)
-        asked = progress_word(detail.what_ifs) if detail is not None else ""
-        self.query_one(Header).show(row, detail, self._dials() if self.has_class("-tiny") else "", asked)
+        selection.ask_for_groups()
+        grouped = selection.grouped
+        scores = selection.reading.groups.scores
+        self.query_one(RunsPanel).show(rows, self.services.selected, selection.marks.letters, scores)
+        if grouped.focus is not None and row is None:
+            self.query_one(Header).show_group(grouped.focus)
+        else:
+            asked = progress_word(detail.what_ifs) if detail is not None else ""
+            self.query_one(Header).show(row, detail, self._dials() if self.has_class("-tiny") else "", asked)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
+        if grouped.groups:
+            self._draw_groups(grouped)
+            return
         comparison = selection.comparison
         if self.has_class("-touring"):
             self.query_one(TourLine).show(stop_of(rows, row, len(comparison.runs)))
@@ -144,6 +151,19 @@ class Bench(Screen[None]):
             self.query_one(LogTail).show(detail.log if detail else ())
             self.query_one(ComparisonTable).show(comparison)
             self.query_one(ChartPanels).show(row, detail, steering.changes, comparison)
+
+    def _draw_groups(self, grouped: GroupComparison) -> None:
+        """Show the groups in focus and marked in place of a run."""
+        shown = (self.size, [(group.path, group.letter, group.focused) for group in grouped.groups])
+        news = (grouped.version, [group.seeds for group in grouped.groups])
+        if self._pace.is_due(shown, news):
+            self._make_room(len(grouped.groups) + 1)
+            if grouped.focus is not None and grouped.focus.folded:
+                self.query_one(Events).show_seeds(grouped.focus)
+            else:
+                self.query_one(Events).show(self.selection.detail)
+            self.query_one(ComparisonTable).show(grouped)
+            self.query_one(ChartPanels).show_groups(grouped)
 
     def _make_room(self, compared: int) -> None:
         """Give the runs compared a line each, as far as the terminal has them."""
@@ -224,38 +244,6 @@ class Bench(Screen[None]):
     def action_mark_family(self) -> None:
         """Mark the run in focus and all its kin, or take off every mark."""
         self.selection.mark_family()
-
-    def action_differences(self) -> None:
-        """Show in full how the runs compared differ."""
-        from workbench.screens.differences import Differences
-
-        comparison = self.selection.comparison
-        if len(comparison.runs) > 1:
-            self.app.push_screen(Differences(comparison))
-        elif self.selection.marks.letters:
-            self.services.say("One run is marked: move to another, and the two are compared.")
-        else:
-            self.services.say("Nothing is compared yet: c marks the run in focus, C its family.")
-
-    def action_trust(self) -> None:
-        """Show how far the model of the run in focus can be trusted."""
-        from workbench.screens.trust_screen import TrustScreen
-
-        if self.selection.row is None:
-            self.services.say("No run is selected: press n to start one.", "warning")
-        else:
-            self._above = TrustScreen(self.selection, self.steering, self.action_what_if)
-            self.app.push_screen(self._above)
-
-    def action_metrics(self) -> None:
-        """Show every metric of the run in focus."""
-        from workbench.screens.metrics_screen import MetricsScreen
-
-        if self.selection.row is None:
-            self.services.say("No run is selected: press n to start one.", "warning")
-        else:
-            self._above = MetricsScreen(self.selection, self.steering)
-            self.app.push_screen(self._above)
 
     def action_chart(self, name: str) -> None:
         """Show one chart alone; again, all of them."""

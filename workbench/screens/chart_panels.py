@@ -14,6 +14,7 @@ from workbench.charts.picture import Picture
 from workbench.charts.scene import Scene, scene_of
 from workbench.charts.spec import Plot
 from workbench.charts.table import CHARTS, toggles
+from workbench.groups_side_by_side import GroupComparison
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison
 from workbench.widgets.chart import Chart
@@ -89,6 +90,15 @@ class ChartPanels(Vertical):
             self.query_one(f"#panel-{chart.name}").set_class(chart.name == self._chosen, "-chosen")
             self.query_one(f"#tab-{chart.name}").set_class(chart.name == self._chosen, "-chosen")
 
+    def show_groups(self, comparison: GroupComparison) -> None:
+        """Draw the groups in focus and marked."""
+        for chart in self._charts:
+            on = chart.toggle is not None and self._on[chart.toggle.name]
+            for plot in chart.plots:
+                picture = plot.grouped(comparison, on) if plot.grouped is not None else NOT_GROUPED
+                self.query_one(f"#chart-{plot.name}", Chart).show(picture)
+            subtitle(self.query_one(f"#panel-{chart.name}"), "IQM of the seeds, 95 % band")
+
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
         """Draw the run's curves, those compared with it too, or say what they wait for."""
         scene = scene_of(row, detail, changes)
@@ -105,6 +115,7 @@ class ChartPanels(Vertical):
 
 
 NO_RUN = Picture("", empty="curves of the run in focus appear here")
+NOT_GROUPED = Picture("", empty="not drawn of a group: unfold it, and choose a run")
 
 
 def _picture(plot: Plot, scene: Scene, overlay: Overlay | None, on: bool) -> Picture:

@@ -11,8 +11,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from mbpo.settings.language import tr
+from workbench.groups_side_by_side import GroupComparison
 from workbench.side_by_side import Comparison
 from workbench.widgets.comparison_table import in_full
+from workbench.widgets.group_table import groups_in_full
 
 
 class Differences(ModalScreen[None]):
@@ -20,7 +22,7 @@ class Differences(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,d,q", "close", "close", id="differences.close")]
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Comparison | GroupComparison) -> None:
         super().__init__()
         self._comparison = comparison
 
@@ -29,7 +31,8 @@ class Differences(ModalScreen[None]):
         with VerticalScroll(classes="page") as page:
             page.border_title = tr("what differs")
             page.border_subtitle = tr("esc closes")
-            yield Static(in_full(self._comparison))
+            shown = self._comparison
+            yield Static(groups_in_full(shown) if isinstance(shown, GroupComparison) else in_full(shown))
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""

@@ -22,7 +22,7 @@ from workbench.charts.table import CHARTS
 from workbench.charts.trust import ESSAY, TRUST_CHARTS, TrustChart
 from workbench.format import GLYPHS
 from workbench.messages import DEAF
-from workbench.widgets.runs_table import COLORS
+from workbench.widgets.run_columns import COLORS
 
 
 @dataclass(frozen=True)

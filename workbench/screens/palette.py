@@ -79,8 +79,13 @@ class RunCommands(Provider):
             yield from self._steering(row)
         if row is not None:
             yield f"trust in the model of {fitted(row.run_id, 40)}", self._do("trust"), "What was measured of it"
+            yield f"settings and manifest of {fitted(row.run_id, 40)}", self._do("info"), "All of it, with commands"
             yield f"every metric of {fitted(row.run_id, 40)}", self._do("metrics"), "All that was measured, in pages"
         yield "filter the runs", self._do("filter"), "Lists only those like env=Hopper* and k>=5"
+        yield "group runs over their seeds", self._do("group"), "Folds runs that differ by their seed only, or not"
+        yield "columns of the table", self._do("columns"), "Which are shown, and in which order"
+        yield "archived runs", self._do("archived"), "Lists what is put away too, or no more"
+        yield "trash", self._do("trash"), "Restores deleted runs, or removes them for good"
         yield from self._comparing()
         if not services.readonly:
             yield "new run", self._do("app.new_run"), "Opens the launch form"
@@ -90,7 +95,7 @@ class RunCommands(Provider):
         yield "queue", self._do("app.queue"), "Runs that wait, and what became of others"
         for other in services.rows[:50]:
             if row is None or other.path != row.path:
-                text = f"open {fitted(other.run_id, 40)}"
+                text = f"open {fitted(other.titled, 40)}"
                 yield text, partial(services.select, Path(other.path)), f"Run is {other.state}"
         for chart in CHARTS.values():
             yield f"chart {chart.title}", self._do(f"chart('{chart.name}')"), "Shows it alone; again: all"
@@ -111,6 +116,9 @@ class RunCommands(Provider):
             yield f"log of {name}", self._do("app.log"), "Follows what the learner prints"
         if row.state in RESUMABLE:
             yield f"resume {name}", self._do("go_on"), "Goes on from its newest checkpoint"
+        yield f"name, note and tags of {name}", self._do("about"), "What the table and / know it by"
+        yield f"{'list' if row.about.archived else 'archive'} {name}", self._do("archive"), "Puts it away, or back"
+        yield f"delete {name}", self._do("delete"), "Moves it to the trash, once confirmed"
         yield f"fork {name}", self._do("fork"), "A new run that branches off it at an env step"
 
         yield f"what if on {name}", self._do("what_if"), "Forks of it with other settings, compared"

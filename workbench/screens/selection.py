@@ -8,8 +8,12 @@ from pathlib import Path
 from mbpo.settings.language import tr
 from workbench.fork_tree import family
 from workbench.format import fitted
+from workbench.group_figures import GroupAsked
+from workbench.groups_side_by_side import GroupComparison, compare_groups
 from workbench.marked_runs import LETTERS, MarkedRuns
 from workbench.messages import Reading, RunDetail, RunRow
+from workbench.run_groups import RunGroup, is_group
+from workbench.runs_view import RunsView
 from workbench.screens.services import Services
 from workbench.side_by_side import Comparison, compare
 
@@ -21,6 +25,8 @@ class Selection:
         self._services = services
         self.reading = Reading()
         self.marks = MarkedRuns()
+        self.view = RunsView()
+        self._asked: tuple[GroupAsked, ...] = ()
 
     @property
     def row(self) -> RunRow | None:
@@ -33,6 +39,40 @@ class Selection:
         """Return the run in focus in full, once it was read."""
         detail = self.reading.detail
         return detail if detail is not None and detail.path == self._services.selected else None
+
+    @property
+    def groups(self) -> tuple[RunGroup, ...]:
+        """Return the groups that runs are folded into; none where they are not."""
+        return self.view.groups(self.reading.rows, self._services.selected)
+
+    @property
+    def targets(self) -> list[RunRow]:
+        """Return the run in focus, or all runs of the group in focus."""
+        focus = self._services.selected
+        group = next((group for group in self.groups if group.path == focus), None)
+        return list(group.rows) if group is not None else [self.row] if self.row is not None else []
+
+    @property
+    def nothing(self) -> str:
+        """Say why there is no run that a key could act on."""
+        if is_group(self._services.selected):
+            return "A group of seeds is in focus: enter unfolds it, and its runs take keys."
+        return "No run is selected: press n to start one."
+
+    @property
+    def grouped(self) -> GroupComparison:
+        """Return what is marked and in focus as groups of seeds; nothing where no group is among them."""
+        focus, letters = self._services.selected, self.marks.letters
+        return compare_groups(self.reading.rows, self.groups, letters, focus, self.reading.groups)
+
+    def ask_for_groups(self) -> None:
+        """Have the figures of all groups read, and the curves of those in focus and marked."""
+        drawn = {group.path: group.asked for group in self.grouped.groups}
+        rest = (group.asked(drawn=False) for group in self.groups if group.path not in drawn)
+        asked = (*drawn.values(), *rest)
+        if asked != self._asked:
+            self._asked = asked
+            self._services.follow_groups(asked)
 
     @property
     def comparison(self) -> Comparison:
@@ -53,20 +93,20 @@ class Selection:
         """Take in a new reading; the marks leave runs that are no longer there."""
         self.reading = reading
         before = self.marks.letters
-        self.marks.keep({row.path for row in reading.rows})
+        self.marks.keep({row.path for row in reading.rows} | {group.path for group in self.groups})
         if before != self.marks.letters:
             self._services.compare(self.marks.letters)
 
     def mark(self) -> None:
         """Mark the run in focus for comparison, or take its mark off."""
-        row = self.row
-        if row is None:
-            self._services.say(tr("No run is selected: press n to start one."), "warning")
-        elif row.path in self.marks.letters:
-            self.marks.remove(row.path)
+        focus = self._services.selected
+        if focus is None or not self.targets:
+            self._services.say(self.nothing, "warning")
+        elif focus in self.marks.letters:
+            self.marks.remove(focus)
             self._services.compare(self.marks.letters)
         else:
-            self._add([row.path])
+            self._add([focus])
 
     def mark_family(self) -> None:
         """Mark the run in focus and all its kin; where all are marked, take off every mark."""

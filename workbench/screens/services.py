@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mbpo.settings.setting import Value
+from workbench.group_figures import GroupAsked
 from workbench.launcher import Launcher
 from workbench.messages import RunDetail, RunRow
 from workbench.promises import Promise
@@ -20,6 +21,7 @@ class Services(Protocol):
     selected: Path | None
     launcher: Launcher
     queueing: Queueing
+    runs_root: Path
 
     @property
     def rows(self) -> tuple[RunRow, ...]:
@@ -33,6 +35,9 @@ class Services(Protocol):
 
     def compare(self, paths: Iterable[Path]) -> None:
         """Read the curves of the runs at ``paths`` too, and show them."""
+
+    def follow_groups(self, asked: tuple[GroupAsked, ...]) -> None:
+        """Read the figures of groups of seeds, and the curves of some."""
 
     def redraw(self) -> None:
         """Show what is known now."""

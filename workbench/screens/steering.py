@@ -61,7 +61,7 @@ class Steering:
         """Return the run in focus if something may be done with it, else say why not."""
         row = self._selection.row
         if row is None:
-            self._services.say(tr("No run is selected: press n to start one."), "warning")
+            self._services.say(self._selection.nothing, "warning")
         elif self._services.readonly:
             self._services.say(tr("Read-only: this workbench was started to watch."), "warning")
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -11,28 +10,12 @@ from textual.widgets import Static
 
 from workbench.charts.overlay import color_of, mark_of
 from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
+from workbench.groups_side_by_side import GroupComparison
 from workbench.side_by_side import Compared, Comparison
+from workbench.widgets.group_table import group_table
+from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, that_fit
 
-LEAST_NAME, MOST_NAME = 9, 32
-MOST_VALUE = 16  # characters of a setting
-GAP = "  "
-
-
-@dataclass(frozen=True)
-class Column:
-    """Hold a heading and a cell for each run, in the order of their letters."""
-
-    head: str
-    cells: tuple[str, ...]
-
-    @property
-    def width(self) -> int:
-        """Return how many cells it takes with the gap before it."""
-        return max(map(cell_len, (self.head, *self.cells))) + len(GAP)
-
-    def text(self, index: int) -> str:
-        """Return one cell, flush right."""
-        return f"{self.cells[index]:>{self.width}}"
+__all__ = ["MOST_NAME", "Column", "ComparisonTable", "evaluation_columns", "in_full", "setting_columns", "table"]
 
 
 def evaluation_columns(comparison: Comparison) -> list[Column]:
@@ -79,7 +62,7 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
         columns.append(column)
     more = len(settings) - len(columns)
     columns += evaluations
-    shown = _that_fit(runs, height - 1)
+    shown = that_fit([run.focused for run in runs], height - 1)
     head = f"+{more} more: d" if more else ""
     longest = max(map(cell_len, (head, *(safe_text(run.row.run_id) for run in runs))))
     room = width - 3 - sum(column.width for column in columns)
@@ -95,12 +78,6 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
         cells = "".join(column.text(index) for column in columns)
         lines.append(_line(runs[index], name_width, cells))
     return Content("\n").join(lines)
-
-
-def _that_fit(runs: tuple[Compared, ...], most: int) -> list[int]:
-    """Return the indices of at most so many runs, the one in focus among them."""
-    by_need = sorted(range(len(runs)), key=lambda index: not runs[index].focused)
-    return sorted(by_need[: max(most, 1)])
 
 
 def _line(run: Compared, name_width: int, cells: str) -> Content:
@@ -149,10 +126,10 @@ class ComparisonTable(Static, can_focus=True):
         super().__init__("", id=id)
         self.border_title = "compared"
         self.border_subtitle = "d all that differs"
-        self._comparison = Comparison()
+        self._comparison: Comparison | GroupComparison = Comparison()
 
-    def show(self, comparison: Comparison) -> None:
-        """Show the runs compared from now on."""
+    def show(self, comparison: Comparison | GroupComparison) -> None:
+        """Show the runs or groups compared from now on."""
         self._comparison = comparison
         self._draw()
 
@@ -162,7 +139,17 @@ class ComparisonTable(Static, can_focus=True):
 
     def _draw(self) -> None:
         width, height = self.content_size
-        if self._comparison.runs and width and height:
-            hidden = len(self._comparison.runs) - (height - 1)
-            self.border_title = f"compared · {hidden} more below" if hidden > 0 else "compared"
+        if not (width and height):
+            return
+        if isinstance(self._comparison, GroupComparison):
+            if self._comparison.groups:
+                several = len(self._comparison.groups) > 1
+                self._titled("groups compared" if several else "the group", len(self._comparison.groups), height)
+                self.update(group_table(self._comparison, width, height), layout=False)
+        elif self._comparison.runs:
+            self._titled("compared", len(self._comparison.runs), height)
             self.update(table(self._comparison, width, height), layout=False)
+
+    def _titled(self, title: str, lines: int, height: int) -> None:
+        hidden = lines - (height - 1)
+        self.border_title = f"{title} · {hidden} more below" if hidden > 0 else title

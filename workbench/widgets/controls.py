@@ -126,9 +126,9 @@ class Controls(Vertical):
         if str(pause.label) != word:
             pause.label = word
             pause.refresh(layout=True)  # it is one letter longer
-        if row is not None:
-            for dial in self.query(DialRow):
-                dial.show(dial_state(row, detail, promises, dial.setting))
+        for dial in self.query(DialRow):
+            nothing = DialState("–", math.nan, math.nan)
+            dial.show(nothing if row is None else dial_state(row, detail, promises, dial.setting))
         self.query_one("#fates", Words).say(self._fates(row, promises, changes), layout=True)
 
     def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:

@@ -10,8 +10,10 @@ from textual.content import Content
 
 from workbench.changes import change_of
 from workbench.charts.picture import ORANGE, PURPLE, SKY
-from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
-from workbench.messages import RunDetail
+from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed, whole
+from workbench.groups_side_by_side import GroupCompared
+from workbench.messages import RunDetail, RunRow
+from workbench.run_groups import BROKEN
 from workbench.widgets.quiet import Words, subtitle
 
 MARKS = {
@@ -83,6 +85,21 @@ def _checkpoint(event: Mapping[str, Any]) -> str | None:
     return safe_text(event.get("checkpoint")) if event.get("event") == "checkpoint" else None
 
 
+def _by_need(seeds: Sequence[RunRow]) -> list[RunRow]:
+    def place(row: RunRow) -> tuple[bool, float]:
+        return row.state not in BROKEN, -row.eval_return if row.eval_return is not None else math.inf
+
+    return sorted(seeds, key=place)
+
+
+def seed_line(row: RunRow, width: int) -> Content:
+    """Write how one seed of a group does."""
+    why = row.reason if row.state in BROKEN else f"best {number(row.best_return)}"
+    head = f"{GLYPHS.get(row.state, '·')} "
+    text = f"seed {row.seed}: {number(row.eval_return)} at {whole(row.env_steps)}, {row.state}, {why}"
+    return Content.assemble((head, "$error" if row.state in BROKEN else MUTED), fitted(text, max(width - 2, 8)))
+
+
 class Events(Words, can_focus=True):
     """Show the last events that fit."""
 
@@ -92,8 +109,19 @@ class Events(Words, can_focus=True):
         super().__init__("", id=id)
         self.border_title = "events"
 
+    def show_seeds(self, group: GroupCompared) -> None:
+        """Show how each seed of a group does: those that broke off, then the best first."""
+        width, height = self.content_size.width or 60, self.content_size.height or 4
+        self._titled("seeds")
+        self.say(Content("\n").join(seed_line(row, width) for row in _by_need(group.seeds)[:height]))
+
+    def _titled(self, title: str) -> None:
+        if self.border_title != title:
+            self.border_title = title
+
     def show(self, detail: RunDetail | None) -> None:
         """Show the end of the run's events."""
+        self._titled("events")
         width, height = self.content_size.width or 60, self.content_size.height or 4
         events = telling(detail.events, height) if detail is not None else ()
         if not events:

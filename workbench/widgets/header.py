@@ -9,9 +9,11 @@ from textual.content import Content
 from mbpo.runs.solved import solved_words
 from workbench.charts.picture import GREEN, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
+from workbench.groups_side_by_side import GroupCompared
 from workbench.messages import RunDetail, RunRow
+from workbench.widgets.group_table import group_headline
 from workbench.widgets.quiet import Words
-from workbench.widgets.runs_table import COLORS
+from workbench.widgets.run_columns import COLORS
 
 
 def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: str = "") -> Content:
@@ -21,7 +23,8 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
     if row.total_steps > 0:
         progress += f" / {whole(row.total_steps)}"
     parts: list[tuple[int, Content]] = [
-        (0, Content.styled(fitted(row.run_id, 32), "bold")),
+        (0, Content.styled(fitted(row.titled, 32), "bold")),
+        (5, Content.styled(fitted(row.run_id, 40), MUTED) if row.about.title else Content("")),
         (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {row.state}", COLORS.get(row.state, ""))),
         (6, Content.styled(phase, MUTED)),
         (1, Content(f"evaluation {number(row.eval_return)}" if row.eval_return is not None else "")),
@@ -72,6 +75,10 @@ def load_words(detail: RunDetail | None) -> str:
 
 class Header(Words):
     """Show the headline of the run in focus."""
+
+    def show_group(self, group: GroupCompared) -> None:
+        """Show how the seeds of the group in focus do together."""
+        self.say(group_headline(group, self.content_size.width or 80))
 
     def show(self, row: RunRow | None, detail: RunDetail | None, dials: str = "", asked: str = "") -> None:
         """Show ``row`` and how far a what-if has come, or what to do when there is none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,10 +13,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
-from mbpo.errors import ConfigError
 from workbench.format import fitted
+from workbench.group_figures import GroupScore
 from workbench.messages import RunRow
-from workbench.run_filter import Test, in_order, parse_filter
+from workbench.run_fields import columns_to_choose
+from workbench.runs_view import RunsView
 from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
 
@@ -25,9 +25,7 @@ NO_RUNS = Content.from_markup(
     "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
     "Runs started elsewhere\nappear by themselves."
 )
-SORTED_BY = ("", "eval", "best", "steps", "name", "env", "state")  # as one key goes through them
-SORTABLE = ("state", "env", "steps", "eval", "best", "solved", "hand")
-FIELD_OF_COLUMN = {"run": "name", **dict(zip(SORTABLE, SORTABLE, strict=True))}
+FIELD_OF_COLUMN = {"run": "name", "band": "eval", "trend": "", "glyph": ""}  # where it is another
 EXAMPLE = "env=Hopper* and k>=5 and best>1000"
 
 
@@ -48,29 +46,48 @@ class FilterLine(Input):
 class RunsPanel(Vertical):
     """Show the runs that the filter lets through."""
 
-    def __init__(self, pick: Callable[[Path], object], *, id: str | None = None) -> None:
+    def __init__(self, view: RunsView, pick: Callable[[Path], object], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = "runs"
+        self._view = view
         self._pick = pick
         self._rows: tuple[RunRow, ...] = ()
+        self._shown: tuple[RunRow, ...] = ()
         self._selected: Path | None = None
         self._letters: Mapping[Path, str] = {}
-        self._test: Test | None = None
-        self._sorted_by = ""  # a field; nothing: those at work first, forks below their parents
-        self._fault = ""
+        self._scores: Mapping[Path, GroupScore] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the table, what stands in its place without runs, and the filter."""
-        yield RunsTable(self._pick, id="runs")
+        yield RunsTable(self._pick, self.fold, id="runs")
         yield Static(NO_RUNS, id="no-runs")
         yield FilterLine(placeholder=EXAMPLE, id="filter", compact=True)
 
-    def show(self, rows: tuple[RunRow, ...], selected: Path | None, letters: Mapping[Path, str]) -> None:
-        """Show those of ``rows`` that the filter lets through, the cursor on ``selected``."""
-        self._rows, self._selected, self._letters = rows, selected, letters
-        shown = self._shown()
-        self.query_one(RunsTable).show(shown, selected, letters)
-        subtitle(self, self._counted(len(shown)))
+    def show(
+        self,
+        rows: tuple[RunRow, ...],
+        selected: Path | None,
+        letters: Mapping[Path, str],
+        scores: Mapping[Path, GroupScore],
+    ) -> None:
+        """Show those of ``rows`` that are asked for, the cursor on ``selected``."""
+        self._rows, self._selected, self._letters, self._scores = rows, selected, letters, scores
+        self._shown = self._view.arranged(rows, selected, scores)
+        table = self.query_one(RunsTable)
+        table.lay_out(self._view.columns, self._view.grouped)
+        table.show(self._shown, selected, letters)
+        subtitle(self, self._counted())
+
+    @property
+    def lines(self) -> list[Path]:
+        """Return what stands in the table, from the top."""
+        return [row.path for row in self._shown]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that are shown and can be chosen."""
+        choosable = set(columns_to_choose())
+        return tuple(name for name in self.query_one(RunsTable).shown_columns if name in choosable)
 
     def ask(self) -> None:
         """Let a person type a filter."""
@@ -79,46 +96,67 @@ class RunsPanel(Vertical):
 
     def sort(self, field: str | None = None) -> None:
         """List by a field, the next one where none is named; by the same one again: as at first."""
-        if field is None:
-            field = SORTED_BY[(SORTED_BY.index(self._sorted_by) + 1) % len(SORTED_BY)]
-        self._sorted_by = "" if field == self._sorted_by else field
-        self.show(self._rows, self._selected, self._letters)
+        self._view.sort(field)
+        self._show_again()
 
-    def _shown(self) -> tuple[RunRow, ...]:
-        test = self._test
-        rows = self._rows if test is None else tuple(row for row in self._rows if test(row))
-        if not self._sorted_by:
-            return rows
-        return tuple(replace(row, lines="") for row in in_order(rows, self._sorted_by))  # no tree any more
+    def group(self) -> None:
+        """Fold runs that differ by their seed only into groups, or show them one by one again."""
+        self._view.grouped = not self._view.grouped
+        groups = self._view.groups(self._rows, self._selected)
+        mine = next((group.path for group in groups for row in group.rows if row.path == self._selected), None)
+        if mine is not None:
+            self._pick(mine)
+        self._show_again()
 
-    def _counted(self, shown: int) -> str:
-        if self._fault:
-            return f"[$error]{fitted(self._fault, max(self.size.width - 6, 20)).replace('[', '(')}[/]"
+    def fold(self, path: Path, open: bool | None) -> None:
+        """Show the runs of a group, or no more, or the other way round; ``path`` is a group's or one of its runs'."""
+        groups = self._view.groups(self._rows, self._selected)
+        of = next((at for at in groups if path == at.path or any(row.path == path for row in at.rows)), None)
+        if of is None:
+            return
+        unfolded = self._view.unfolded
+        if open is False or (open is None and of.path in unfolded):
+            unfolded.discard(of.path)
+            if path != of.path:
+                self._pick(of.path)
+        else:
+            unfolded.add(of.path)
+        self._show_again()
+
+    def _show_again(self) -> None:
+        self.show(self._rows, self._selected, self._letters, self._scores)
+
+    def _counted(self) -> str:
+        view = self._view
+        if view.fault:
+            return f"[$error]{fitted(view.fault, max(self.size.width - 6, 20)).replace('[', '(')}[/]"
         if not self._rows:
             return ""
-        at_work = f"{sum(row.active for row in self._rows)} of {len(self._rows)} at work"
-        shares = f"{shown} shown" if self._test is not None else ""
-        order = f"by {self._sorted_by}" if self._sorted_by else ""
-        return " · ".join(part for part in (shares, order, at_work) if part)
+        groups = len(view.groups(self._rows, self._selected))
+        shown = len(view.let_through(self._rows, self._selected)) if view.filtered else 0
+        parts = (
+            f"{shown} shown" if view.filtered else "",
+            f"{groups} group{'s' * (groups != 1)}" if view.grouped else "",
+            f"by {view.sorted_by}" if view.sorted_by else "",
+            f"{sum(row.active for row in self._rows)} of {len(self._rows)} at work",
+        )
+        return " · ".join(filter(None, parts))
 
     @on(DataTable.HeaderSelected)
     def _head_clicked(self, event: DataTable.HeaderSelected) -> None:
         event.stop()
-        field = FIELD_OF_COLUMN.get(str(event.column_key.value))
+        column = str(event.column_key.value)
+        field = FIELD_OF_COLUMN.get(column, column)
         if field:
             self.sort(field)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        try:
-            self._test, self._fault = (parse_filter(event.value) if event.value.strip() else None), ""
-        except ConfigError as error:  # what was asked before stays in force while a person types
-            self._fault = str(error)
-        self.show(self._rows, self._selected, self._letters)
-        shown = self._shown()
-        if shown and self._selected not in {row.path for row in shown}:
-            self._pick(shown[0].path)
+        self._view.ask(event.value)
+        self._show_again()
+        if self._shown and self._selected not in {row.path for row in self._shown}:
+            self._pick(self._shown[0].path)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -5,129 +5,72 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from rich.text import Span, Text
+from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW, filled
-from workbench.fork_tree import origin
-from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
+from workbench.charts.picture import filled
 from workbench.messages import RunRow
+from workbench.run_groups import GroupRow
+from workbench.widgets.run_columns import COLORS, Column, cell, columns_for, head_of, label
 
-COLORS = {
-    "launching": SKY,
-    "starting": SKY,
-    "running": GREEN,
-    "paused": YELLOW,
-    "stopping": ORANGE,
-    "finished": SKY,
-    "stopped": GREY,
-    "failed": VERMILLION,
-    "diverged": VERMILLION,
-    "lost": PURPLE,
-    "silent": PURPLE,
-    "unreadable": GREY,
-}
-
-Column = tuple[str, int]
-NARROW: tuple[Column, ...] = (("", 1), ("run", 13), ("eval", 7), ("trend", 5))
-MIDDLE: tuple[Column, ...] = (("", 1), ("run", 18), ("steps", 7), ("eval", 7), ("trend", 7))
-FULL: tuple[Column, ...] = (("", 1), ("run", 16), ("state", 8), ("env", 14), ("steps", 6), ("eval", 7), ("trend", 7))
-WIDE: tuple[Column, ...] = (
-    ("", 1),
-    ("run", 24),
-    ("state", 10),
-    ("env", 18),
-    ("steps", 9),
-    ("eval", 9),
-    ("best", 9),
-    ("solved", 8),
-    ("trend", 16),
-    ("hand", 4),
-)
-
-
-def columns_for(width: int) -> tuple[Column, ...]:
-    """Return the columns that fit; the run's name takes what is left."""
-    for columns in (WIDE, FULL, MIDDLE, NARROW):
-        spare = width - sum(w for _, w in columns) - 2 * len(columns)
-        if spare >= 0 or columns is NARROW:
-            return tuple((n, w + spare if n == "run" else w) for n, w in columns)
-    return NARROW
-
-
-def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
-    """Return one cell as text that nothing interprets."""
-    color = COLORS.get(row.state, GREY)
-    if name == "":
-        return Text(GLYPHS.get(row.state, "·"), style=color)
-    if name == "run":
-        return label(row, width, letter)
-    if name == "state":
-        return Text(fitted(row.state, width), style=color)
-    if name == "env":
-        return Text(fitted(row.env_id, width), style=GREY)
-    if name == "steps":
-        return Text(fitted(whole(row.env_steps), width), justify="right")
-    if name == "eval":
-        text = number(row.eval_return) if row.eval_return is not None else row.state
-        return Text(fitted(text, width), justify="right", style="" if row.active else GREY)
-    if name == "best":
-        return Text(fitted(number(row.best_return), width), justify="right", style="" if row.active else GREY)
-    if name == "solved":
-        return Text(fitted(solved_cell(row), width), justify="right", style=GREEN)
-    if name == "trend":
-        return Text(sparkline(row.recent, width), style=SKY if row.active else GREY)
-    return Text("yes" if row.interactive else "", style=PURPLE)
-
-
-def solved_cell(row: RunRow) -> str:
-    """Return the env step from which on all evaluations reach the task's threshold; nothing where they do not."""
-    return "" if row.solved_at is None else f"@{whole(row.solved_at)}"
-
-
-def label(row: RunRow, width: int, letter: str = "") -> Text:
-    """Return the run's name: under its parent with the step of the fork, else with the parent.
-
-    ``letter`` is that of a run marked for comparison.
-    """
-    before = after = ""
-    mark = f"{letter} " if letter else ""
-    if row.lines:
-        lines = row.lines[-max(width // 4, 2) :]
-        before = f"{lines}@{origin(row.parent)[1]} "
-    elif row.parent:
-        room = max(width - len(mark) - len(safe_text(row.run_id)) - 2, width // 2 - 1)
-        after = " ⑂" + ending(f" {row.parent}", room)
-    name = squeezed(row.run_id, width - len(before) - len(mark) - len(after))
-    text = Text.assemble(
-        (before, GREY),
-        (mark, f"bold {RUN_COLORS[letter]}" if mark else ""),
-        (name, "" if row.active else GREY),
-        (after, GREY),
-    )
-    text.truncate(max(width, 1), overflow="ellipsis")
-    return text
+__all__ = ["COLORS", "RunsTable", "label"]
 
 
 class RunsTable(DataTable[Text]):
     """Show the rows of a reading."""
 
-    def __init__(self, pick: Callable[[Path], object], *, id: str | None = None) -> None:
-        """Call ``pick`` at once when a person moves to another run: by a message, a redraw might come before it."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "unfold(True)", "unfold a group of seeds (enter too)", id="runs.unfold", show=False),
+        Binding("left", "unfold(False)", "fold it again", id="runs.fold", show=False),
+    ]
+
+    def __init__(
+        self, pick: Callable[[Path], object], fold: Callable[[Path, bool | None], object], *, id: str | None = None
+    ) -> None:
+        """Call ``pick`` at once when a person moves to another run: by a message, a redraw might come before it.
+
+        Call ``fold`` where a person asks for the runs of a group to be shown, or not, or the other way round.
+        """
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._pick = pick
+        self._fold = fold
+        self._chosen: tuple[str, ...] = ()
+        self._grouped = False
         self._placing = False  # whether the table itself moves its cursor
         self._rows: tuple[RunRow, ...] = ()
         self._letters: Mapping[Path, str] = {}
         self._layout: tuple[Column, ...] = ()
         self.picked: Path | None = None
 
+    @property
+    def shown_columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that are shown."""
+        return tuple(name for name, _ in self._layout if name)
+
+    def lay_out(self, chosen: tuple[str, ...], grouped: bool) -> None:
+        """Show other columns from the next time on: those chosen, or as many as fit."""
+        self._chosen, self._grouped = chosen, grouped
+
+    def action_unfold(self, open: bool) -> None:
+        """Show the runs of the group under the cursor, or of the one that the run under it belongs to no more."""
+        if self.cursor_row < len(self._rows):
+            self._fold(self._rows[self.cursor_row].path, open)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Fold or unfold by enter, or by a click on the row under the cursor."""
+        event.stop()
+        row = self._rows[event.cursor_row] if event.cursor_row < len(self._rows) else None
+        if isinstance(row, GroupRow):
+            self._fold(row.path, None)
+
     def show(self, rows: tuple[RunRow, ...], picked: Path | None, letters: Mapping[Path, str]) -> None:
         """Show ``rows`` with the cursor on ``picked`` and the letters of those marked."""
         self.picked = picked
-        layout = columns_for(self.content_size.width or 30)
+        layout = columns_for(self.content_size.width or 30, self._chosen, self._grouped)
         same = layout == self._layout and [r.path for r in rows] == [r.path for r in self._rows]
         old = self._lettered()
         self._rows, self._letters = rows, letters
@@ -172,7 +115,7 @@ class RunsTable(DataTable[Text]):
         with self._placed():
             self.clear(columns=True)
             for name, width in self._layout:
-                self.add_column(Text(name), width=width, key=name or "glyph")
+                self.add_column(Text(head_of(name)), width=width, key=name or "glyph")
             for row, letter in self._lettered():
                 cells = [self._inked(cell(row, name, width, letter)) for name, width in self._layout]
                 self.add_row(*cells, key=str(row.path))

@@ -1,0 +1,232 @@
+"""Read the runs of groups, a bounded piece at a time, and measure them; the reader thread's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mbpo.comparison.figures import Question
+from mbpo.comparison.measure import bootstrap_rng
+from mbpo.comparison.statistics import iqm, iqm_band, iqm_interval
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.reader import RunReader
+from workbench.group_figures import Band, GroupAsked, GroupDetail, GroupScore, GroupsRead, Versus
+from workbench.group_measures import EVALUATION, Seed, compared, grid_of, held_at, score_of
+from workbench.series import Floats, Points, in_order
+
+DRAWN = frozenset(
+    {
+        EVALUATION,
+        "episode/return",
+        "bound/eps_m_new",
+        "model/new_data_mse",
+        "bound/rho",
+        "rollout/length_measured",
+        "mix/real_ratio_measured",
+    }
+)
+"""The metrics of which a group has curves."""
+MOST_POINTS = 4096  # of one metric of one seed
+PIECE_BYTES = 1 << 20  # of one file at once: some 20 ms
+LOOK_S = 0.05  # of reading and measuring in one look, and the piece that is being read
+UNASKED_BYTES = 8 << 20  # a larger file is read once its group is in focus or marked
+AGAIN_S = 1.0  # after which a group whose seeds learn is measured again
+BAND_RESAMPLES = 400  # of a curve's band; a figure has as many as those of mbpo.compare
+MOST_DRAWN = 20  # seeds drawn one by one
+
+
+class SeedFollower:
+    """Follow some metrics of one run."""
+
+    def __init__(self, path: Path, drawn: bool) -> None:
+        self.drawn = drawn
+        self.done = False  # read as far as it is
+        self.version = 0
+        self._path = path
+        self._reader = RunReader(path, DRAWN if drawn else {EVALUATION}, MOST_POINTS)
+        self._points: dict[str, Points] = {}
+        self._points_of = 0  # the version that they are of
+
+    def poll(self) -> None:
+        """Read on, one piece at most."""
+        grew = self._reader.poll(PIECE_BYTES)
+        self.version += grew
+        self.done = not grew
+
+    @property
+    def too_large(self) -> bool:
+        """Return whether the file is not read unless somebody looks at its group."""
+        try:
+            return not self.drawn and RunPaths(self._path).metrics.stat().st_size > UNASKED_BYTES
+        except OSError:
+            return False
+
+    @property
+    def end(self) -> float:
+        """Return the env step of the newest row."""
+        return self._reader.env_steps
+
+    def points(self, key: str) -> Points:
+        """Return the finite values of a metric over rising env steps, of one step the newest."""
+        if self._points_of != self.version:
+            self._points, self._points_of = {}, self.version
+        if key not in self._points:
+            series = self._reader.series.get(key)
+            self._points[key] = _risen(series.env_steps, series.values) if series else Points(np.zeros(0), np.zeros(0))
+        return self._points[key]
+
+
+@dataclass
+class _Measured:
+    """Hold the figures of one group, and what they were measured of."""
+
+    of: object = None
+    at: float = -1e9  # s
+    score: GroupScore = GroupScore()
+    detail: GroupDetail | None = None
+
+
+class GroupReader:
+    """Follow the runs of the groups that are asked for; what is ``asked`` may change at any time."""
+
+    def __init__(self) -> None:
+        self.asked: tuple[GroupAsked, ...] = ()
+        self.has_backlog = False
+        self._followers: dict[Path, SeedFollower] = {}
+        self._measured: dict[Path, _Measured] = {}
+        self._compared_of: object = None
+        self._read = GroupsRead()
+
+    def forget(self) -> None:
+        """Read everything anew."""
+        self._followers.clear()
+        self._measured.clear()
+        self.has_backlog = False
+
+    def poll(self) -> GroupsRead:
+        """Return the figures as they stand, after a while of reading and measuring."""
+        asked, end = self.asked, time.perf_counter() + LOOK_S
+        if not asked and not self._followers:
+            return self._read
+        self._keep(asked)
+        self._read_on(asked, end)
+        changed = False
+        for group in sorted(asked, key=lambda group: not group.drawn):
+            changed |= self._measure(group)
+            if time.perf_counter() > end:
+                self.has_backlog = self.has_backlog or any(self._is_behind(other) for other in asked)
+                break
+        if changed or self._compared_of != self._state(asked) or self._read.scores.keys() != self._measured.keys():
+            self._compare(asked)
+        return self._read
+
+    def _keep(self, asked: Iterable[GroupAsked]) -> None:
+        """Follow the runs asked for, with curves those of groups that are drawn, and no others."""
+        drawn: dict[Path, bool] = {}
+        for group in asked:
+            for _, path, _ in group.seeds:
+                drawn[path] = drawn.get(path, False) or group.drawn
+        kept = {path: at for path, at in self._followers.items() if path in drawn and at.drawn >= drawn[path]}
+        self._followers = kept | {path: SeedFollower(path, d) for path, d in drawn.items() if path not in kept}
+        paths = {group.path for group in asked}
+        self._measured = {path: at for path, at in self._measured.items() if path in paths}
+
+    def _read_on(self, asked: Iterable[GroupAsked], end: float) -> None:
+        """Read on in those with something new, the drawn first, each in turn, until the time is up."""
+        active = {path for group in asked for _, path, at_work in group.seeds if at_work}
+        waiting = [(path, at) for path, at in self._followers.items() if not at.done or path in active]
+        waiting = [(path, at) for path, at in waiting if not at.too_large]
+        self.has_backlog = False
+        for path, follower in sorted(waiting, key=lambda item: not item[1].drawn):
+            if time.perf_counter() > end:
+                self.has_backlog = True
+                return
+            first = follower.version == 0
+            follower.poll()
+            self._followers[path] = self._followers.pop(path)  # the last in turn now
+            self.has_backlog |= not follower.done and (first or path not in active)
+
+    def _of(self, group: GroupAsked) -> object:
+        followers = [self._followers[path] for _, path, _ in group.seeds]
+        return group, tuple((at.version, at.done) for at in followers)
+
+    def _is_behind(self, group: GroupAsked) -> bool:
+        measured = self._measured.get(group.path)
+        return measured is None or measured.of != self._of(group)
+
+    def _measure(self, group: GroupAsked) -> bool:
+        """Measure a group anew where its runs grew, not too often; return whether that was done."""
+        measured, of = self._measured.setdefault(group.path, _Measured()), self._of(group)
+        now = time.perf_counter()
+        if measured.of == of or (now - measured.at < AGAIN_S and not self._all_done(group)):
+            return False
+        measured.of, measured.at = of, now
+        measured.score = replace(score_of(group.env_id, self._seeds(group)), read=self._all_done(group))
+        if group.drawn:
+            version = measured.detail.version if measured.detail else 0
+            measured.detail = self._detail(group, version + 1)
+        return True
+
+    def _all_done(self, group: GroupAsked) -> bool:
+        return all(self._followers[path].done or at_work for _, path, at_work in group.seeds)
+
+    def _seeds(self, group: GroupAsked) -> list[Seed]:
+        return [
+            Seed(seed, path, self._followers[path].points(EVALUATION), self._followers[path].end)
+            for seed, path, _ in group.seeds
+        ]
+
+    def _detail(self, group: GroupAsked, version: int) -> GroupDetail:
+        followers = [self._followers[path] for _, path, _ in group.seeds]
+        bands = {key: band for key in DRAWN if (band := band_of(followers, key)) is not None}
+        returns = [at.points(EVALUATION if EVALUATION in bands else "episode/return") for at in followers]
+        if len(returns) > MOST_DRAWN:
+            returns = [returns[index] for index in np.linspace(0, len(returns) - 1, MOST_DRAWN).round().astype(int)]
+        return GroupDetail(version, bands, tuple(returns), sum(at.done for at in followers), len(followers))
+
+    def _state(self, asked: Iterable[GroupAsked]) -> object:
+        return tuple((group, self._measured[group.path].of) for group in asked if group.path in self._measured)
+
+    def _compare(self, asked: tuple[GroupAsked, ...]) -> None:
+        """Set those that are drawn against each other, and put everything together."""
+        self._compared_of = self._state(asked)
+        drawn = [group for group in asked if group.drawn and group.path in self._measured]
+        common: Mapping[Path, GroupScore] = {}
+        versus: Mapping[tuple[Path, Path], Versus] = {}
+        if len(drawn) > 1:
+            common, versus = compared([(group, self._seeds(group)) for group in drawn])
+        self._read = GroupsRead(
+            scores={path: at.score for path, at in self._measured.items()},
+            details={path: at.detail for path, at in self._measured.items() if at.detail is not None},
+            common=common,
+            versus=versus,
+            version=self._read.version + 1,
+        )
+
+
+def band_of(followers: Iterable[SeedFollower], key: str) -> Band | None:
+    """Return the IQM over the seeds that have a metric, as far as all of these have it; None where none has."""
+    there = [(at.points(key), at.end) for at in followers if len(at.points(key).x)]
+    if not there:
+        return None
+    grid = grid_of([points.x for points, _ in there])
+    values = np.stack([held_at(points, end, grid) for points, end in there], axis=1)  # [G, S]
+    shared = np.isfinite(values).all(axis=1)
+    grid, values = grid[shared], values[shared]
+    if not len(grid):
+        return Band(grid, grid, grid, grid)
+    low, high = iqm_band(values, bootstrap_rng(), BAND_RESAMPLES)
+    low[-1], high[-1] = iqm_interval([values[-1]], bootstrap_rng(), Question.resamples)  # as a table says it
+    return Band(grid, iqm(values), low, high)
+
+
+def _risen(env_steps: Iterable[float], values: Iterable[float]) -> Points:
+    x, y = in_order(np.array(env_steps), np.array(values))
+    known = np.isfinite(y)
+    x, y = x[known], y[known]
+    newest: Floats = np.append(x[1:] > x[:-1], True) if len(x) else np.zeros(0, dtype=bool)
+    return Points(x[newest], y[newest])

@@ -1,0 +1,178 @@
+"""Collect all that is known of one run, as sections of names and values. Pure functions."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mbpo.errors import ConfigError
+from mbpo.settings.config import SETTINGS, defaults_of
+from mbpo.settings.setting import Value
+from workbench.format import byte_size, duration, number, safe_text, whole
+from workbench.messages import RESUMABLE, RunRow
+
+MOST_DEEP = 4  # levels of a manifest
+MOST_LINES = 400
+APART = frozenset({"versions", "machine", "op", "seal", "schema"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """Hold one fact, safe to show."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Hold facts of one kind."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold what is read when the page opens."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    own_bytes: int
+    shared_bytes: int  # that other runs have under a second name
+
+
+def sections_of(row: RunRow, facts: Facts | None) -> list[Section]:
+    """Return the sections of the page, from what one looks for first."""
+    found = facts if facts is not None and facts.path == row.path else None
+    other, same = _settings(row)
+    manifest = found.manifest if found else {}
+    sections = [
+        Section("The run", tuple(_about(row, found))),
+        Section(f"Settings that differ from preset {safe_text(row.preset, 40)}", tuple(other)),
+        Section("Commands", tuple(_commands(row))),
+        Section("Where it comes from", tuple(_flat({k: v for k, v in manifest.items() if k not in APART}))),
+        Section("Versions", tuple(_flat(_mapping(manifest, "versions")))),
+        Section("Machine", tuple(_flat({**_mapping(manifest, "machine"), **_mapping(manifest, "op")}))),
+        Section("Settings as the preset has them", tuple(same)),
+    ]
+    return [section for section in sections if section.lines]
+
+
+def with_words(sections: list[Section], asked: str) -> list[Section]:
+    """Return the lines that have every word, in name, value or note."""
+    words = asked.lower().split()
+    if not words:
+        return sections
+    kept = []
+    for section in sections:
+        lines = tuple(
+            line for line in section.lines if all(w in f"{line.name} {line.value} {line.note}".lower() for w in words)
+        )
+        if lines:
+            kept.append(replace(section, lines=lines))
+    return kept
+
+
+def _about(row: RunRow, facts: Facts | None) -> Iterator[Line]:
+    yield Line("directory", safe_text(row.path, 1000))
+    about = row.about
+    for name, text in (("title", about.title), ("note", about.note), ("tags", " ".join(about.tags))):
+        if text:
+            yield Line(name, safe_text(text, 2000))
+    if about.archived:
+        yield Line("archived", "yes")
+    yield Line("state", safe_text(row.state), safe_text(row.reason, 300))
+    total = f" of {whole(row.total_steps)}" if row.total_steps else ""
+    yield Line("env steps", f"{whole(row.env_steps)}{total}")
+    yield Line("evaluation", number(row.eval_return), f"best {number(row.best_return)}")
+    if row.parent:
+        yield Line("branched off", safe_text(row.parent))
+    if 0 < row.started < 1e11:
+        begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
+        yield Line("begun", begun, f"{duration(max(time.time() - row.started, 0))} ago")
+    if row.interactive:
+        yield Line("by hand", "its settings were changed while it learned")
+    if facts is not None:
+        shared = f"{byte_size(facts.shared_bytes)} more shared with forks" if facts.shared_bytes else ""
+        yield Line("on disk", byte_size(facts.own_bytes), shared)
+
+
+def _settings(row: RunRow) -> tuple[list[Line], list[Line]]:
+    """Return the settings that are others than the preset's, and the rest."""
+    try:
+        preset: Mapping[str, Value] = defaults_of(row.preset)
+    except ConfigError:
+        preset = {}
+    other, same = list[Line](), list[Line]()
+    for name, value in row.settings.items():
+        setting = SETTINGS.get(name)
+        shown = _spelled(name, value)
+        notes = []
+        if (now := row.setting(name)) is not None and _spelled(name, now) != shown:
+            notes.append(f"now {_spelled(name, now)}")
+        differs = name in preset and _spelled(name, preset[name]) != shown
+        if differs:
+            notes.append(f"the preset has {_spelled(name, preset[name])}")
+        if setting is None:
+            notes.append("unknown to this version")
+        note = " · ".join([*notes, *([setting.doc] if setting is not None else [])])
+        own = differs or setting is None or (bool(preset) and name not in preset)
+        (other if own or notes else same).append(Line(name, shown, note))
+    return other, same
+
+
+def _spelled(name: str, value: Any) -> str:
+    setting = SETTINGS.get(name)
+    try:
+        text = setting.text(setting.check(value)) if setting is not None else str(value)
+    except ConfigError:
+        text = str(value)
+    return safe_text(text or "–", 300)
+
+
+def _commands(row: RunRow) -> Iterator[Line]:
+    run, train = str(row.path), ["python", "-m", "mbpo.train"]
+    if row.state in RESUMABLE:
+        yield _command("resume", [*train, "--resume", run], "g in the table")
+    if row.state != "launching":
+        yield _command(
+            "fork", [*train, "--fork", f"{run}@{row.env_steps}"], "from its end; any env step, and any setting"
+        )
+        yield _command("replay", [*train, "--replay", run], "the same again, every record compared")
+        root = ["--runs-root", str(row.path.parent)]
+        yield _command(
+            "repeat", [*train, "--config", f"{run}/config.toml", *root, "--seed", str(row.seed + 1)], "new luck"
+        )
+        yield _command("evaluate", ["python", "-m", "mbpo.evaluate", run, "--episodes", "100"], "the saved policy")
+        yield _command("check", ["python", "-m", "mbpo.doctor", run], "what is missing or damaged")
+
+
+def _command(name: str, words: list[str], note: str) -> Line:
+    return Line(name, safe_text(shlex.join(words), 2000), note)
+
+
+def _mapping(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(content: Mapping[str, Any]) -> list[Line]:
+    return [Line(safe_text(name, 60), safe_text(value, 300)) for name, value in _pairs("", content, MOST_DEEP)][
+        :MOST_LINES
+    ]
+
+
+def _pairs(before: str, content: Mapping[str, Any], deep: int) -> Iterator[tuple[str, Any]]:
+    for name, value in list(content.items())[:MOST_LINES]:
+        if isinstance(value, dict) and deep:
+            yield from _pairs(f"{before}{name}.", value, deep - 1)
+        elif isinstance(value, list):
+            yield f"{before}{name}", ", ".join(str(part)[:100] for part in value[:20])
+        else:
+            yield f"{before}{name}", "–" if value is None else value

@@ -1,0 +1,101 @@
+"""Know how a person wants the runs listed: which ones, in which order and columns, folded into groups or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mbpo.errors import ConfigError
+from workbench.group_figures import GroupScore
+from workbench.memory import keep, kept
+from workbench.messages import RunRow
+from workbench.run_fields import field_named, in_order
+from workbench.run_filter import Test, asks_for_archived, parse_filter
+from workbench.run_groups import RunGroup, folded, groups_of
+
+SORTED_BY = ("eval", "best", "steps", "name", "env", "state")  # as one key goes through them, before other columns
+COLUMNS = "columns"  # the app's memory of those chosen
+MOST_COLUMNS = 40
+
+
+class RunsView:
+    """Hold the filter, the order, the columns and the folds."""
+
+    def __init__(self) -> None:
+        self.filter = ""
+        self.fault = ""  # what is wrong with the filter that is being typed
+        self.sorted_by = ""  # a field; nothing: those at work first, forks below their parents
+        self.grouped = False
+        self.archived = False  # whether those put away are listed too
+        self.columns = _kept_columns()  # nothing: as many as fit, chosen by the width
+        self.unfolded: set[Path] = set()
+        self._test: Test | None = None
+        self._groups_of: tuple[object, ...] = ()
+        self._groups: tuple[RunGroup, ...] = ()
+
+    @property
+    def filtered(self) -> bool:
+        """Return whether a filter is in force."""
+        return self._test is not None
+
+    def ask(self, text: str) -> None:
+        """List by another filter; what was asked before stays in force while it cannot be read."""
+        try:
+            self._test, self.fault = (parse_filter(text) if text.strip() else None), ""
+            self.filter = text.strip()
+        except ConfigError as error:
+            self.fault = str(error)
+
+    def sort(self, name: str | None = None) -> None:
+        """List by a field, the next one where none is named; by the same one again: as at first."""
+        if name is None:
+            fields = ["", *dict.fromkeys((*SORTED_BY, *self.columns))]
+            name = fields[(fields.index(self.sorted_by) + 1) % len(fields)] if self.sorted_by in fields else ""
+        self.sorted_by = "" if name == self.sorted_by else name
+
+    def choose(self, columns: Sequence[str]) -> None:
+        """Show these columns from now on, also after the next start."""
+        self.columns = tuple(columns)[:MOST_COLUMNS]
+        keep(COLUMNS, "\n".join(self.columns))
+
+    def let_through(self, rows: Iterable[RunRow], focus: Path | None) -> tuple[RunRow, ...]:
+        """Return the runs that are asked for. One that is put away stays while it has the focus."""
+        every = self.archived or asks_for_archived(self.filter)
+        listed = (row for row in rows if every or not row.about.archived or row.path == focus)
+        return tuple(row for row in listed if self._test is None or self._test(row))
+
+    def groups(self, rows: tuple[RunRow, ...], focus: Path | None) -> tuple[RunGroup, ...]:
+        """Return the groups among the runs asked for; none where runs are not folded."""
+        if not self.grouped:
+            return ()
+        through = self.let_through(rows, focus)
+        of = (rows, through)
+        if self._groups_of != of:
+            self._groups_of, self._groups = of, groups_of(through, rows)
+        return self._groups
+
+    def arranged(
+        self, rows: tuple[RunRow, ...], focus: Path | None, scores: Mapping[Path, GroupScore]
+    ) -> tuple[RunRow, ...]:
+        """Return the lines of the table."""
+        through = self.let_through(rows, focus)
+        if self.grouped:
+            return folded(through, self.groups(rows, focus), scores, self.unfolded, self._in_order)
+        if self.sorted_by:
+            return tuple(replace(row, lines="") for row in self._in_order(through))  # no tree any more
+        return through
+
+    def _in_order(self, rows: Sequence[RunRow]) -> Sequence[RunRow]:
+        return in_order(rows, self.sorted_by) if self.sorted_by else rows
+
+
+def _kept_columns() -> tuple[str, ...]:
+    found = []
+    for name in kept(COLUMNS).split("\n")[:MOST_COLUMNS]:
+        try:
+            field_named(name)
+        except ConfigError:
+            continue  # of another version
+        found.append(name)
+    return tuple(dict.fromkeys(found))

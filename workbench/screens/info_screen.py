@@ -1,0 +1,134 @@
+"""Show every setting of a run, on what it runs, where it comes from, and the commands that go on from it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from mbpo.errors import RecordError
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.json_text import read_json
+from mbpo.runs.trash import disk_size
+from workbench.format import MUTED, fitted
+from workbench.run_info import Facts, Section, sections_of, with_words
+from workbench.screens.run_page import RunPage
+from workbench.screens.selection import Selection
+from workbench.screens.services import Services
+from workbench.screens.steering import Steering
+from workbench.widgets.quiet import Words
+
+
+class InfoScreen(RunPage):
+    """Put sections of names and values below each other; ``/`` keeps the lines that have all the words."""
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,i,q", "close", "close", id="info.close"),
+        Binding("slash", "filter", "find", id="info.find", key_display="/"),
+        Binding("question_mark", "app.help", "help", id="info.help", key_display="?"),
+    ]
+
+    def __init__(self, selection: Selection, steering: Steering, services: Services) -> None:
+        super().__init__(selection, steering)
+        self._services = services
+        self._asked = ""
+        self._facts: Facts | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the head, the lines, and what finds among them."""
+        yield Words(id="info-head")
+        with VerticalScroll(id="info"):
+            yield Static(id="info-lines")
+        yield Input(placeholder="words, as lr or torch or resume", id="info-find", compact=True)
+
+    def on_mount(self) -> None:
+        """Read what a listing does not, in a thread."""
+        self.query_one("#info-find").display = False
+        self.query_one(VerticalScroll).focus()
+        self.redraw()
+        row = self._selection.row
+        if row is not None:
+            self.run_worker(lambda: self._read(row.path), thread=True, exit_on_error=False)
+
+    def _read(self, path: Path) -> None:
+        try:
+            manifest = read_json(RunPaths(path).manifest)
+        except RecordError as error:
+            manifest = {"manifest.json": str(error)}
+        facts = Facts(path, manifest, *disk_size(path))
+        with contextlib.suppress(RuntimeError):  # the app ended meanwhile
+            self.app.call_from_thread(self._take, facts)
+
+    def _take(self, facts: Facts) -> None:
+        self._facts = facts
+        self.redraw()
+
+    def seen(self) -> tuple[Any, ...]:
+        """Return the run, what was read of it, and what is looked for."""
+        row = self._selection.row
+        told = row and (row.path, row.state, row.about, row.controls, row.revision, bool(row.settings))
+        return told, self._facts, self._asked, self.size
+
+    def draw(self) -> None:
+        """Show the lines that are looked for."""
+        row = self._selection.row
+        if row is None:
+            self.query_one("#info-head", Words).say(Content("This run is not there any more."))
+            return
+        sections = with_words(sections_of(row, self._facts), self._asked)
+        count = sum(len(section.lines) for section in sections)
+        asked = f"/ {self._asked}: {count} lines" if self._asked else "/ finds"
+        head = Content.assemble((fitted(row.titled, 60), "bold"), (f" · {asked} · ↑ ↓ scroll · esc closes", MUTED))
+        self.query_one("#info-head", Words).say(head)
+        self.query_one("#info-lines", Static).update(_written(sections, self.size.width))
+
+    def action_filter(self) -> None:
+        """Let a person say what to look for."""
+        line = self.query_one("#info-find")
+        line.display = True
+        line.focus()
+
+    def action_close(self) -> None:
+        """Leave what is looked for, or go back."""
+        if self._asked or isinstance(self.focused, Input):
+            self._leave("")
+        else:
+            super().action_close()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        self._asked = event.value.strip()
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self.redraw()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._leave(event.value)
+
+    def _leave(self, text: str) -> None:
+        line = self.query_one("#info-find", Input)
+        line.value, line.display = text, False
+        self.query_one(VerticalScroll).focus()
+
+
+def _written(sections: list[Section], width: int) -> Content:
+    if not sections:
+        return Content.styled("No line has these words.", MUTED)
+    names = max((len(line.name) for section in sections for line in section.lines), default=0)
+    names = min(names, max(width // 3, 12))
+    parts = []
+    for section in sections:
+        parts.append(Content.styled(section.title, "bold $primary"))
+        for line in section.lines:
+            note = f"  {line.note}" if line.note else ""
+            parts.append(Content.assemble((f"  {line.name:<{names}}  ", MUTED), (line.value, ""), (note, MUTED)))
+        parts.append(Content())
+    return Content("\n").join(parts)
