@@ -30,9 +30,11 @@ class Change:
     def text(self) -> str:
         """Return the change as one line."""
         if self.status == "applied":
-            who = "" if self.by in ("", "workbench") else tr(" by {by}", by=safe_text(self.by, 24))
-            return tr("{what} applied @ {at}{who}", what=self.what, at=whole(self.at), who=who)
-        return f"{self.what} {self.status}: {self.reason}"
+            if self.by in ("", "workbench"):
+                return tr("{what} applied @ {at}", what=self.what, at=whole(self.at))
+            who = safe_text(self.by, 24)
+            return tr("{what} applied @ {at} by {who}", what=self.what, at=whole(self.at), who=who)
+        return tr("{what} {status}: {reason}", what=self.what, status=tr(self.status), reason=self.reason)
 
 
 def described(new: Mapping[str, Any], old: Mapping[str, Any]) -> str:

@@ -7,11 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 
 from rich.cells import cell_len
+from textual.content import Content
 
 from mbpo.settings.numbers import short
 
 MUTED = "$ink-muted"  # for words that explain; Textual's own shade is lost in styled text
 BARS = "▁▂▃▄▅▆▇█"
+NAME = "\x00"  # what stands in a sentence for a name until it is styled
 MAX_MARKS = 2  # combining marks kept on one character
 _SPACES = frozenset("\t\n\r\v\f\u00a0\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -85,6 +87,12 @@ def ending(value: object, width: int) -> str:
     """Return ``value`` as safe text of at most ``width`` cells, without its beginning."""
     text = safe_text(value)
     return text if cell_len(text) <= width else "…" + _tail(text, width - 1)
+
+
+def around(text: str, name: str) -> Content:
+    """Return a sentence with ``name``, in bold, where it has a ``NAME``."""
+    before, _, after = text.partition(NAME)
+    return Content.assemble(before, (name, "bold"), after)
 
 
 def _head(text: str, width: int) -> str:

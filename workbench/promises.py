@@ -13,6 +13,13 @@ from workbench.changes import Change, described
 from workbench.messages import RunRow
 
 DEBOUNCE_S = 0.15
+GONE = {
+    "lost": tr("the run was lost before it answered"),
+    "finished": tr("the run had finished before it answered"),
+    "stopped": tr("the run had stopped before it answered"),
+    "diverged": tr("the run had diverged before it answered"),
+    "failed": tr("the run had failed before it answered"),
+}
 
 
 @dataclass
@@ -94,8 +101,7 @@ class Promises:
                 self.answered.append(answer)
                 settled.append(answer)
             elif row is not None and not row.answers and now - promise.sent_at > 1.0:
-                state = tr("was lost") if row.state == "lost" else tr("had {state}", state=_ended(row.state))
-                settled.append(self._fail(promise, tr("the run {state} before it answered", state=state)))
+                settled.append(self._fail(promise, GONE.get(row.state, tr("the run had ended before it answered"))))
         return settled
 
     def pending(self, in_force: Mapping[str, Any]) -> list[str]:
@@ -109,9 +115,3 @@ class Promises:
         change = Change(math.nan, what, "unanswered", reason, bool(promise.settings))
         self.failures.append(change)
         return change
-
-
-def _ended(state: str) -> str:
-    return {"finished": "finished", "stopped": "stopped", "diverged": "diverged"}.get(
-        state, "failed" if state == "failed" else "ended"
-    )

@@ -77,7 +77,11 @@ def is_older(detail: RunDetail) -> bool:
 
 
 def _comes(what: str, when: str, over: bool) -> str:
-    return tr("{what} {when}; this run ended before.", what=what, when=when) if over else f"{what} {when}."
+    return (
+        tr("{what} {when}; this run ended before.", what=what, when=when)
+        if over
+        else tr("{what} {when}.", what=what, when=when)
+    )
 
 
 def _whole(row: RunRow, detail: RunDetail, name: str) -> int:

@@ -66,7 +66,7 @@ def _answer(found: WhatIfs) -> Iterator[str]:
     if answer.verdict_on_the_way and answer.verdict_on_the_way != answer.verdict:
         yield tr("On the way there: {verdict}.", verdict=safe_text(answer.verdict_on_the_way, MOST_VERDICT))
     for note in answer.notes[:MOST_NOTES]:
-        yield f"{safe_text(note, MOST_VERDICT)}."
+        yield tr("{said}.", said=safe_text(note, MOST_VERDICT))
     yield tr("All of it is in {place}{older}.", place=_place(found), older=_older(found))
 
 

@@ -34,8 +34,8 @@ def theorem(latest: Latest) -> str:
         told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}", low=low, high=high)
     if gap is not None and gap >= 1 and length is not None:
         nothing = tr("At k = {k:.0f} it promises nothing: no two returns differ by as much as it allows.", k=length)
-        return f"{told}. {nothing}"
-    return f"{told}."
+        return tr("{told}. {more}", told=told, more=nothing)
+    return tr("{said}.", said=told)
 
 
 def error_at(latest: Latest, steps: float) -> float | None:
@@ -56,9 +56,9 @@ def _horizon(latest: Latest) -> str:
     said = tr("Left alone, the model errs less than one that expects no change for {steps}", steps=far)
     used = latest.get("rollout/length_mean")
     if used is None or (error := error_at(latest, used)) is None:
-        return f"{said}."
+        return tr("{said}.", said=said)
     off = tr("{used} in use, where it is off by {error} of a state's spread", used=short(used), error=short(error, 2))
-    return f"{said}; {off}."
+    return tr("{said}; {more}.", said=said, more=off)
 
 
 def _intervals(latest: Latest) -> str:

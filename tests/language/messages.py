@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 from babel.messages import Catalog
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "workbench" / "locale"
 SOURCES = ("workbench", "mbpo/runs", "mbpo/settings", "mbpo/trust")
 NEWS = ('"POT-Creation', '"PO-Revision', '"Report-Msgid', '"Last-Trans', '"Language-Team', '"Generated-By')
+EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KEYWORDS = {"tr": None, "tr_n": (1, 2)}
 
 
@@ -44,20 +46,28 @@ def declared() -> Iterator[str]:
 def template() -> Catalog:
     """Return every text that the app can say."""
     catalog = Catalog(project="MBPO Workbench", charset="utf-8", fuzzy=False)
+    catalog.creation_date = EPOCH  # else the compiled one differs each minute
     for source in SOURCES:
         for path in sorted((ROOT / source).rglob("*.py")):
             place = (path.relative_to(ROOT).as_posix(), 1)
             for _, message, _, _ in extract_from_file("python", path, keywords=KEYWORDS):
-                catalog.add(message, locations=[place], flags=())
+                _add(catalog, message, place)
     for text in filter(None, declared()):
-        catalog.add(text, locations=[("declared", 1)], flags=())
+        _add(catalog, text, ("declared", 1))
     return catalog
+
+
+def _add(catalog: Catalog, message: str | tuple[str, ...], place: tuple[str, int]) -> None:
+    added = catalog.add(message, locations=[place])
+    added.flags.discard("python-format")  # a % is a percentage here
 
 
 def read(path: Path) -> Catalog:
     """Return a catalogue as it is on disk."""
     with path.open("rb") as file:
-        return read_po(file, locale=path.parts[-3])
+        catalog = read_po(file, locale=path.parts[-3])
+    catalog.creation_date = EPOCH
+    return catalog
 
 
 def compiled(catalog: Catalog) -> bytes:

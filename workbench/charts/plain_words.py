@@ -81,7 +81,7 @@ def said_of_bound(scene: Scene, gamma: float) -> Sentences:
         )
     told = tr("At worst, k = {best} is best", best=best.words)
     if not math.isfinite(k):
-        return (f"{told}.",)
+        return (tr("{said}.", said=told),)
     more = gap_ratio(k, gamma, rho) / min(gap_ratio(end, gamma, rho) for end in best.ends) - 1
     if more < ALIKE:
         return (tr("{told}; k = {k}, in use, is about as good.", told=told, k=number(k)),)

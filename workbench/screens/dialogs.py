@@ -16,7 +16,7 @@ from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.language import tr
 from workbench.dials import facts
-from workbench.format import MUTED, fitted, safe_text, setting_value, whole
+from workbench.format import MUTED, NAME, around, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
 
 
@@ -37,15 +37,13 @@ class ConfirmStop(ModalScreen[bool]):
         row = self._row
         with Vertical(classes="dialog") as box:
             box.border_title = tr("stop a run")
+            at, of = whole(row.env_steps), whole(row.total_steps)
             yield Static(
                 Content.assemble(
-                    tr("Stop "),
-                    (fitted(row.run_id, 40), "bold"),
-                    tr(
-                        " at {env_steps} of {total_steps} env steps?\n\n",
-                        env_steps=whole(row.env_steps),
-                        total_steps=whole(row.total_steps),
+                    around(
+                        tr("Stop {name} at {at} of {of} env steps?", name=NAME, at=at, of=of), fitted(row.run_id, 40)
                     ),
+                    "\n\n",
                     (tr("It ends at its next step, after a checkpoint."), MUTED),
                 )
             )

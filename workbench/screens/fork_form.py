@@ -20,7 +20,7 @@ from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
 from workbench.dials import accepted
 from workbench.fork_points import ForkPoints
-from workbench.format import fitted, safe_text, whole
+from workbench.format import NAME, around, fitted, safe_text, whole
 from workbench.launcher import fork_flags, typed
 from workbench.screens.start_form import StartForm, shown_order
 
@@ -67,8 +67,9 @@ class ForkForm(StartForm[Branch]):
         with Vertical(classes="dialog") as box:
             box.border_title = tr("fork a run")
             box.border_subtitle = tr("enter starts · tab moves · esc cancels")
-            steps = tr(", env steps {low} to {high}", low=whole(self._trunk.low), high=whole(self._trunk.high))
-            yield Static(Content.assemble(tr("Branch off "), (fitted(self._run.name, 30), "bold"), steps))
+            low, high = whole(self._trunk.low), whole(self._trunk.high)
+            asked = tr("Branch off {name}, env steps {low} to {high}", name=NAME, low=low, high=high)
+            yield Static(around(asked, fitted(self._run.name, 30)))
             with Horizontal(classes="field-line"):
                 yield Static(Content.styled("step", "bold"), classes="field-name")
                 yield Input(str(self._at), id="fork-step", compact=True)

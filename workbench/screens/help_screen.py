@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -48,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with VerticalScroll(classes="page") as page:
-            page.border_title = "help"
+            page.border_title = tr("help")
             page.border_subtitle = tr("esc closes")
             about = sorted(self._sections(), key=lambda section: self._topic not in section.topics)
             for section in about:
@@ -101,15 +102,16 @@ def _measures(essay: str, charts: Sequence[ChartSpec | TrustChart]) -> Content:
     lines = []
     for key in dict.fromkeys(itertools.chain(*(chart.explained for chart in charts))):
         metric = METRICS[key]
-        unit = f" ({metric.unit})" if metric.unit else ""
-        lines.append(Content.assemble((f"{key:<26}", "bold"), f"{metric.meaning}{unit}"))
+        unit = f" ({tr(metric.unit)})" if metric.unit else ""
+        lines.append(Content.assemble((f"{key:<26}", "bold"), f"{tr(metric.meaning)}{unit}"))
     return Content("\n\n").join([_flowing(essay), Content("\n").join(lines)])
 
 
 def _states() -> Content:
     lines = []
     for state, glyph in GLYPHS.items():
-        deaf = tr("  takes no commands") if state in DEAF else ""
+        deaf = tr("takes no commands") if state in DEAF else ""
         words = {"lost": tr("its process is gone"), "silent": tr("no heartbeat from another host or container")}
-        lines.append(Content.assemble((f"{glyph} {state:<11}", COLORS[state]), words.get(state, ""), deaf))
+        name = set_cell_size(f"{glyph} {tr(state)}", 14)
+        lines.append(Content.assemble((name, COLORS[state]), "  ".join(filter(None, (words.get(state), deaf)))))
     return Content("\n").join(lines)

@@ -25,7 +25,7 @@ from mbpo.settings.setting import Setting
 from mbpo.settings.threads import auto_threads, cores
 from workbench.asker import AskingProcess, Question
 from workbench.fork_points import ForkPoints
-from workbench.format import MUTED, duration, fitted, number, safe_text, whole
+from workbench.format import MUTED, NAME, around, duration, fitted, number, safe_text, whole
 from workbench.messages import RunDetail, RunRow
 from workbench.screens.start_form import StartForm
 
@@ -83,9 +83,7 @@ class WhatIfForm(StartForm[AskingProcess]):
         with Vertical(classes="dialog") as box:
             box.border_title = tr("what if?") if self._before is None else tr("what if? go on")
             box.border_subtitle = tr("enter starts · tab moves · esc cancels")
-            yield Static(
-                Content.assemble(tr("Other settings for "), (fitted(self._run.name, 30), "bold"), tr(", as forks:"))
-            )
+            yield Static(around(tr("Other settings for {name}, as forks:", name=NAME), fitted(self._run.name, 30)))
             for name, fact in zip(FIELDS, facts, strict=True):
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled("--set" if name == "sets" else name, "bold"), classes="field-name")

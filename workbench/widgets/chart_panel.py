@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -11,6 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 
+from mbpo.settings.language import tr
 from workbench.charts.spec import ChartSpec
 from workbench.format import MUTED
 from workbench.widgets.chart import Chart
@@ -46,6 +46,6 @@ class ChartPanel(Vertical, can_focus=True):
         """Show below the pictures as many of the sentences as there is room for."""
         words = self.query_one(".said", Words)
         width = words.content_size.width or 36
-        told = list(itertools.accumulate(sentences, "{} {}".format))
-        fitting = [text for text in told if len(textwrap.wrap(text, width)) <= SENTENCE] or told[:1]
+        told = list(itertools.accumulate(sentences, lambda one, other: tr("{one} {other}", one=one, other=other)))
+        fitting = [text for text in told if len(Content(text).wrap(width)) <= SENTENCE] or told[:1]
         words.say(Content.styled(fitting[-1] if fitting else "", MUTED))

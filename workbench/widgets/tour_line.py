@@ -15,6 +15,6 @@ class TourLine(Words):
 
     def show(self, stop: Stop) -> None:
         """Show a stop of the tour."""
-        head = tr("tour done  ") if stop.over else tr("tour {step} of {STEPS}  ", step=stop.step, STEPS=STEPS)
-        leave = "" if stop.over else tr("  T leaves the tour")
-        self.say(Content.assemble((head, "bold $accent"), stop.text, (leave, MUTED)), layout=True)
+        head = tr("tour done") if stop.over else tr("tour {step} of {of}", step=stop.step, of=STEPS)
+        leave = "" if stop.over else tr("T leaves the tour")
+        self.say(Content.assemble((head, "bold $accent"), f"  {stop.text}  ", (leave, MUTED)), layout=True)
