@@ -1,119 +1,113 @@
-"""Measure what the app costs while runs grow: ``python -m benchmarks.watching [MARKED] [ROWS]``.
+"""Measure what the app costs, beside that of an earlier commit: ``python -m benchmarks.watching [--before REV]``.
 
-Eight runs of ROWS rows each get one more, 5 times a second, from a process of its own; MARKED of
-them are compared in the charts. Prints the share of a core that the app takes and how late its
-event loop is.
+Both run in a real terminal, a process each, in turns, on the same runs. The table shows CPU in % of a core, what is
+written to the terminal, and how long a person waits; that the screen shows the newest numbers is asserted each time.
+It reads the screen with pyte: ``pip install --group watching``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import math
+import argparse
+import contextlib
 import os
 import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
-RUNS, SECONDS, SETTLE_S = 8, 15.0, 6.0
-STATUS = {"state": "running", "host": "elsewhere", "total_steps": 10**6, "env_id": "Hopper-v5"}
+from benchmarks import figures
+from benchmarks.figures import Figure
+from benchmarks.watched_runs import HERE
+from benchmarks.watching_parts import PARTS, Figures, measure
+
+MEASURES = {
+    "cpu": "% of a core",
+    "kb_per_s": "kB/s",
+    "late_ms": "ms the loop is late",
+    "late_ms_p99": "ms the loop is late, p99",
+    "start_s": "s to the first table",
+    "key_ms": "ms from key to screen",
+    "key_ms_p99": "ms from key to screen, p99",
+}
+AIMS = {
+    ("idle", "cpu"): 1.0,
+    ("idle", "kb_per_s"): 1.0,
+    ("learning", "cpu"): 5.0,
+    ("learning", "kb_per_s"): 15.0,
+    ("compared", "cpu"): 15.0,
+    ("points", "cpu"): 20.0,
+    ("points", "late_ms_p99"): 40.0,
+    ("many", "start_s"): 1.0,
+    ("many", "key_ms_p99"): 100.0,
+}
+HERE_NAME = "here"
 
 
-def row(index: int, run: int, rows: int) -> str:
-    """Return a row with every metric that is drawn, the worst case."""
-    share, wave = index / rows, math.sin(index * 1.7)
-    metrics = {
-        "episode/return": 3000 * share + 100 * wave,
-        "eval/return_mean": 3000 * share + 20 * run,
-        "eval/return_std": 50.0,
-        "bound/eps_m": 0.2 - 0.1 * share,
-        "bound/eps_pi": 0.15,
-        "bound/eps_m_new": 0.22 - 0.1 * share + 0.01 * wave,
-        "bound/rho": 0.9 - 0.1 * run,
-        "bound/k_star": 20.0,
-        "model/holdout_mse": 0.02,
-        "model/new_data_mse": 0.03 + 0.01 * wave,
-        "rollout/length": 1.0 + run,
-        "rollout/length_measured": 1.0 + run,
-        "rollout/rows": 1e5,
-        "mix/real_ratio": 0.05,
-        "mix/real_ratio_measured": 0.05 + 0.01 * wave,
-    }
-    return json.dumps({"seq": index, "attempt": 1, "env_steps": 10 * index, **metrics}) + "\n"
+def main() -> int:
+    """Measure, print, and write the file if asked."""
+    given = _options()
+    print(f"{figures.machine()}; load {os.getloadavg()[0]:.2f}", flush=True)
+    with worktree(given.before) as before:
+        trees = {given.before: before, HERE_NAME: HERE}
+        found = [figure for name in given.only for figure in side_by_side(name, trees, given.repeats, given.seconds)]
+    print()
+    figures.write(found)
+    if given.csv:
+        versions = {given.before: _commit(given.before), HERE_NAME: _commit("HEAD") + _changed()}
+        figures.save(given.csv, found, versions)
+    return 0
 
 
-def make(root: Path, rows: int) -> None:
-    """Write the runs."""
-    for run in range(RUNS):
-        path = root / f"run-{run}"
-        path.mkdir()
-        status = {**STATUS, "seed": run, "heartbeat": time.time(), "env_steps": 10 * rows}
-        (path / "status.json").write_text(json.dumps(status))
-        (path / "config.toml").write_text(f"seed = {run}\nrollout_length = {run + 1}\n")
-        (path / "metrics.jsonl").write_text("".join(row(n, run, rows) for n in range(rows)))
+def side_by_side(name: str, trees: dict[str, Path], repeats: int, seconds: float) -> list[Figure]:
+    """Let the trees take turns in one situation."""
+    turns: dict[str, list[Figures]] = {of: [] for of in trees}
+    for repeat in range(repeats):
+        for of, tree in trees.items():
+            turns[of].append(measure(name, tree, seconds))
+            print(f"{name} {repeat + 1}/{repeats} {of}: {turns[of][-1]}", flush=True)
+    width, height = PARTS[name].size
+    title = f"{PARTS[name].title}, {width} × {height}"
+    return [
+        Figure(title, MEASURES[key], {of: [turn[key] for turn in turns[of]] for of in trees}, AIMS.get((name, key)))
+        for key in turns[HERE_NAME][0]
+    ]
 
 
-def grow(root: Path, rows: int) -> None:
-    """Append a row to each run, 5 times a second, until killed."""
-    for index in range(rows, 10 * rows):
-        for run in range(RUNS):
-            with (root / f"run-{run}" / "metrics.jsonl").open("a") as file:
-                file.write(row(index, run, rows))
-        time.sleep(0.2)
-
-
-async def lateness(seconds: float) -> list[float]:
-    """Return by how much each short sleep of the event loop was too long, in ms, in order."""
-    late, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        await asyncio.sleep(0.01)
-        late.append(1000 * (time.perf_counter() - start - 0.01))
-    return sorted(late)
-
-
-async def watch(root: Path, marked: int, rows: int) -> dict[str, float]:
-    """Return what the app took."""
-    from workbench.app import Workbench
-
-    app = Workbench(root)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause(1.0)
-        for run in range(marked):
-            app.select(root / f"run-{run}")
-            await pilot.press("c")
-        app.select(root / "run-0")
-        await lateness(SETTLE_S)
-        writer = subprocess.Popen([sys.executable, __file__, "grow", str(root), str(rows)])
-        await asyncio.sleep(1.0)
-        cpu, wall = time.process_time(), time.perf_counter()
-        late = await lateness(SECONDS)
-        share = (time.process_time() - cpu) / (time.perf_counter() - wall)
-        writer.kill()
-        writer.wait()
-    return {
-        "marked": len(app.compared),
-        "rows": rows,
-        "share_of_a_core": round(share, 3),
-        "late_ms_p50": round(late[len(late) // 2], 1),
-        "late_ms_p99": round(late[int(len(late) * 0.99)], 1),
-    }
-
-
-def main(marked: int = RUNS, rows: int = 10_000) -> None:
-    """Measure and print."""
+@contextlib.contextmanager
+def worktree(commit: str) -> Iterator[Path]:
+    """Check a commit out beside this tree; the app needs nothing built."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "runs"
-        root.mkdir()
-        os.environ["XDG_STATE_HOME"] = folder  # whatever was in focus before stays remembered
-        make(root, rows)
-        print(json.dumps(asyncio.run(watch(root, marked, rows))))
+        tree = Path(folder) / "before"
+        _git("worktree", "add", "--quiet", "--detach", str(tree), commit)
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _options() -> argparse.Namespace:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__.splitlines()[0])
+    parser.add_argument("--before", default="HEAD~1", metavar="REV", help="the commit beside (default: HEAD~1)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all)")
+    parser.add_argument("--repeats", type=int, default=2, help="turns of each (default: 2)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="measured in each turn (default: 5)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="keep the figures")
+    return parser.parse_args()
+
+
+def _commit(revision: str) -> str:
+    return _git("rev-parse", "--short", revision)
+
+
+def _changed() -> str:
+    return "+" if _git("status", "--porcelain", "workbench", "mbpo") else ""
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=HERE, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["grow"]:
-        grow(Path(sys.argv[2]), int(sys.argv[3]))
-    else:
-        main(*map(int, sys.argv[1:]))
+    raise SystemExit(main())
