@@ -46,13 +46,18 @@ def machine() -> str:
     return f"{cores} cores {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
+def at(values: Sequence[float], share: float) -> float:
+    """Return a quantile, one of the values: the worst of up to a hundred at 0.99."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
 def write(figures: Sequence[Figure]) -> None:
     """Print a row per figure: median (least–most) of each contestant, the aim, and whether it is met."""
     names = list(figures[0].found)
     heads = ["", "", "aim", *names, ""]
     rows = [heads]
     for figure in figures:
-        aim = "" if figure.aim is None else f"≤ {figure.aim:g}"
+        aim = "" if figure.aim is None else f"≤ {figure.aim:.3g}"
         rows.append([figure.what, figure.measure, aim, *(_spread(figure.found[name]) for name in names), figure.met])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -71,7 +76,7 @@ def save(file: Path, figures: Sequence[Figure], versions: dict[str, str]) -> Non
         for figure in figures:
             for name, values in figure.found.items():
                 numbers = (f"{v:.4g}" for v in (statistics.median(values), min(values), max(values)))
-                aim = "" if figure.aim is None else figure.aim
+                aim = "" if figure.aim is None else f"{figure.aim:.4g}"
                 row = [figure.what, figure.measure, aim, name, versions[name], *numbers, len(values), today, here]
                 writer.writerow(row)
 

@@ -1,7 +1,7 @@
 """Write run directories to watch, and let them grow from a process of their own.
 
-``python -m benchmarks.watched_runs ROOT RUNS ROWS RATE`` appends a row to each of the first RUNS runs RATE times a
-second, and writes their status once a second, as a learner does, until SIGTERM.
+``python -m benchmarks.watched_runs ROOT RUNS ROWS RATE [KEY…]`` appends a row to each of the first RUNS runs RATE times
+a second, and writes their status once a second, as a learner does, until SIGTERM. The standard library suffices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ def steps_at(index: int, run: int) -> int:
     return 10 * index + run
 
 
-def row(index: int, run: int, rows: int) -> dict[str, float]:
-    """Return a row with every metric that is drawn, the worst case."""
+def row(index: int, run: int, rows: int, more: Sequence[str] = ()) -> dict[str, float]:
+    """Return a row with every metric that is drawn, the worst case, and those of ``more``."""
     share, wave = index / rows, math.sin(index * 1.7)
     return {
         "episode/return": 3000 * share + 100 * wave,
@@ -51,6 +51,7 @@ def row(index: int, run: int, rows: int) -> dict[str, float]:
         "rollout/rows": 1e5,
         "mix/real_ratio": 0.05,
         "mix/real_ratio_measured": 0.05 + 0.01 * wave,
+        **{key: math.sin(0.01 * index * (place + 1)) + 0.1 * run for place, key in enumerate(more)},
     }
 
 
@@ -79,20 +80,26 @@ def put_status(path: Path, index: int, run: int, state: str) -> None:
     new.replace(path / "status.json")
 
 
-def write_run(root: Path, run: int, rows: int, state: str = "finished") -> None:
+def write_run(root: Path, run: int, rows: int, state: str = "finished", more: Sequence[str] = ()) -> None:
     """Write a run of so many rows."""
     path = root / name_of(run)
     path.mkdir(parents=True)
     (path / "config.toml").write_text(f'env_id = "Hopper-v5"\nseed = {run}\nrollout_length = {run % 8 + 1}\n')
-    (path / "metrics.jsonl").write_text("".join(line(n, run, row(n, run % 8, rows)) for n in range(1, rows + 1)))
+    (path / "metrics.jsonl").write_text("".join(line(n, run, row(n, run % 8, rows, more)) for n in range(1, rows + 1)))
     put_status(path, rows, run, state)
 
 
 @contextlib.contextmanager
-def growing(root: Path, runs: int, rows: int, rate: float) -> Iterator[subprocess.Popen[str]]:
+def growing(root: Path, runs: int, rows: int, rate: float, more: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
     """Let the first runs grow; :func:`stop` says how far they came."""
-    command = [sys.executable, "-m", "benchmarks.watched_runs", str(root), str(runs), str(rows), str(rate)]
-    writer = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "benchmarks.watched_runs", str(root), str(runs), str(rows), str(rate), *more]
+    with at_work(subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)) as writer:
+        yield writer
+
+
+@contextlib.contextmanager
+def at_work(writer: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """End a writer in the end, however it goes."""
     try:
         yield writer
     finally:
@@ -107,7 +114,7 @@ def stop(writer: subprocess.Popen[str]) -> int:
     return int(writer.stdout.read())
 
 
-def grow(root: Path, runs: int, rows: int, rate: float) -> None:
+def grow(root: Path, runs: int, rows: int, rate: float, more: Sequence[str]) -> None:
     """Append to the runs until SIGTERM, then print how many rows each has."""
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
@@ -116,7 +123,7 @@ def grow(root: Path, runs: int, rows: int, rate: float) -> None:
         index += 1
         for run in range(runs):
             with (root / name_of(run) / "metrics.jsonl").open("a") as file:
-                file.write(line(index, run, row(index, run % 8, rows)))
+                file.write(line(index, run, row(index, run % 8, rows, more)))
         if time.monotonic() - told >= STATUS_S:
             told = time.monotonic()
             _tell(root, runs, index)
@@ -131,4 +138,4 @@ def _tell(root: Path, runs: int, index: int) -> None:
 
 
 if __name__ == "__main__":
-    grow(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    grow(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5:])

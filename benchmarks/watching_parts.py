@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.app_screen import focused, letters, names, steps
+from benchmarks.figures import at
 from benchmarks.terminal_session import LIMIT_S, Size, Terminal
-from benchmarks.usage import usage
+from benchmarks.usage import DOWN, key_ms, usage
 from benchmarks.watched_runs import HERE, growing, name_of, steps_at, stop, write_run
 
 SETTLE_S = 3.0  # after the last key, until what it asked for is drawn
-DOWN = "\x1b[B"
 COMPARED = 8
 MANY = 500
 
@@ -121,13 +120,13 @@ def points(app: App, seconds: float) -> Figures:
 def many(app: App, seconds: float) -> Figures:
     """Open 500 runs, eight of them at work, and go down the table."""
     for run in range(MANY):
-        write_run(app.root, run, 20)
-    with growing(app.root, COMPARED, 20, 1.0), app.open() as terminal:
+        write_run(app.root, run, 200)
+    with growing(app.root, COMPARED, 200, 1.0), app.open() as terminal:
         table = terminal.until(lambda lines: len(names(lines)) >= COMPARED, "a table of runs")
         terminal.until(lambda lines: focused(lines) in names(lines), "a run in focus")
         time.sleep(SETTLE_S)
-        late = [_lateness_ms(terminal) for _ in range(max(20, int(6 * seconds)))]
-    return {"start_s": table - terminal.started, "key_ms": _at(late, 0.5), "key_ms_p99": _at(late, 0.99)}
+        late = [key_ms(terminal, DOWN, focused) for _ in range(max(20, int(6 * seconds)))]
+    return {"start_s": table - terminal.started, "key_ms": at(late, 0.5), "key_ms_p99": at(late, 0.99)}
 
 
 PARTS: Mapping[str, Part] = {
@@ -167,21 +166,7 @@ def _late(terminal: Terminal, file: Path, seconds: float) -> Figures:
         assert time.monotonic() < deadline, "the probe does not answer"
         time.sleep(0.1)
     late = json.loads(file.read_text())
-    return {"late_ms": _at(late, 0.5), "late_ms_p99": _at(late, 0.99)}
-
-
-def _lateness_ms(terminal: Terminal) -> float:
-    """Press down and return how long it takes until the first line tells of another run."""
-    was = focused(terminal.lines())
-    pressed = terminal.press(DOWN)
-    time.sleep(random.uniform(0.12, 0.25))  # in step with no beat of the app's own; nothing is parsed meanwhile
-    shown = terminal.until(lambda lines: focused(lines) != was, f"a run below {was}")
-    return 1e3 * (shown - pressed)
-
-
-def _at(values: list[float], share: float) -> float:
-    """Return a quantile, one of the values: the worst of up to a hundred at 0.99."""
-    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+    return {"late_ms": at(late, 0.5), "late_ms_p99": at(late, 0.99)}
 
 
 def _shows_steps(terminal: Terminal, run: int, rows: int) -> None:
