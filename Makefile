@@ -19,7 +19,7 @@ SUITES ?=
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults fuzz suites check format sanitize messages bench clean
+.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults fuzz check sanitize: export MBPO_WERROR := 1
@@ -83,6 +83,9 @@ messages: ready-test ## bring the app's catalogues in step with its text
 bench: ready-bench ## time ours beside torch, JAX and other projects; BENCH_ARGS='-k sac --threads 1'
 	@mkdir -p $(dir $(BENCH_JSON))
 	$(BIN)/python -m pytest benchmarks -q --benchmark-quiet --benchmark-json=$(BENCH_JSON) $(BENCH_ARGS)
+
+pictures: ready-run ## draw docs/images anew: the app in terminals of five sizes, on runs that learn for it
+	$(BIN)/python docs/pictures.py
 
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so

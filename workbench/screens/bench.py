@@ -92,6 +92,8 @@ class Bench(RunPages, RunShelf):
         self.set_class(width < 70 or height < 20, "-tiny")
         self.set_class(height < 40, "-low")
         self.set_class(width >= 120 and height >= 50, "-tall")
+        self.set_class(width < 120, "-narrow")
+        self.set_class(width >= 180, "-wide")
         self.call_after_refresh(self._draw_anew)
 
     def take(self, reading: Reading) -> None:

@@ -29,7 +29,7 @@ class LogScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the log."""
         with Vertical(classes="page"):
-            yield RichLog(id="log", markup=False, highlight=False, wrap=True, max_lines=2000)
+            yield RichLog(id="log", markup=False, highlight=False, wrap=True, min_width=0, max_lines=2000)
 
     def on_mount(self) -> None:
         """Name the run in the border; brackets in it are text."""

@@ -22,7 +22,7 @@ from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
 
 NO_RUNS = Content.from_markup(
-    "[b]No runs here yet.[/b]\n\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
+    "[b]No runs here yet.[/b]\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
     "Runs started elsewhere\nappear by themselves."
 )
 FIELD_OF_COLUMN = {"run": "name", "band": "eval", "trend": "", "glyph": ""}  # where it is another
