@@ -29,6 +29,7 @@ examples:
   python -m mbpo.train --env-id Hopper-v5            # with the preset hopper
   python -m mbpo.train --env-id Hopper-v5 --help     # and its defaults
   python -m mbpo.train --env-id Hopper-v5 --algo sac --seeds 0:3
+  python -m mbpo.train --seeds 0:3 --grid rollout_length=1,5,15     # 9 runs
   python -m mbpo.train --env-id my_module:Robot-v0 --total-steps 50000
   python -m mbpo.train --env-id Pendulum-v1 --env-kwargs g=9.81
   python -m mbpo.train --resume runs/RUN             # after a kill or a stop

@@ -104,7 +104,7 @@ def test_it_is_read_in_80_columns(
 def test_its_examples_are_command_lines() -> None:
     lines = [line.split("#")[0] for line in EXAMPLES.splitlines()[1:]]
     commands = [shlex.split(line.removeprefix("  python -m mbpo.train")) for line in lines]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for flags in commands:
         if "--help" not in flags and "--resume" not in flags:
             config = parse_launch(flags).config

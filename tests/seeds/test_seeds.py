@@ -145,6 +145,11 @@ BAD_SEEDS = {
     "with --run-id": (["--seeds", "0:2", "--run-id", "x"], "--seeds and --run-id exclude"),
     "no jobs": (["--seeds", "0:2", "--jobs", "0"], "--jobs must be a whole number in [1, 1000]"),
     "jobs alone": (["--jobs", "2"], "--jobs goes with --seeds and --grid only"),
+    "a grid and its flag": (["--grid", "rollout_length=1,5", "--rollout-length", "3"], "--rollout-length exclude"),
+    "a grid and a name": (["--grid", "rollout_length=1,5", "--run-id", "x"], "--grid and --run-id exclude each other"),
+    "a grid's bad value": (["--grid", "real_ratio=0.1,2"], "real_ratio must lie in [0, 1], got 2 (from --grid)"),
+    "a grid that cannot be": (["--grid", "elites=1,50"], "elites must be at most ensemble_size"),
+    "a grid with a fork": (["--grid", "gamma=0.9", "--fork", "x"], "--grid exclude each other"),
     "a bad setting": (["--seeds", "0:2", "--real-ratio", "2"], "real_ratio must lie in [0, 1]"),
 }
 
@@ -402,6 +407,27 @@ def test_without_a_run_there_is_no_trace(
     assert run_seeds(launched(tmp_path / "mine", "--seeds", "0:2")) == 1
     assert (tmp_path / "mine").exists()
     assert "to compare them" not in capsys.readouterr().out
+
+
+def test_a_grid_runs_every_value_for_every_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(monkeypatch, "import sys; sys.exit(3 * (sys.argv[1] == '7'))")
+    grid = ("--grid", "rollout_length=1,15", "--grid", "normalize-targets=true,false")
+    assert run_seeds(launched(tmp_path, "--seeds", "3,7", *grid, "--jobs", "4")) == 3
+    out, err = capsys.readouterr()
+    assert out.count("finished at") == 4
+    for k in (1, 15):
+        for targets in ("true", "false"):
+            assert f"run k={k} normalize_targets={targets} s3  finished" in out
+            assert f"error: run k={k} normalize_targets={targets} s7, exit code 3: it printed nothing" in err
+
+
+def test_a_grid_alone_has_the_seed_of_the_command(tmp_path: Path) -> None:
+    plan = make_plan(launched(tmp_path, "--seed", "4", "--grid", "rollout_schedule=1,2,1,3|1,2,1,5"))
+    found = [parse_launch(plan.command(point)[3:]).config for point in plan.grid.points]
+    assert [(config.seed, config.rollout_schedule[3]) for config in found] == [(4, 3.0), (4, 5.0)]
+    assert [plan.run_id(point)[-6:] for point in plan.grid.points] == ["-g1-s4", "-g2-s4"]
 
 
 def test_a_learner_that_cannot_be_started_is_a_failed_seed(

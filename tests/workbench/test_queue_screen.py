@@ -20,6 +20,7 @@ from mbpo.settings.config import SETTINGS, resolve
 from mbpo.settings.grid import Grid, parse_grid, values_of
 from workbench.app import Workbench
 from workbench.queueing import Queueing
+from workbench.screens import queue_screen
 from workbench.screens.launch_form import LaunchForm
 from workbench.screens.queue_screen import ConfirmCancel, QueueScreen
 
@@ -27,12 +28,13 @@ from workbench.screens.queue_screen import ConfirmCancel, QueueScreen
 @pytest.fixture(autouse=True)
 def _cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(thread_counts.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(queue_screen, "LOOK_S", 0.1)
     yield
 
 
-def app_at(root: Path, *, readonly: bool = False) -> Workbench:
+def app_at(root: Path) -> Workbench:
     """Return an app whose runner never starts anything."""
-    return Workbench(root, readonly=readonly, queueing=Queueing(root, start=lambda queue: None), watch=False)
+    return Workbench(root, queueing=Queueing(root, start=lambda queue: None), watch=False)
 
 
 def ordered(root: Path, name: str = "a", count: int = 3) -> Queue:
@@ -235,7 +237,9 @@ async def test_enter_opens_a_run(tmp_path: Path) -> None:
 
 async def test_readonly_changes_nothing(tmp_path: Path) -> None:
     ordered(tmp_path)
-    app = app_at(tmp_path, readonly=True)
+    started: list[Queue] = []
+    queueing = Queueing(tmp_path, start=started.append)  # type: ignore[arg-type]
+    app = Workbench(tmp_path, readonly=True, queueing=queueing, watch=False)
     async with app.run_test(size=(120, 34), notifications=True) as pilot:
         driver = Driver(app, pilot)
         await driver.look()
@@ -244,6 +248,7 @@ async def test_readonly_changes_nothing(tmp_path: Path) -> None:
         await driver.press("x", "X", "J", "c", "r")
         await driver.shows("Read-only")
         await driver.closes("q")
+    assert not started
     assert states(tmp_path) == {"a-s0": WAITING, "a-s1": WAITING, "a-s2": WAITING}
     assert not (tmp_path / ".queue" / "line.json").exists()
 

@@ -116,12 +116,12 @@ class QueueScreen(Screen[None]):
         return widths != [width for _, width in self._columns()]
 
     def _columns(self) -> list[tuple[str, int]]:
-        """Return the columns that fit: where there is little room, why stands below the table only."""
+        """Return the columns that fit; what is said of a run stands below the table, too."""
         fixed = WIDTHS if self.size.width >= 80 else WIDTHS[:2]
         room = self.size.width - sum(width for _, width in fixed) - 2 * (len(WIDTHS) + 2) - 2
         name = max(min(room, 40 if room > 60 else room), 12)
         steps = [WIDTHS[2]] if len(fixed) > 2 else [("", 0)]
-        return [WIDTHS[0], ("run", name), WIDTHS[1], *steps, ("why", max(room - name, 0))]
+        return [WIDTHS[0], ("run", name), WIDTHS[1], *steps, ("about", max(room - name, 0))]
 
     def _cells(self, entry: Entry, row: RunRow | None) -> list[Text]:
         state, (_, name, _, steps, why) = entry.turn.state, (width for _, width in self._columns())
