@@ -16,6 +16,7 @@ from textual.command import Provider
 from mbpo.errors import MBPOError
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.records.order import WAITING
 from mbpo.settings.grid import Grid
 from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
@@ -342,9 +343,11 @@ def show(options: argparse.Namespace) -> int:
     app = Workbench(options.runs_root, readonly=options.readonly, quiet=options.quiet, start=options.start)
     end_with_terminal()
     app.run()
-    if active := sum(row.active for row in app.rows):
+    active, waiting = sum(row.active for row in app.rows), app.queueing.queue.read().count(WAITING)
+    if active or waiting:
         shown = shlex.join(["mbpo-workbench", "--runs-root", str(options.runs_root)])
-        say(f"{active} at work, and going on: {shown} shows them again.")
+        queued = f", {waiting} waiting to start" if waiting else ""
+        say(f"{active} at work, and going on{queued}: {shown} shows them again.")
     return app.return_code or 0
 
 

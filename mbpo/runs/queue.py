@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from mbpo.errors import NewerRecordError, RecordError, StorageError, refused
+from mbpo.runs.batch import Batch
 from mbpo.runs.layout import RunPaths, make_durably, write_json
 from mbpo.runs.locks import is_held, take
 from mbpo.runs.origin import is_seal, seal
@@ -200,6 +201,7 @@ class Queue:
             listed = {turn.order for turn in after}
             for name in listed - {turn.order for turn in after if turn.state != OFF}:
                 (self.folder / f"{name}.json").unlink(missing_ok=True)  # and next time it is in no line
+                Batch(self.root, name).release()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

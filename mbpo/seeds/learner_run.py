@@ -115,7 +115,9 @@ class LearnerRun:
                     start_new_session=True,
                 )
         except OSError as error:
-            self.exit_code, self.trouble = 1, f"cannot start a learner: {error.strerror or error}"
+            gone = self.folder is not None and not self.folder.is_dir()
+            why = f"{self.folder} is gone, where it was ordered" if gone else error.strerror or error
+            self.exit_code, self.trouble = 1, f"cannot start a learner: {why}"
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[tuple[int, ...]]:

@@ -372,13 +372,12 @@ def test_the_runner_needs_no_torch() -> None:
 
 def test_real_learners_go_through_the_queue(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_counts.os, "sched_getaffinity", lambda pid: {0, 1})
-    queue = order(root, "real", 2, "--preset=debug", "--total-steps=120", "--threads=1")
+    queue = order(root, "real", 1, "--preset=debug", "--total-steps=120", "--threads=1")
     monkeypatch.chdir(root.parent)
     assert queue_runner.main([str(root)]) == 0
     assert set(states(queue.read()).values()) == {"finished"}
     found = {paths.run_id: status for paths, status in list_runs(root)}
-    assert [(name, status.env_steps, status.seed) for name, status in found.items()] == [
-        ("real-s0", 120, 0),
-        ("real-s1", 120, 1),
-    ]
-    assert sorted(path.name for path in root.iterdir()) == [".launch", ".queue", "real-s0", "real-s1"]
+    assert [(name, status.env_steps, status.seed) for name, status in found.items()] == [("real-s0", 120, 0)]
+    queue.forget()
+    assert sorted(path.name for path in queue.folder.iterdir()) == ["line.json", "line.lock", "runner.lock"]
+    assert not [*(root / ".launch").iterdir()]
