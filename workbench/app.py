@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.command import Provider
+from textual.theme import Theme
 
-from mbpo.errors import MBPOError
+from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.order import WAITING
@@ -31,10 +34,13 @@ from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
+from workbench.preferences import chosen_theme, keep_theme, unknown_theme
 from workbench.promises import Promise
 from workbench.queueing import Queueing
 from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
+from workbench.screens.keymap import Keymap, keys_toml, read_keymap
+from workbench.screens.keys import EVERYWHERE, PALETTE
 from workbench.terminal import end_with_terminal
 from workbench.theme import OURS, inks_of
 from workbench.watcher import Watcher
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
 
 REAP_S = 0.3
 QUEUE_S = 5.0
+MOST_WRONG = 4  # faults of the settings that are shown
 
 
 class Workbench(HeldKeys[None]):
@@ -54,9 +61,7 @@ class Workbench(HeldKeys[None]):
     TITLE = "MBPO Workbench"
     CSS_PATH = "workbench.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
 
     def __init__(
         self,
@@ -65,15 +70,24 @@ class Workbench(HeldKeys[None]):
         readonly: bool = False,
         quiet: bool = False,
         start: str = "",
+        theme: str = "",
+        keymap: Keymap | None = None,
         launcher: Launcher | None = None,
         asker: Asker | None = None,
         queueing: Queueing | None = None,
         watch: bool = True,
     ) -> None:
+        keymap = keymap or Keymap()
+        if not os.environ.get("NO_COLOR"):  # Textual takes an empty one for a wish, too, which it is not: no-color.org
+            os.environ.pop("NO_COLOR", None)
+        self.COMMAND_PALETTE_BINDING = keymap.keys.get(PALETTE.id or "", PALETTE.key)  # type: ignore[misc]
         super().__init__()
-        for theme in OURS:
-            self.register_theme(theme)
-        self.theme = "night"  # before the style sheets are read, which costs 50 ms each time
+        for own in OURS:
+            self.register_theme(own)
+        kept, wrong = chosen_theme(self.available_themes)
+        self.theme = self._known(theme) or kept or "night"  # before the style sheets are read, which costs 50 ms
+        self._keymap_read = keymap
+        self._wrong = [*wrong, *keymap.wrong]  # with the files of settings
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
         self.quiet = quiet  # whether no bell is rung
@@ -102,8 +116,21 @@ class Workbench(HeldKeys[None]):
         """Return the workbench itself, so that no empty screen is laid out before it."""
         return self._bench
 
+    def _known(self, theme: str) -> str:
+        """Return the name of a theme.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        if theme and theme not in self.available_themes:
+            raise ConfigError(unknown_theme(theme, self.available_themes))
+        return theme
+
     def on_mount(self) -> None:
         """Show the workbench and begin to watch."""
+        self.set_keymap(self._keymap_read.keys)
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self._say_wrong()
         self.selected = load_selected(self.runs_root)
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
@@ -115,6 +142,12 @@ class Workbench(HeldKeys[None]):
             self._watcher.start()
         if self._start:
             self.launch(self._start, {})
+
+    def _say_wrong(self) -> None:
+        for text in self._wrong[:MOST_WRONG]:
+            self.say(text, "warning")
+        if more := self._wrong[MOST_WRONG:]:
+            self.say(f"{len(more)} more: mbpo-workbench --keys says all", "warning")
 
     def on_unmount(self) -> None:
         """End the reader thread."""
@@ -162,6 +195,10 @@ class Workbench(HeldKeys[None]):
             return
         self.bell()
         self._driver.write(f"\x1b]9;{safe_text(text, 200)}\x1b\\")
+
+    def _keep_theme(self, theme: Theme) -> None:
+        if fault := keep_theme(theme.name):
+            self.say(fault, "warning")
 
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""
@@ -340,7 +377,17 @@ class Workbench(HeldKeys[None]):
 
 def show(options: argparse.Namespace) -> int:
     """Run the app until it is quit; return its exit status."""
-    app = Workbench(options.runs_root, readonly=options.readonly, quiet=options.quiet, start=options.start)
+    keymap = read_keymap()
+    if options.keys:
+        for text in keymap.wrong:
+            print(text, file=sys.stderr)
+        say(keys_toml(keymap))
+        return 0
+    chosen = {name: getattr(options, name) for name in ("readonly", "quiet", "start", "theme")}
+    try:
+        app = Workbench(options.runs_root, keymap=keymap, **chosen)
+    except ConfigError as error:
+        return report(error)
     end_with_terminal()
     app.run()
     active, waiting = sum(row.active for row in app.rows), app.queueing.queue.read().count(WAITING)

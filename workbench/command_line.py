@@ -28,7 +28,8 @@ def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
         options = _parser().parse_args(arguments)
         options.runs_root = typed_path(options.runs_root)
         choose(LOCALE, options.language)
-        check_terminal(options.start or "pendulum")
+        if not options.keys:
+            check_terminal(options.start or "pendulum")
     except MBPOError as error:
         raise SystemExit(report(error)) from None
     return options
@@ -58,11 +59,14 @@ def _parser() -> OneLineParser:
         prog="mbpo-workbench",
         allow_abbrev=False,
         description="Launch, watch and steer runs. Quitting stops none.",
-        epilog="exit codes: 0 quit, 2 no terminal or an unknown flag",
+        epilog="keys.toml and settings.toml (theme) are looked for in ~/.config/mbpo-workbench; "
+        "exit codes: 0 quit, 2 no terminal or an unknown flag",
     )
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default: ./runs")
     parser.add_argument("--readonly", action="store_true", help="watch only")
     parser.add_argument("--quiet", action="store_true", help="ring no bell where a run ends or diverges")
+    parser.add_argument("--theme", metavar="NAME", default="", help="colours: night, day, high-contrast, nord …")
+    parser.add_argument("--keys", action="store_true", help="print every key as a keys.toml to save and change")
     parser.add_argument(
         "--start",
         metavar="PRESET",

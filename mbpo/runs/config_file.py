@@ -30,6 +30,8 @@ def read_config(path: Path, pipe: bool = False) -> dict[str, object]:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
         return tomllib.loads((path.read_bytes() if pipe else read_file(path)).decode())
+    except ConfigError:
+        raise
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

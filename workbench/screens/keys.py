@@ -10,6 +10,8 @@ from workbench.charts.table import CHARTS, toggles
 from workbench.dials import keyed, short, turns
 
 FILTER = "list only the runs that a filter lets through, as env=Hopper* and k>=5"
+EVERYWHERE = [Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)]
+PALETTE = Binding("ctrl+p", "command_palette", "palette", id="app.palette", tooltip="every command, by name")
 TURN_FIRST = (",minus", ",plus,equals_sign")  # turn the first dial too
 
 

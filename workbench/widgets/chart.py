@@ -43,11 +43,14 @@ class Chart(Widget):
         return super().render_lines(crop)
 
     def _paint(self) -> None:
-        ground = self.background_colors[1].hex6
+        background, inks = self.background_colors[1], self.app.theme_variables
+        ground = (
+            inks["ink-raised"] if background.ansi is not None else background.hex6
+        )  # the terminal's own is not told
         wanted = (self.picture, self.size.width, self.size.height, ground, self.app.theme)
         if self._painted is None or self._painted[1:] != wanted[1:]:
             style = self.rich_style
-            self._strips = [strip.apply_style(style) for strip in paint(*wanted[:4], self.app.theme_variables)]
+            self._strips = [strip.apply_style(style) for strip in paint(*wanted[:4], inks, self.app.no_color)]
             self._painted = wanted
 
     def render_line(self, y: int) -> Strip:

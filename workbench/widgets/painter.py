@@ -21,11 +21,14 @@ from workbench.series import Floats, thin
 from workbench.theme import NIGHT_INKS
 from workbench.widgets.canvas import Canvas, Frame
 
+ALONG = 18  # cells from a letter on a line to the next
 LEAST_ROWS = 2  # of a plot below a remark
 LABEL = 6  # cells of a label at least, as −1,500 has: axes of charts above each other begin in one column
 
 
-def paint(picture: Picture, width: int, height: int, ground: str, inks: Mapping[str, str] = NIGHT_INKS) -> list[Strip]:
+def paint(
+    picture: Picture, width: int, height: int, ground: str, inks: Mapping[str, str] = NIGHT_INKS, no_color: bool = False
+) -> list[Strip]:
     """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
     picture = picture.inked(inks)
     if width < 12 or height < 4:
@@ -42,7 +45,7 @@ def paint(picture: Picture, width: int, height: int, ground: str, inks: Mapping[
     gutter = max(max(map(len, labels), default=1), LABEL) + 1
     canvas = Canvas(width - gutter, rows, picture.axes)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
-    _paint_plot(picture, canvas, frame)
+    _paint_plot(picture, canvas, frame, no_color)
     axis = {frame.row(t): label for t, label in zip(y_ticks, labels, strict=True)}
     return [
         _legend(picture, width),
@@ -84,7 +87,7 @@ def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]
     return x_range, y_range
 
 
-def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
+def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame, no_color: bool) -> None:
     for rule in picture.rules:
         canvas.put(0, frame.row(rule), "╌" * canvas.width, picture.axes)
     for line in picture.lines:
@@ -95,6 +98,8 @@ def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame) -> None:
     lines = sorted(picture.lines, key=lambda line: line.bold)
     for line in lines:
         _paint_line(line, canvas, frame)
+    if no_color:
+        _paint_letters_along(lines, canvas, frame)
     _paint_letters(lines, canvas, frame)
     _paint_marker_labels(picture, canvas, frame)
 
@@ -141,6 +146,20 @@ def _paint_glyphs(line: Line, x: Floats, y: Floats, canvas: Canvas, frame: Frame
         if column >= free:
             canvas.put(int(column), int(row), line.glyph, line.color)
             free = column + line.gap
+
+
+def _paint_letters_along(lines: list[Line], canvas: Canvas, frame: Frame) -> None:
+    """Write each line's letter on it now and then, where no colour tells lines apart; no two begin in one column."""
+    for index, line in enumerate(lines):
+        known = np.isfinite(line.y)
+        if not line.letter or not line.joined or known.sum() < 2:
+            continue
+        x, y = line.x[known], line.y[known]
+        first = frame.column(x[0]) + 2 + index * ALONG // len(lines)
+        for column in range(first, frame.column(x[-1]) - 1, ALONG):
+            share = (column + 0.5) / canvas.width
+            at = np.interp(frame.x[0] + share * (frame.x[1] - frame.x[0]), x, y)
+            canvas.put(column, frame.row(at), line.letter, line.color)
 
 
 def _paint_letters(lines: list[Line], canvas: Canvas, frame: Frame) -> None:
