@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.command import Provider
-from textual.theme import Theme
 
 from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.runs.command import send
@@ -29,20 +27,18 @@ from workbench.endings import Endings
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
 from workbench.group_figures import GroupAsked
-from workbench.held_keys import HeldKeys
 from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
-from workbench.preferences import chosen_theme, keep_theme, unknown_theme
+from workbench.personal import PersonalApp
 from workbench.promises import Promise
 from workbench.queueing import Queueing
 from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
-from workbench.screens.keys import EVERYWHERE, PALETTE
+from workbench.screens.keys import EVERYWHERE
 from workbench.terminal import end_with_terminal
-from workbench.theme import OURS, inks_of
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -52,10 +48,9 @@ if TYPE_CHECKING:
 
 REAP_S = 0.3
 QUEUE_S = 5.0
-MOST_WRONG = 4  # faults of the settings that are shown
 
 
-class Workbench(HeldKeys[None]):
+class Workbench(PersonalApp[None]):
     """Launch, watch and steer the runs under one root. Runs do not need it to live."""
 
     TITLE = "MBPO Workbench"
@@ -77,17 +72,7 @@ class Workbench(HeldKeys[None]):
         queueing: Queueing | None = None,
         watch: bool = True,
     ) -> None:
-        keymap = keymap or Keymap()
-        if not os.environ.get("NO_COLOR"):  # Textual takes an empty one for a wish, too, which it is not: no-color.org
-            os.environ.pop("NO_COLOR", None)
-        self.COMMAND_PALETTE_BINDING = keymap.keys.get(PALETTE.id or "", PALETTE.key)  # type: ignore[misc]
-        super().__init__()
-        for own in OURS:
-            self.register_theme(own)
-        kept, wrong = chosen_theme(self.available_themes)
-        self.theme = self._known(theme) or kept or "night"  # before the style sheets are read, which costs 50 ms
-        self._keymap_read = keymap
-        self._wrong = [*wrong, *keymap.wrong]  # with the files of settings
+        super().__init__(theme, keymap or Keymap())
         self.runs_root = runs_root.absolute()
         self.readonly = readonly
         self.quiet = quiet  # whether no bell is rung
@@ -107,30 +92,12 @@ class Workbench(HeldKeys[None]):
         self._log_screen: LogScreen | None = None
         self._watcher = Watcher(self.runs_root, self.post_message)
 
-    def get_css_variables(self) -> dict[str, str]:
-        """Return the colours of the theme in force, and the inks of words and charts for it."""
-        self.theme_variables = {**super().get_css_variables(), **inks_of(self.current_theme)}
-        return self.theme_variables
-
     def get_default_screen(self) -> Bench:
         """Return the workbench itself, so that no empty screen is laid out before it."""
         return self._bench
 
-    def _known(self, theme: str) -> str:
-        """Return the name of a theme.
-
-        Raises:
-            ConfigError: there is none of that name.
-        """
-        if theme and theme not in self.available_themes:
-            raise ConfigError(unknown_theme(theme, self.available_themes))
-        return theme
-
     def on_mount(self) -> None:
         """Show the workbench and begin to watch."""
-        self.set_keymap(self._keymap_read.keys)
-        self.theme_changed_signal.subscribe(self, self._keep_theme)
-        self._say_wrong()
         self.selected = load_selected(self.runs_root)
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
@@ -142,12 +109,6 @@ class Workbench(HeldKeys[None]):
             self._watcher.start()
         if self._start:
             self.launch(self._start, {})
-
-    def _say_wrong(self) -> None:
-        for text in self._wrong[:MOST_WRONG]:
-            self.say(text, "warning")
-        if more := self._wrong[MOST_WRONG:]:
-            self.say(f"{len(more)} more: mbpo-workbench --keys says all", "warning")
 
     def on_unmount(self) -> None:
         """End the reader thread."""
@@ -182,23 +143,12 @@ class Workbench(HeldKeys[None]):
         """Say that reading failed, and that it does not matter to the runs."""
         self.say(f"Reading failed: {message.reason}. Training goes on; trying again.", "warning")
 
-    def say(self, text: str, severity: str = "information") -> None:
-        """Show a short notice; nothing in it is markup."""
-        level = cast(Literal["information", "warning", "error"], severity)
-        shown = safe_text(text, 300)
-        if not any(notice.message == shown and not notice.has_expired for notice in self._notifications):
-            self.notify(shown, severity=level, markup=False)
-
     def _ring(self, text: str) -> None:
         """Ring the bell, and let a terminal that can show ``text`` on the desktop (OSC 9)."""
         if self.quiet or self._driver is None:
             return
         self.bell()
         self._driver.write(f"\x1b]9;{safe_text(text, 200)}\x1b\\")
-
-    def _keep_theme(self, theme: Theme) -> None:
-        if fault := keep_theme(theme.name):
-            self.say(fault, "warning")
 
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""

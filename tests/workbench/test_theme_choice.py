@@ -37,8 +37,8 @@ def test_the_flag_goes_before_the_file(content: str | None, flag: str, theme: st
         write_settings(content)
     app = Workbench(tmp_path, watch=False, theme=flag)
     assert app.theme == theme
-    assert len(app._wrong) == bool(said)
-    assert said in "".join(app._wrong)
+    assert len(app.wrong) == bool(said)
+    assert said in "".join(app.wrong)
 
 
 def test_a_theme_that_is_not_there_is_refused(tmp_path: Path) -> None:
