@@ -28,6 +28,7 @@ from mbpo.settings.stdout import stdout
 REDRAW_S = 0.5
 PLAIN_LINE_S = 30.0
 WIDTH = 100  # of a table where there is no terminal
+NARROWER = [(0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 3), (0, 1, 3), (0, 1)]  # columns, as fewer and fewer fit
 FRAME_LINES = 6  # of the table: title, head, rule, caption and what rich puts around them
 
 
@@ -115,10 +116,16 @@ class PoolConsole:
                 self._file.write(f"{line}\n")
 
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table under the heading."""
+        """Print a table under the heading; a line for each row where the terminal is too narrow for it."""
         console = self._console if self._live is not None else RichConsole(file=self._file, width=WIDTH)
+        rows = [list(row) for row in rows]
+        table = _table(self._heading.title, titles, rows)
+        if not self._fits(table, console):
+            for row in rows:
+                self.say(", ".join(f"{title} {cell}" for title, cell in zip(titles, row, strict=True)))
+            return
         with console.capture() as captured:
-            console.print(_table(self._heading.title, titles, rows))
+            console.print(table)
         self.say(captured.get().rstrip("\n"))
 
     def env_steps(self, run: LearnerRun) -> str:
@@ -140,7 +147,15 @@ class PoolConsole:
             for run in shown[: max(1, self._console.height - FRAME_LINES)]
         ]
         titles = [self._heading.noun, "state", "env steps", "last evaluation", "steps/s", "left"]
-        return _table(self._heading.title, titles, rows, caption=self._line(runs))
+        for columns in NARROWER:
+            cut = [[row[column] for column in columns] for row in rows]
+            table = _table(self._heading.title, [titles[column] for column in columns], cut, self._line(runs))
+            if self._fits(table, self._console):
+                break
+        return table
+
+    def _fits(self, table: Table, console: RichConsole) -> bool:
+        return console.measure(table, options=console.options.update(max_width=10**4)).maximum <= console.width
 
     def _line(self, runs: Sequence[LearnerRun]) -> str:
         states = Counter(run.state for run in runs)

@@ -537,3 +537,23 @@ def test_the_state_of_a_seed_is_that_of_its_run(tmp_path: Path) -> None:
 def test_the_parent_of_the_learners_needs_no_torch_of_its_own() -> None:
     script = "import sys, mbpo.seeds.pool; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], env=environment()).returncode == 0
+
+
+@pytest.mark.parametrize(("columns", "titles"), [(100, "steps/s"), (60, "left"), (48, "evaluation"), (30, "state")])
+def test_a_narrow_terminal_has_fewer_columns_and_no_cell_cut(
+    columns: int, titles: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "40")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    plan = make_plan(launched(tmp_path, "--seeds", "0:2"))
+    runs = [LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
+    with PoolConsole(plan.heading) as console:
+        console.progress(runs)
+        console.table(["seed", "state", "last evaluation", "best"], [["0", "finished", "-151.2", "-139.0"]])
+    shown = screen.getvalue()
+    assert titles in shown
+    assert "…" not in shown
+    assert ("seed 0, state finished, last evaluation -151.2, best -139.0" in shown) == (columns < 36)
