@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 from textual.command import Provider
 
-from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.errors import MBPOError, report
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.order import WAITING
@@ -328,15 +328,12 @@ class Workbench(PersonalApp[None]):
 def show(options: argparse.Namespace) -> int:
     """Run the app until it is quit; return its exit status."""
     keymap = read_keymap()
-    if options.keys:
-        for text in keymap.wrong:
-            print(text, file=sys.stderr)
-        say(keys_toml(keymap))
-        return 0
     chosen = {name: getattr(options, name) for name in ("readonly", "quiet", "start", "theme")}
     try:
+        if options.keys:
+            return print_keys(keymap)
         app = Workbench(options.runs_root, keymap=keymap, **chosen)
-    except ConfigError as error:
+    except MBPOError as error:
         return report(error)
     end_with_terminal()
     app.run()
@@ -346,6 +343,14 @@ def show(options: argparse.Namespace) -> int:
         queued = f", {waiting} waiting to start" if waiting else ""
         say(f"{active} at work, and going on{queued}: {shown} shows them again.")
     return app.return_code or 0
+
+
+def print_keys(keymap: Keymap) -> int:
+    """Print every key as a file, and what is wrong with the one there is; return the exit status."""
+    for text in keymap.wrong:
+        print(text, file=sys.stderr)
+    say(keys_toml(keymap))
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -60,7 +60,7 @@ def _parser() -> OneLineParser:
         allow_abbrev=False,
         description="Launch, watch and steer runs. Quitting stops none.",
         epilog="keys.toml and settings.toml (theme) are looked for in ~/.config/mbpo-workbench; "
-        "exit codes: 0 quit, 2 no terminal or an unknown flag",
+        "exit codes: 0 quit, 2 no terminal, an unknown flag or theme",
     )
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default: ./runs")
     parser.add_argument("--readonly", action="store_true", help="watch only")
