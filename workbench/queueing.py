@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mbpo.errors import EnvironmentFault, StorageError
 from mbpo.runs.batch import claimed
-from mbpo.runs.queue import Entry, Queue
+from mbpo.runs.queue import Queue
+from mbpo.runs.queue_files import Entry
 from mbpo.runs.queue_process import log_of, start_if_needed
 from mbpo.runs.reader import last_words
 from mbpo.runs.records.order import Order, OrderedRun

@@ -19,7 +19,8 @@ from mbpo.runs.batch import Batch
 from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.locks import take
-from mbpo.runs.queue import Entry, Queue, command_of
+from mbpo.runs.queue import Queue
+from mbpo.runs.queue_files import Entry, command_of
 from mbpo.runs.reader import last_words
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.records.order import AT_WORK, WAITING

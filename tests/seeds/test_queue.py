@@ -23,7 +23,8 @@ from mbpo.errors import StorageError
 from mbpo.runs import queue as queue_module
 from mbpo.runs.layout import RunPaths, write_json
 from mbpo.runs.locks import take
-from mbpo.runs.queue import Line, Queue
+from mbpo.runs.queue import Queue
+from mbpo.runs.queue_files import Line
 from mbpo.runs.reader import list_runs
 from mbpo.runs.records.order import AT_WORK, CANCELLED, WAITING, Order, OrderedRun
 from mbpo.seeds import queue_runner

@@ -16,7 +16,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, DataTable, Static
 
 from mbpo.errors import MBPOError
-from mbpo.runs.queue import AGAIN, Entry, Line, Queue
+from mbpo.runs.queue import AGAIN, Queue
+from mbpo.runs.queue_files import Entry, Line
 from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
 from workbench.messages import RunRow
