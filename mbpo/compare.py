@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mbpo.comparison.export import as_json, write_csv
 from mbpo.comparison.figures import Axis, Figures, Question
@@ -14,7 +15,9 @@ from mbpo.comparison.plot import check_matplotlib, write_png
 from mbpo.comparison.runs import Run, read_run
 from mbpo.comparison.table import print_figures
 from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.runs.about import read_about, tags_in
 from mbpo.runs.find import find_runs
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.setting import Setting, nearest, shown
@@ -43,7 +46,8 @@ def _compare(arguments: Sequence[str]) -> int:
     question = _question(given)
     if given.png:
         check_matplotlib()
-    runs, notes = _usable_runs(given.runs, question.metric)
+    wanted = _Wanted(tags_in(",".join(given.tag)), given.archived)
+    runs, notes = _usable_runs(given.runs, question.metric, wanted)
     groups, left_out = group_runs(runs)
     all_figures = [measure(alike, question) for alike in _by_env(groups)]
     notes += left_out + _cautions(all_figures)
@@ -82,9 +86,34 @@ def _number(setting: Setting, text: str) -> float:
     return number
 
 
-def _usable_runs(patterns: Sequence[str], metric: str) -> tuple[list[Run], list[str]]:
+@dataclass(frozen=True)
+class _Wanted:
+    """Say which of the runs found count, by what people said of them."""
+
+    tags: tuple[str, ...] = ()  # a run has all of these
+    archived: bool = False  # whether those put away count too
+
+    def of(self, found: Sequence[RunPaths]) -> tuple[list[RunPaths], list[str]]:
+        """Return the runs that count, and notes on those that do not.
+
+        Raises:
+            ConfigError: none does.
+        """
+        said = {paths: read_about(paths) for paths in found}
+        away = [paths for paths, about in said.items() if about.archived and not self.archived]
+        kept = [paths for paths, about in said.items() if paths not in away and {*self.tags} <= {*about.tags}]
+        if not kept:
+            have = f"has the tag {' and '.join(self.tags)}" if self.tags else "is not archived; give --archived"
+            raise ConfigError(f"expected at least one run, but of {_counted(len(found), 'run')} found none {have}")
+        notes = [f"{_counted(len(away), 'archived run')} left out; --archived counts them"] if away else []
+        return kept, notes
+
+
+def _usable_runs(patterns: Sequence[str], metric: str, wanted: _Wanted) -> tuple[list[Run], list[str]]:
     """Return the runs that have the metric, and notes on what is left out and what has not finished."""
     found, notes = find_runs(patterns)
+    found, away = wanted.of(found)
+    notes += away
     runs = [read_run(paths, metric) for paths in found]
     usable = [run for run in runs if run.curve.values.size]
     if not usable:
@@ -148,6 +177,10 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
     parser.add_argument("--metric", default=Question.metric, metavar="KEY", help="default eval/return_mean")
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="only runs with this tag; repeated: with all of them"
+    )
+    parser.add_argument("--archived", action="store_true", help="count runs that were put away in the app too")
     parser.add_argument("--at", metavar="N,N", help="env steps, besides the last that all runs have")
     parser.add_argument("--by", choices=("steps", "time"), default="steps", help="time: also at equal wall time")
     parser.add_argument("--threshold", metavar="X", help="say when runs first reach X, and when they stay there")

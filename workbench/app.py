@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.command import Provider
+from textual.events import Click
+from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from mbpo.errors import MBPOError, report
 from mbpo.runs.command import send
@@ -306,6 +309,11 @@ class Workbench(PersonalApp[None]):
         if asking is not None:
             self.asker.keep(asking)
             self.say(f"Asking what if of {asking.question.name}. It goes on when this app ends; t shows how far it is.")
+
+    def on_click(self, event: Click) -> None:
+        """Close a page that only shows something when it is clicked beside."""
+        if event.widget is self.screen and isinstance(self.screen, ModalScreen) and not self.screen.query(Input):
+            self.simulate_key("escape")
 
     def action_log(self) -> None:
         """Show the log of the run in focus."""

@@ -21,7 +21,7 @@ from workbench.group_figures import GroupAsked, GroupScore, Versus
 from workbench.series import Floats, Points
 
 EVALUATION = Question.metric
-MOST_GRID = 120  # points of a band, each of which costs a bootstrap
+MOST_GRID = 80  # points of a band, each of which costs a bootstrap
 
 Compared = tuple[dict[Path, GroupScore], dict[tuple[Path, Path], Versus]]
 

@@ -34,8 +34,8 @@ MOST_POINTS = 4096  # of one metric of one seed
 PIECE_BYTES = 1 << 20  # of one file at once: some 20 ms
 LOOK_S = 0.05  # of reading and measuring in one look, and the piece that is being read
 UNASKED_BYTES = 8 << 20  # a larger file is read once its group is in focus or marked
-AGAIN_S = 1.0  # after which a group whose seeds learn is measured again
-BAND_RESAMPLES = 400  # of a curve's band; a figure has as many as those of mbpo.compare
+AGAIN_S = 1.0  # after which a group that grows is measured again; later where measuring took a tenth of that
+BAND_RESAMPLES = 300  # of a curve's band; a figure has as many as those of mbpo.compare
 MOST_DRAWN = 20  # seeds drawn one by one
 
 
@@ -85,7 +85,7 @@ class _Measured:
     """Hold the figures of one group, and what they were measured of."""
 
     of: object = None
-    at: float = -1e9  # s
+    again: float = 0.0  # s, when it may be measured again
     score: GroupScore = GroupScore()
     detail: GroupDetail | None = None
 
@@ -117,7 +117,7 @@ class GroupReader:
         changed = False
         for group in sorted(asked, key=lambda group: not group.drawn):
             changed |= self._measure(group)
-            if time.perf_counter() > end:
+            if changed and time.perf_counter() > end:
                 self.has_backlog = self.has_backlog or any(self._is_behind(other) for other in asked)
                 break
         if changed or self._compared_of != self._state(asked) or self._read.scores.keys() != self._measured.keys():
@@ -136,13 +136,13 @@ class GroupReader:
         self._measured = {path: at for path, at in self._measured.items() if path in paths}
 
     def _read_on(self, asked: Iterable[GroupAsked], end: float) -> None:
-        """Read on in those with something new, the drawn first, each in turn, until the time is up."""
+        """Read on in those with something new, one at least, the drawn first, each in turn, until the time is up."""
         active = {path for group in asked for _, path, at_work in group.seeds if at_work}
         waiting = [(path, at) for path, at in self._followers.items() if not at.done or path in active]
         waiting = [(path, at) for path, at in waiting if not at.too_large]
         self.has_backlog = False
-        for path, follower in sorted(waiting, key=lambda item: not item[1].drawn):
-            if time.perf_counter() > end:
+        for index, (path, follower) in enumerate(sorted(waiting, key=lambda item: not item[1].drawn)):
+            if index and time.perf_counter() > end:
                 self.has_backlog = True
                 return
             first = follower.version == 0
@@ -161,14 +161,17 @@ class GroupReader:
     def _measure(self, group: GroupAsked) -> bool:
         """Measure a group anew where its runs grew, not too often; return whether that was done."""
         measured, of = self._measured.setdefault(group.path, _Measured()), self._of(group)
-        now = time.perf_counter()
-        if measured.of == of or (now - measured.at < AGAIN_S and not self._all_done(group)):
+        began = time.perf_counter()
+        at_work = any(active for *_, active in group.seeds)
+        if measured.of == of or (began < measured.again and (at_work or not self._all_done(group))):
             return False
-        measured.of, measured.at = of, now
+        measured.of = of
         measured.score = replace(score_of(group.env_id, self._seeds(group)), read=self._all_done(group))
         if group.drawn:
             version = measured.detail.version if measured.detail else 0
             measured.detail = self._detail(group, version + 1)
+        now = time.perf_counter()
+        measured.again = now + max(AGAIN_S, 10 * (now - began))
         return True
 
     def _all_done(self, group: GroupAsked) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from workbench.memory import keep, kept
+from workbench.memory import keep, kept, of_root
 
 
 def _name(runs_root: Path) -> str:
-    return "focus-" + hashlib.sha256(str(runs_root).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return of_root("focus", runs_root)
 
 
 def save_selected(runs_root: Path, path: Path) -> None:

@@ -14,11 +14,12 @@ from mbpo.runs.what_ifs import WhatIfs
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.language import tr
 from workbench.group_figures import GroupsRead
-from workbench.series import Points
+from workbench.series import NO_POINTS, Points
 
 __all__ = [
     "ACTIVE",
     "DEAF",
+    "NO_POINTS",
     "RESUMABLE",
     "CommandSent",
     "Points",
@@ -105,6 +106,7 @@ class RunDetail:
     path: Path
     version: int  # differs whenever the rest does
     series: Mapping[str, Points] = field(default_factory=dict)
+    clock: Points = NO_POINTS  # the learner's seconds at its rows: at work, without what lay between two attempts
     events: tuple[Mapping[str, Any], ...] = ()
     log: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -20,10 +20,12 @@ def scale(values: Floats, low: float, high: float, dots: int) -> Floats:
     return (values - low) / ((high - low) or 1.0) * (dots - 1)
 
 
-def polyline(x: Floats, y: Floats, width: int, height: int, *, joined: bool = True) -> NDArray[np.uint8]:
+def polyline(
+    x: Floats, y: Floats, width: int, height: int, *, joined: bool = True, bold: bool = False
+) -> NDArray[np.uint8]:
     """Return braille bits [height, width] of the line through dot coordinates, y from the top.
 
-    NaN is a gap; a point between two gaps, or any that is not ``joined``, is one dot.
+    NaN is a gap; a point between two gaps, or any that is not ``joined``, is one dot. ``bold`` is twice as thick.
     """
     dots = np.zeros((height * DOTS_Y, width * DOTS_X), dtype=bool)
     x, y = np.clip(x, -MAX_DOTS, MAX_DOTS), np.clip(y, -MAX_DOTS, MAX_DOTS)
@@ -33,6 +35,8 @@ def polyline(x: Floats, y: Floats, width: int, height: int, *, joined: bool = Tr
     if joined and both.any():
         x0, y0, x1, y1 = x[:-1][both], y[:-1][both], x[1:][both], y[1:][both]
         _mark(dots, *_between(x0, y0, x1, y1))
+    if bold:
+        dots[:-1] |= dots[1:].copy()
     return _cells(dots)
 
 

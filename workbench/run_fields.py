@@ -82,6 +82,7 @@ FIELDS: Mapping[str, Field] = {
     "best": _returned("best evaluation", lambda row: row.best_return),
     "solved": Field("env step from which on it is solved", lambda row: row.solved_at, 8, lambda at: f"@{whole(at)}"),
     "return": _returned("return of the last training episode", lambda row: row.last_return),
+    "trend": Field("its last returns, as bars", lambda row: row.last_return, 12, number),
     "speed": Field("env steps a second", lambda row: row.steps_per_s, 6, number),
     "hand": Field("whether its settings were changed by hand", lambda row: row.interactive, 4),
     "k": _live("rollout_length", 4),
@@ -94,7 +95,7 @@ FIELDS: Mapping[str, Field] = {
         11,
         lambda at: _clock(at),
         as_time,
-        "a date like 2026-01-31 or 2026-01-31T12:00",
+        "a date like 2026-01-31 or, in quotes, '2026-01-31 12:00'",
     ),
     "age": Field(
         "how long ago it began",

@@ -12,9 +12,9 @@ from mbpo.errors import ConfigError
 from mbpo.runs.checkpoint_names import checkpoint_steps, settings_at
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.reader import RunReader, read_text_tail
+from mbpo.runs.reader import RunReader, Series, read_text_tail
 from mbpo.runs.what_ifs import WhatIfReader, WhatIfs
-from workbench.messages import Points, RunDetail
+from workbench.messages import NO_POINTS, Points, RunDetail
 from workbench.series import in_order
 
 LOG_BYTES = 64 * 1024
@@ -29,6 +29,7 @@ class CurveFollower:
         self._paths = RunPaths(path)
         self._reader = RunReader(path, keys)
         self._points: dict[str, Points] = {}
+        self._clock = NO_POINTS
         self._counts: dict[str, int] = {}  # of points that were there when they were copied
         self._retractions = 0
         self._config: Mapping[str, Any] = {}
@@ -48,6 +49,7 @@ class CurveFollower:
             path=self.path,
             version=self._version,
             series=dict(self._points),
+            clock=self._clock,
             config=self._config,
             bad_lines=self._reader.bad_lines,
             unread=grew,
@@ -69,8 +71,8 @@ class CurveFollower:
             self._took = max(self._took, series.count - known)
             if known != series.count:
                 self._counts[key] = series.count
-                x, y = in_order(np.array(series.env_steps), np.array(series.values))
-                self._points[key] = Points(x, y)
+                self._points[key] = _points(series)
+        self._clock = _points(self._reader.clock)
 
     def _poll_config(self) -> bool:
         if self._config:
@@ -80,6 +82,11 @@ class CurveFollower:
         except ConfigError:
             return False
         return bool(self._config)
+
+
+def _points(series: Series) -> Points:
+    columns = (series.env_steps, series.values, series.seqs)
+    return Points(*in_order(*(np.array(column, dtype=np.float64) for column in columns)))
 
 
 class RunFollower(CurveFollower):
@@ -102,6 +109,7 @@ class RunFollower(CurveFollower):
             path=self.path,
             version=self._version,
             series=dict(self._points),
+            clock=self._clock,
             events=tuple(self._reader.events),
             log=self._log,
             config=self._config,

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Made = TypeVar("Made")
 
 NEGLIGIBLE = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Points:
-    """Hold one metric over env steps; NaN is a gap."""
+    """Hold one metric over env steps, or over another count; NaN is a gap."""
 
     x: Floats
     y: Floats
+    seqs: Floats = field(default_factory=lambda: np.zeros(0))  # of the rows that they are from
+    _made: dict[object, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, name: object, make: Callable[[], Made], of: object = None) -> Made:
+        """Return what ``make`` makes of these points and of another thing: made once, as long as both are the same."""
+        if name not in self._made or self._made[name][0] is not of:
+            self._made[name] = of, make()
+        return cast("Made", self._made[name][1])
 
     @property
     def last(self) -> float:
         """Return the newest value, NaN when there is none."""
         return float(self.y[-1]) if len(self.y) else float("nan")
+
+
+NO_POINTS = Points(np.zeros(0), np.zeros(0))
 
 
 def ema(values: Floats, weight: float) -> Floats:
@@ -72,9 +86,9 @@ def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
     """
     if len(x) <= 4 * bins or bins < 1:
         return x, y
-    width = (x[-1] - x[0]) / bins or 1.0
-    bin_of = np.minimum(((x - x[0]) / width).astype(np.intp), bins - 1)
-    starts = np.flatnonzero(np.diff(bin_of, prepend=-1))
+    edges = x[0] + (x[-1] - x[0]) / bins * np.arange(bins)
+    starts = np.searchsorted(x, edges)  # of each bin: its first point, or that of the next which has any
+    starts = starts[np.diff(starts, prepend=-1) > 0]
     ends = np.append(starts[1:], len(x)) - 1
     middle = (x[starts] + x[ends]) / 2
     lowest, highest = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
@@ -91,9 +105,9 @@ def at_steps(x: Floats, y: Floats, steps: Floats) -> Floats:
     return np.where(x[index] == steps, y[index], np.nan)
 
 
-def in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the points sorted by ``x``: what a file holds may be in any order."""
+def in_order(x: Floats, *others: Floats) -> tuple[Floats, ...]:
+    """Return the points sorted by ``x``, with what belongs to them: what a file holds may be in any order."""
     if len(x) < 2 or bool(np.all(x[1:] >= x[:-1])):
-        return x, y
+        return x, *others
     order = np.argsort(x, kind="stable")
-    return x[order], y[order]
+    return tuple(part[order] for part in (x, *others))

@@ -15,13 +15,12 @@ from mbpo.settings.config import LIVE_SETTINGS, SETTINGS
 from workbench.dials import label
 from workbench.fork_tree import descent, shared
 from workbench.format import setting_value
-from workbench.messages import Points, RunDetail, RunRow
+from workbench.messages import NO_POINTS, Points, RunDetail, RunRow
 from workbench.series import Floats
 
 EVALUATION = ("eval/return_mean", "eval/return_std")  # the metrics that a comparison needs, drawn or not
 MOST_TELLING = ("rollout_length", "real_ratio", "seed", "env_id", "algo")
 LEAST_TELLING = ("run", "evaluation")  # groups of settings
-NO_POINTS = Points(np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)

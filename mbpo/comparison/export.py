@@ -81,6 +81,8 @@ def _environment(figures: Figures) -> dict[str, Any]:
                     {
                         "run_dir": str(run.paths.root),
                         "seed": run.seed,
+                        "title": run.about.title,
+                        "tags": list(run.about.tags),
                         "state": run.status.derived_state(),
                         "env_steps": run.curve.end_env_steps,
                         "time_s": run.curve.end_time_s,

@@ -12,6 +12,7 @@ import numpy as np
 
 from mbpo.comparison.statistics import Array
 from mbpo.errors import RecordError
+from mbpo.runs.about import About, read_about
 from mbpo.runs.config_file import read_settings
 from mbpo.runs.kept_columns import KeptColumns
 from mbpo.runs.layout import RunPaths
@@ -50,11 +51,13 @@ class Run:
     manifest: Manifest  # empty where there is none to read
     status: RunStatus
     curve: Curve
+    about: About = About()  # what people say of it
 
     @property
     def name(self) -> str:
-        """Return the run's name in printable characters."""
-        return shown(self.paths.run_id)
+        """Return the run's title, where it has one, and its name, in printable characters."""
+        name = shown(self.paths.run_id)
+        return f"{shown(self.about.title)} ({name})" if self.about.title else name
 
     @property
     def seed(self) -> int:
@@ -70,7 +73,7 @@ def read_run(paths: RunPaths, metric: str) -> Run:
     """
     settings = read_settings(paths)
     status = read_status(paths) or RunStatus(state="finished")
-    return Run(paths, settings, _manifest(paths), status, read_curve(paths, metric))
+    return Run(paths, settings, _manifest(paths), status, read_curve(paths, metric), read_about(paths))
 
 
 def read_curve(paths: RunPaths, metric: str) -> Curve:

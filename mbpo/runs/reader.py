@@ -39,6 +39,7 @@ class RunReader:
         self._only = only
         self._most = most
         self.series: dict[str, Series] = {}
+        self.clock = Series()  # the learner's seconds at each row, where the rows have them
         self.retractions = 0  # how often points that stood in ``series`` were taken out again
         self.events: list[dict[str, Any]] = []
         self._metrics = JsonLines(self.paths.metrics)
@@ -61,6 +62,7 @@ class RunReader:
         again = self._metrics.restarts > before[0], self._events.restarts > before[1]
         if again[0]:
             self.series.clear()
+            self.clock = Series()
             self._rewrites = Rewrites()
             self.retractions += 1
         if again[1]:
@@ -76,6 +78,7 @@ class RunReader:
 
     def _retract(self, seq: int) -> None:
         self.retractions += 1
+        self.clock.cut(seq)
         for key, series in list(self.series.items()):
             series.cut(seq)
             if not series.values:
@@ -89,6 +92,8 @@ class RunReader:
         if env_steps is None or not plain_number(env_steps):
             return
         self.env_steps = float(env_steps)
+        if plain_number(time_s := row.get("time_s")):
+            self.clock.append(self._rewrites.newest, float(env_steps), float(time_s))  # type: ignore[arg-type]
         for key in row if self._only is None else row.keys() & self._only:
             value = row[key]
             if "/" not in key or not (value is None or plain_number(value)):

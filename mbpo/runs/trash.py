@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -135,16 +136,20 @@ def delete_for_good(trashed: Iterable[Trashed]) -> None:
 
 def disk_size(folder: Path) -> tuple[int, int]:
     """Return how many bytes would be free without ``folder``, and how many others have under a second name."""
-    own = others = 0
+    found: dict[tuple[int, int], tuple[os.stat_result, int]] = {}  # each file, and how many names it has in here
     for path in _files(folder):
         try:
-            found = path.lstat()
+            facts = path.lstat()
         except OSError:
             continue  # gone since it was listed
-        if found.st_nlink > 1:
-            others += found.st_blocks * BLOCK
+        file = facts.st_dev, facts.st_ino
+        found[file] = facts, found.get(file, (facts, 0))[1] + 1
+    own = others = 0
+    for facts, names in found.values():
+        if stat.S_ISDIR(facts.st_mode) or names >= facts.st_nlink:
+            own += facts.st_blocks * BLOCK
         else:
-            own += found.st_blocks * BLOCK
+            others += facts.st_blocks * BLOCK
     return own, others
 
 

@@ -51,11 +51,11 @@ async def test_paging_shows_every_declared_metric_once(tmp_path: Path, size: tup
             assert page and not set(page) & set(seen)
             seen += page
             if len(seen) < len(METRICS):
-                await driver.press("right")
+                await driver.press("pagedown")
                 await driver.until(lambda page=page: titles(app) != page)
         assert seen == list(METRICS)
         last = titles(app)
-        await driver.press("right")
+        await driver.press("pagedown")
         assert titles(app) == last
         await driver.press("escape")
         await driver.until(lambda: app.screen is driver.bench)
@@ -89,3 +89,108 @@ def test_a_run_shows_what_it_has_and_smoothing_is_the_moving_average() -> None:
     for weight in DEGREES:
         line = metric_picture(scene_of(None, detail, ()), "sac/alpha", weight, log_y=False).lines[0]
         np.testing.assert_allclose(line.y, ema(y, weight) if weight else y)
+
+
+async def at_metrics(driver: Driver) -> MetricsScreen:
+    await driver.look()
+    await driver.press("M")
+    await driver.until(lambda: isinstance(driver.app.screen, MetricsScreen) and titles(driver.app))
+    page = driver.app.screen
+    assert isinstance(page, MetricsScreen)
+    return page
+
+
+def at(app: Workbench) -> list[str]:
+    panels = [panel for panel in app.screen.query("#metrics-grid > .panel.-at") if panel.display]
+    return [str(panel.border_title) for panel in panels]
+
+
+async def test_a_cursor_goes_over_the_charts_and_from_page_to_page(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    keys = list(METRICS)
+    async with app.run_test(size=(120, 34)) as pilot:  # three beside each other, four rows
+        driver = Driver(app, pilot)
+        await at_metrics(driver)
+        await driver.until(lambda: at(app) == keys[:1])
+        for pressed, where in [(["right"], 1), (["down"], 4), (["left", "up"], 0), (["tab"] * 12, 12), (["left"], 11)]:
+            await driver.press(*pressed)
+            await driver.until(lambda where=where: at(app) == [keys[where]])
+        await driver.press("pageup", *["up"] * 5, "shift+tab", "shift+tab")
+        await driver.until(lambda: at(app) == keys[:1])
+        await pilot.click("#metric-4")
+        await driver.until(lambda: at(app) == [keys[4]])
+        await pilot.click("#metric-4")  # again: alone
+        await driver.until(lambda: titles(app) == [keys[4]])
+        await driver.press("right")
+        await driver.until(lambda: titles(app) == [keys[5]])
+        await driver.press("escape")
+        await driver.until(lambda: len(titles(app)) == 12 and at(app) == [keys[5]])
+
+
+def said(app: Workbench) -> str:
+    return " ".join(notice.message for notice in app._notifications)
+
+
+TWO_WORDS = [*"two", "space", *"words"]
+PINNED = ["★ episode/length", "★ sac/alpha"]
+
+
+async def test_pinned_metrics_come_first_and_are_there_at_the_next_start(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(80, 26)) as pilot:
+        driver = Driver(app, pilot)
+        await at_metrics(driver)
+        await driver.press("P")
+        await driver.until(lambda: "No metric is pinned yet" in said(app))
+        await driver.press("right", "p", "slash", *"alpha", "enter", "p", "slash", "escape")
+        await driver.until(lambda: len(titles(app)) == 6 and titles(app)[:3] == [*PINNED, "episode/return"])
+    again = Workbench(tmp_path, watch=False)
+    async with again.run_test(size=(80, 26)) as pilot:
+        driver = Driver(again, pilot)
+        await at_metrics(driver)
+        assert titles(again)[:2] == PINNED
+        await driver.press("P")
+        await driver.until(lambda: titles(again) == PINNED)
+        await driver.press("p", "p")  # the last pin taken out: all are shown again
+        await driver.until(lambda: len(titles(again)) == 6)
+
+
+async def test_a_layout_is_saved_shown_again_and_deleted(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(80, 26)) as pilot:
+        driver = Driver(app, pilot)
+        page = await at_metrics(driver)
+        await driver.press("L")
+        await driver.until(lambda: "No layout is saved yet" in said(app))
+        await driver.press("p", "slash", *"sac", "enter", "m", "y", "X", "S", *TWO_WORDS, "enter")
+        await driver.until(lambda: "Saved as two words" in said(app))
+        saved = page._layout
+        await driver.press("m", "X", "slash", "escape", "p")
+        await driver.until(lambda: page._layout != saved and titles(app)[0] == "episode/return")
+        await driver.press("S", *TWO_WORDS)
+        await driver.shows("That name is taken")
+        await driver.press("escape", "L")
+        await driver.shows("two words", "1 pinned · / sac · smoothed 0.8 · log y · over wall time")
+        await driver.press("enter")
+        await driver.until(lambda: page._layout == saved and page.view.x.label == "wall time")
+        await driver.press("L", "d")
+        await driver.until(lambda: app.screen is page)
+        await driver.press("L")
+        await driver.until(lambda: app.screen is page)
+
+
+async def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_with_all(tmp_path)
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(80, 26)) as pilot:
+        driver = Driver(app, pilot)
+        await at_metrics(driver)
+        monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
+        await driver.press("p")
+        await driver.shows("★ episode/return")
+        assert "It cannot be kept" in said(app)

@@ -19,9 +19,9 @@ def matching(text: str, known: Iterable[str]) -> list[str]:
 
 
 def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Picture:
-    """Show one metric over env steps; smoothed, with a band of one standard deviation."""
+    """Show one metric over the run; smoothed, with a band of one standard deviation."""
     metric, points = METRICS[key], scene.detail.series[key]
-    line = smoothed("", "", SKY, points, smooth=True, weight=weight)
+    line = smoothed("", "", SKY, points, weight)
     unlabelled = tuple(replace(marker, label="") for marker in scene.markers)
     unit = metric.unit or "–"
     return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty="no value yet")

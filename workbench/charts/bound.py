@@ -65,7 +65,7 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
     lengths, curve = _curve_to(most, gamma, rho)
     y_range = _range(curve)
     now = gap_ratio(k, gamma, rho)
-    here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]))
+    here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]), nearest=True)
     facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
     line = Line("C", "over k", facts, SKY, lengths, curve)
     return Picture(

@@ -13,7 +13,7 @@ from workbench.format import number
 from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.series import Floats
 
-FEW = 4  # groups, up to which the seeds of the one in focus are drawn beside the bands
+FEW = 1  # groups, up to which the seeds of the one in focus are drawn beside its band
 
 
 def mark_of(group: GroupCompared) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from workbench.charts.bound import WITHOUT_BOUND
 from workbench.charts.grouped import errors_of_groups
 from workbench.charts.overlay import Overlay
-from workbench.charts.picture import GREEN, ORANGE, SKY, VERMILLION, Line, Picture
+from workbench.charts.picture import GREEN, LOG, ORANGE, SKY, VERMILLION, Line, Picture
 from workbench.charts.plain_comparison import least_and_most
 from workbench.charts.plain_words import Sentences, said_of_errors
 from workbench.charts.scene import Scene
@@ -37,7 +37,7 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
         if (points := scene.detail.series.get(key)) is not None
     ]
     return Picture(
-        "MSE (log)" if squared else "total variation",
+        f"MSE{LOG}" if squared else "total variation",
         lines=tuple(known),
         markers=scene.markers,
         x_range=scene.span,
@@ -49,7 +49,7 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
 def errors_together(overlay: Overlay, squared: bool) -> Picture:
     """Show every run's model error on new data, the one that the bound asks for."""
     key = "model/new_data_mse" if squared else "bound/eps_m_new"
-    picture = overlay.lines("MSE (log)" if squared else "ε_m′", key, "waiting for new data")
+    picture = overlay.lines(f"MSE{LOG}" if squared else "ε_m′", key, "waiting for new data")
     return replace(picture, log_y=squared)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from workbench.charts.picture import RUN_COLORS, UNMARKED, Line, Picture
-from workbench.charts.scene import Scene, smoothed
+from workbench.charts.scene import Scene, on_axis, smoothed
+from workbench.charts.x_axis import STEPS, XAxis
+from workbench.messages import Points
 from workbench.side_by_side import Compared, Comparison
 
 
@@ -25,18 +27,36 @@ class Overlay:
         return self.picture(label, lines, empty)
 
     def picture(self, label: str, lines: list[Line], empty: str) -> Picture:
-        """Show lines over the env steps of all runs, with the changes of the one in focus."""
-        ends = [float(line.x[-1]) for line in lines if len(line.x)]
-        span = (0.0, max([self.scene.span[1], *ends]))
+        """Show lines over all runs, with the changes of the one in focus."""
         markers = self.scene.markers
-        return Picture(label, lines=tuple(lines), markers=markers, x_range=span, empty=empty)
+        return Picture(label, lines=tuple(lines), markers=markers, x_range=self.span, empty=empty)
 
-    def line(self, run: Compared, key: str, smooth: bool = False) -> Line:
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return the axis from 0 to the end of all runs, the same on every chart."""
+        ends = [_end(run, self.scene.axis) for run in self.comparison.runs]
+        return 0.0, max([self.scene.span[1], *ends])
+
+    def points(self, run: Compared, key: str) -> Points:
+        """Return a metric of a run on the axis that is shown."""
+        return self.scene.axis.placed(run.detail, run.points(key))
+
+    def labelled(self, picture: Picture) -> Picture:
+        """Return a picture of the runs with the name of its axis, where it is drawn over them."""
+        return on_axis(picture, self.scene.axis)
+
+    def line(self, run: Compared, key: str, weight: float | None = 0.0) -> Line:
         """Return a run's line from where it leaves those before it; smoothed from its beginning."""
-        points = run.points(key)
-        line = smoothed(mark_of(run), "", color_of(run), points, smooth, band=run.focused)
+        points = self.points(run, key)
+        line = smoothed(mark_of(run), "", color_of(run), points, weight, band=run.focused)
         first = max(self.comparison.first_own(run, key) - 1, 0)
         return replace(line.since(first), bold=run.focused)
+
+
+def _end(run: Compared, axis: XAxis) -> float:
+    if axis is not STEPS:
+        return axis.end(run.detail)
+    return max((float(points.x[-1]) for points in run.detail.series.values() if len(points.x)), default=0.0)
 
 
 def mark_of(run: Compared) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.charts.any_metric import DEGREES
 from workbench.charts.grouped import returns_of_groups
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import ORANGE, SKY, Line, Picture
@@ -23,18 +24,20 @@ run by these. It counts as solved from the first evaluation on from which all re
 EMPTY = "waiting for the first episode to end"
 
 
-def return_picture(scene: Scene, smooth: bool) -> Picture:
+def return_picture(scene: Scene, weight: float | None) -> Picture:
     """Show returns of training episodes and of evaluations."""
     lines = []
     detail = scene.detail
     episodes = detail.series.get("episode/return")
     if episodes is not None:
-        lines.append(smoothed("e", "episodes", SKY, episodes, smooth))
+        lines.append(smoothed("e", "episodes", SKY, episodes, weight))
     mean, std = detail.series.get("eval/return_mean"), detail.series.get("eval/return_std")
     if mean is not None:
         low, high = _band(mean, std)
         value = number(mean.last) + (f" ± {number(std.last, 2)}" if std is not None else "")
-        lines.append(Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●"))
+        lines.append(
+            Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●", nearest=True, band="±")
+        )
     return Picture("return", lines=tuple(lines), markers=scene.markers, x_range=scene.span, empty=EMPTY)
 
 
@@ -44,21 +47,31 @@ def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | Non
     return mean.y - std.y, mean.y + std.y
 
 
-def returns_together(overlay: Overlay, smooth: bool) -> Picture:
+def returns_together(overlay: Overlay, weight: float | None) -> Picture:
     """Show every run's training returns, and its evaluations as letters."""
     lines = []
     for run in overlay.comparison.by_letter:
-        lines += [overlay.line(run, "episode/return", smooth), _evaluations(overlay, run)]
+        lines += [overlay.line(run, "episode/return", weight), _evaluations(overlay, run)]
     return overlay.picture("return", lines, EMPTY)
 
 
 def _evaluations(overlay: Overlay, run: Compared) -> Line:
     key = "eval/return_mean"
-    points = run.points(key)
+    points = overlay.points(run, key)
     line = Line(
         "", "", "", color_of(run), points.x, points.y, glyph=mark_of(run), gap=GAP, joined=False, bold=run.focused
     )
     return line.since(overlay.comparison.first_own(run, key))
+
+
+def _words(scene: Scene, weight: float | None, several: bool) -> str:
+    views: tuple[float | None, ...] = (None, *DEGREES)
+    following = views[(views.index(weight) + 1) % len(views)]
+    return f"m: {_degree(following)}" if weight is None else f"{_degree(weight)} · m: {_degree(following)}"
+
+
+def _degree(weight: float | None) -> str:
+    return "smoothed" if weight is None else f"smoothed {weight:g}" if weight else "raw"
 
 
 RETURN = ChartSpec(
@@ -69,8 +82,8 @@ RETURN = ChartSpec(
     compared=("episode/return",),
     explained=("eval/return_mean",),
     essay=("Returns", ESSAY),
-    toggle=Toggle("smooth", "m", "smoothing on or off", on=True),
-    words=lambda scene, smooth, several: "m: raw" if smooth else "m: smoothed",
+    toggle=Toggle("smooth", "m", "smoothing: off, by degree, or by a twentieth of the points", (None, *DEGREES)),
+    words=_words,
     said=lambda scene, smooth: said_of_returns(scene),
     said_together=lambda overlay, smooth: returns_compared(overlay),
 )

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from workbench.changes import Change
-from workbench.charts.picture import GREY, Line, Marker
+from workbench.charts.picture import GREY, Line, Marker, Picture
+from workbench.charts.x_axis import STEPS, Placed, XAxis
 from workbench.dials import shortened
 from workbench.fork_tree import origin
 from workbench.format import number
 from workbench.messages import Points, RunDetail, RunRow
-from workbench.series import ema, smoothing_weight, spread
+from workbench.series import Floats, ema, smoothing_weight, spread
 
 MOST_STEPS = 1000  # that k can be
 MOST_LABEL = 24  # characters beside a line
@@ -32,6 +33,17 @@ class Scene:
     forked_at: float = math.nan  # env steps; what is before it is the parent's
     threshold: float | None = None  # the return from which on the task counts as solved
     solved_at: int | None = None  # env step
+    axis: XAxis = STEPS
+
+    def over(self, axis: XAxis) -> Scene:
+        """Return the same scene on another x axis: everything that stands at an env step here is put there."""
+        if axis is STEPS or not axis.is_known(self.detail):
+            return replace(self, axis=axis)
+        steps = np.array([self.forked_at, *(change.at for change in self.changes)])
+        forked_at, *ats = axis.places(self.detail, steps).tolist()
+        changes = tuple(replace(change, at=at) for change, at in zip(self.changes, ats, strict=True))
+        detail = replace(self.detail, series=Placed(self.detail, axis))
+        return replace(self, detail=detail, changes=changes, forked_at=forked_at, axis=axis)
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -39,6 +51,14 @@ class Scene:
         if math.isnan(self.forked_at):
             return markers_of(self.changes)
         return Marker(self.forked_at, "⑂ fork", GREY), *markers_of(self.changes)
+
+    def labelled(self, picture: Picture) -> Picture:
+        """Return a picture of this scene with the name of its axis, where it is drawn over the run."""
+        if self.axis is STEPS or picture.x_label != STEPS.label:
+            return picture
+        if not self.axis.is_known(self.detail):
+            picture = replace(picture, lines=(), empty=f"no row of this run tells {self.axis.label}")
+        return on_axis(picture, self.axis)
 
     @property
     def k_shown(self) -> float:
@@ -52,7 +72,9 @@ class Scene:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Return the env steps from 0 to now, the same on every chart."""
+        """Return the axis from 0 to now, the same on every chart."""
+        if self.axis is not STEPS and self.axis.is_known(self.detail):
+            return 0.0, self.axis.end(self.detail) or 1.0
         ends = [float(p.x[-1]) for p in self.detail.series.values() if len(p.x)]
         return 0.0, max([*ends, *(m.x for m in self.markers), float(self.env_steps), 1.0])
 
@@ -92,20 +114,30 @@ def smoothed(
     label: str,
     color: str,
     points: Points,
-    smooth: bool,
+    weight: float | None = None,  # of the moving average, 0: none; None: a twentieth of the points are in its window
     band: bool = True,
-    weight: float | None = None,  # of the moving average; None: one twentieth of the points are in its window
 ) -> Line:
     """Return the moving average with a band of one standard deviation, or the raw points."""
     weight = smoothing_weight(len(points.y)) if weight is None else weight
-    if not smooth or weight == 0:
+    if weight == 0:
         return Line(letter, label, number(points.last), color, points.x, points.y)
-    mean = ema(points.y, weight)
-    line = Line(letter, label, number(float(mean[-1])), color, points.x, mean)
+    mean = points.once(("mean", weight), lambda: ema(points.y, weight))
+    line = Line(letter, label, number(float(mean[-1]) if len(mean) else math.nan), color, points.x, mean)
     if not band:
         return line
+    low, high = points.once(("band", weight), lambda: _band(points, mean, weight))
+    return replace(line, low=low, high=high)
+
+
+def _band(points: Points, mean: Floats, weight: float) -> tuple[Floats, Floats]:
     width = spread(points.y, weight)
-    return replace(line, low=mean - width, high=mean + width)
+    return mean - width, mean + width
+
+
+def on_axis(picture: Picture, axis: XAxis) -> Picture:
+    """Return a picture over the run with the name of the axis that it is drawn on."""
+    run = picture.x_label == STEPS.label
+    return replace(picture, x_label=axis.label, seconds=axis.seconds) if run else picture
 
 
 def from_zero(lines: list[Line]) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import Picture
@@ -14,12 +15,12 @@ from workbench.groups_side_by_side import GroupComparison
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw one picture of a chart. The last argument says whether the chart's toggle is on."""
+    """Draw one picture of a chart. The last argument is the view that the chart's toggle has turned to."""
 
     name: str
-    alone: Callable[[Scene, bool], Picture]
-    together: Callable[[Overlay, bool], Picture]
-    grouped: Callable[[GroupComparison, bool], Picture] | None = None  # of groups of seeds, where it can be drawn
+    alone: Callable[[Scene, Any], Picture]
+    together: Callable[[Overlay, Any], Picture]
+    grouped: Callable[[GroupComparison, Any], Picture] | None = None  # of groups of seeds, where it can be drawn
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Toggle:
     name: str
     key: str
     help: str
-    on: bool = False  # at first
+    views: tuple[Any, ...] = (False, True)  # in turn, from the first on
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,6 @@ class ChartSpec:
     explained: tuple[str, ...] = ()  # metrics that the help explains
     essay: tuple[str, str] = ("", "")  # a section of the help: title and text
     toggle: Toggle | None = None
-    words: Callable[[Scene, bool, bool], str] = lambda scene, on, several: ""  # on its border, as of now
-    said: Callable[[Scene, bool], Sentences] = lambda scene, on: ()  # below it: what it shows, the most telling first
-    said_together: Callable[[Overlay, bool], Sentences] = lambda overlay, on: ()  # the same of several runs
+    words: Callable[[Scene, Any, bool], str] = lambda scene, on, several: ""  # on its border, as of now
+    said: Callable[[Scene, Any], Sentences] = lambda scene, on: ()  # below it: what it shows, the most telling first
+    said_together: Callable[[Overlay, Any], Sentences] = lambda overlay, on: ()  # the same of several runs

@@ -9,6 +9,7 @@ from workbench.charts.mix import MIX
 from workbench.charts.model_error import ERROR
 from workbench.charts.returns import RETURN
 from workbench.charts.spec import ChartSpec, Toggle
+from workbench.charts.x_axis import AXES
 from workbench.side_by_side import EVALUATION
 
 CHARTS: Mapping[str, ChartSpec] = {chart.name: chart for chart in (RETURN, BOUND, ERROR, MIX)}
@@ -21,4 +22,5 @@ def toggles() -> Iterator[Toggle]:
 
 def metrics_compared() -> frozenset[str]:
     """Return the metrics to be read of every run compared."""
-    return frozenset(EVALUATION).union(*(chart.compared for chart in CHARTS.values()))
+    counting = (axis.metric for axis in AXES if axis.metric)
+    return frozenset(EVALUATION).union(counting, *(chart.compared for chart in CHARTS.values()))

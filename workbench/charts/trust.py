@@ -66,7 +66,7 @@ def lengths_picture(scene: Scene) -> Picture:
     if (points := detail.series.get(USED)) is not None:
         low, high = _beside(scene, points, "rollout/length_p10"), _beside(scene, points, "rollout/length_p90")
         value = f"{number(points.last)}{_span(low, high)}"
-        lines.append(Line("u", "in use", value, YELLOW, points.x, points.y, low, high))
+        lines.append(Line("u", "in use", value, YELLOW, points.x, points.y, low, high, band="–"))
     top = max((_top(line) for line in lines), default=0.0)
     if (points := detail.series.get("bound/k_star")) is not None:
         line = _k_star(scene, points)
@@ -91,7 +91,8 @@ def _k_star(scene: Scene, points: Points) -> Line:
     since = float(measured.x[0]) if measured is not None else math.inf  # before, an older version measured no band
     y = np.where(told | (points.x < since), points.y, np.nan)
     words = best_length_of(scene.detail).words
-    return Line("s", "k*", words, GREEN, points.x, y, np.where(told, low, np.nan), np.where(told, high, np.nan))
+    band = np.where(told, low, np.nan), np.where(told, high, np.nan)
+    return Line("s", "k*", words, GREEN, points.x, y, *band, band="–")
 
 
 def _told(error: float, low: float, high: float) -> bool:
@@ -143,16 +144,16 @@ def promises_picture(scene: Scene) -> Picture:
     promised, came = ("p", "promised", ORANGE, "trust/q_mean"), ("c", "came", SKY, "trust/return_discounted")
     return Picture(
         "discounted",
-        lines=_lines(scene, promised, came),
+        lines=_lines(scene, promised, came, nearest=True),
         markers=scene.markers,
         x_range=scene.span,
         empty=_awaited(scene, "the first evaluation"),
     )
 
 
-def _lines(scene: Scene, *rows: tuple[str, str, str, str]) -> tuple[Line, ...]:
+def _lines(scene: Scene, *rows: tuple[str, str, str, str], nearest: bool = False) -> tuple[Line, ...]:
     return tuple(
-        Line(letter, label, number(points.last), color, points.x, points.y, glyph="•")
+        Line(letter, label, number(points.last), color, points.x, points.y, glyph="•", nearest=nearest)
         for letter, label, color, key in rows
         if (points := scene.detail.series.get(key)) is not None
     )
@@ -178,7 +179,7 @@ def errors_picture(scene: Scene) -> Picture:
     return Picture(
         "in spreads of a state",
         x_label="imagined steps",
-        lines=(Line("e", label, newest, ORANGE, steps, errors, glyph="●"),),
+        lines=(Line("e", label, newest, ORANGE, steps, errors, glyph="●", nearest=True),),
         markers=tuple(Marker(*mark) for mark in marks if 0 <= mark[0] <= steps[-1]),
         x_range=(0.0, float(steps[-1]) + 1),
         y_range=(0.0, 1.15 * top),

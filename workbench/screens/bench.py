@@ -16,10 +16,12 @@ from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.widgets import Button
 
+from workbench.charts.view import View
 from workbench.dials import keyed
 from workbench.format import fitted, number
 from workbench.groups_side_by_side import GroupComparison
 from workbench.messages import Reading, RunDetail, RunRow
+from workbench.screens.chart_keys import ChartScreen
 from workbench.screens.chart_panels import ChartPanels
 from workbench.screens.keys import bench_keys
 from workbench.screens.pace import Pace
@@ -31,6 +33,7 @@ from workbench.screens.services import Services
 from workbench.screens.steering import Steering
 from workbench.tour import stop_of
 from workbench.what_if_words import progress_word
+from workbench.widgets.chart import Chart
 from workbench.widgets.comparison_table import ComparisonTable
 from workbench.widgets.controls import Controls, DialRow
 from workbench.widgets.events import Events, LogTail
@@ -43,13 +46,13 @@ from workbench.widgets.tour_line import TourLine
 SOON_S = 0.03
 
 
-class Bench(RunPages, RunShelf):
+class Bench(ChartScreen, RunPages, RunShelf):
     """Show every run under the root, and one of them in full."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RunCommands}
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
+        super().__init__(View())
         # Not in BINDINGS: they follow the declared settings and charts.
         self._bindings = BindingsMap.merge([self._bindings, BindingsMap(bench_keys())])
         self.services = services
@@ -71,7 +74,7 @@ class Bench(RunPages, RunShelf):
             with Vertical(id="side"):
                 yield RunsPanel(self.selection.view, self.services.select, id="runs-panel")
                 yield Controls(id="controls")
-            yield ChartPanels(id="charts")
+            yield ChartPanels(self.view, id="charts")
         with Grid(id="below"):
             yield Events(id="events")
             yield LogTail(id="log-tail")
@@ -94,7 +97,11 @@ class Bench(RunPages, RunShelf):
         self.set_class(width >= 120 and height >= 50, "-tall")
         self.set_class(width < 120, "-narrow")
         self.set_class(width >= 180, "-wide")
-        self.call_after_refresh(self._draw_anew)
+        self.call_after_refresh(self.draw_anew)
+
+    def on_screen_resume(self) -> None:
+        """Show the charts on the axis that was chosen on a page above."""
+        self.redraw()
 
     def take(self, reading: Reading) -> None:
         """Show a new reading."""
@@ -144,6 +151,7 @@ class Bench(RunPages, RunShelf):
             detail and detail.path,
             row and (row.path, row.controls, row.state),
             self.size,
+            self.view.x,
             [(run.letter, run.row.path, run.row.controls) for run in comparison.runs],
         )
         news = (detail and detail.version, row and row.env_steps, [run.detail.version for run in comparison.runs])
@@ -175,9 +183,14 @@ class Bench(RunPages, RunShelf):
             self._below_height = self.query_one("#below").styles.height = height
         if self.has_class("-comparing") is not (compared > 1):
             self.set_class(compared > 1, "-comparing")
-            self.call_after_refresh(self._draw_anew)
+            self.call_after_refresh(self.draw_anew)
 
-    def _draw_anew(self) -> None:
+    def lead(self) -> Chart | None:
+        """Return the chart whose axis the keys move on."""
+        return self.query_one(ChartPanels).lead()
+
+    def draw_anew(self) -> None:
+        """Draw everything again."""
         self._pace.forget()
         self.redraw()
 
@@ -254,7 +267,13 @@ class Bench(RunPages, RunShelf):
     def action_view(self, name: str) -> None:
         """Turn a chart's view."""
         self.query_one(ChartPanels).toggle(name)
-        self._draw_anew()
+        self.draw_anew()
+
+    def action_turn_log(self) -> None:
+        """Turn the y axes to log scale, and back."""
+        if not self.query_one(ChartPanels).turn_log():
+            self.services.say("No chart here has values above 0 only, as a log axis needs.")
+        self.draw_anew()
 
     def action_filter(self) -> None:
         """Let a person say which runs to list."""
@@ -267,7 +286,7 @@ class Bench(RunPages, RunShelf):
     def action_tour(self) -> None:
         """Begin the tour, or leave it."""
         self.toggle_class("-touring")
-        self._draw_anew()
+        self.draw_anew()
 
     def action_wide_table(self) -> None:
         """Give the table the whole width, or take it back."""

@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from workbench.dials import label
-from workbench.format import MUTED
+from workbench.format import MUTED, fitted
 from workbench.run_fields import columns_to_choose, field_named
 
 KEYS = "space shows or hides · [ ] move · / finds · r as many as fit · enter keeps · esc leaves"
@@ -52,7 +52,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
         """Show all."""
         self.query_one("#columns-find").display = False
         self.query_one(OptionList).focus()
-        self._show(0)
+        self.call_after_refresh(self._show, 0)
 
     def _listed(self) -> list[str]:
         rest = [name for name in columns_to_choose() if name not in self._chosen]
@@ -71,7 +71,8 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
         mark = f"{self._chosen.index(name) + 1:>2} " if on else "   "
         symbol = label(name)
         shown = name if symbol == name else f"{symbol} ({name})"
-        return Content.assemble((mark, "bold $accent"), (f"{shown:<24} ", "bold" if on else ""), (_doc(name), MUTED))
+        doc = fitted(_doc(name), max(self.query_one(OptionList).size.width - 32, 16))
+        return Content.assemble((mark, "bold $accent"), (f"{shown:<24} ", "bold" if on else ""), (doc, MUTED))
 
     @property
     def _under_cursor(self) -> str | None:

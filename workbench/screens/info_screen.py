@@ -17,6 +17,7 @@ from mbpo.errors import RecordError
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.trash import disk_size
+from workbench.charts.view import View
 from workbench.format import MUTED, fitted
 from workbench.run_info import Facts, Section, sections_of, with_words
 from workbench.screens.run_page import RunPage
@@ -36,8 +37,8 @@ class InfoScreen(RunPage):
         Binding("question_mark", "app.help", "help", id="info.help", key_display="?"),
     ]
 
-    def __init__(self, selection: Selection, steering: Steering, services: Services) -> None:
-        super().__init__(selection, steering)
+    def __init__(self, selection: Selection, steering: Steering, view: View, services: Services) -> None:
+        super().__init__(selection, steering, view)
         self._services = services
         self._asked = ""
         self._facts: Facts | None = None

@@ -8,6 +8,7 @@ from textual.binding import Binding
 
 from workbench.charts.table import CHARTS, toggles
 from workbench.dials import keyed, short, turns
+from workbench.screens.chart_keys import chart_keys
 
 FILTER = "list only the runs that a filter lets through, as env=Hopper* and k>=5"
 EVERYWHERE = [Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)]
@@ -85,3 +86,7 @@ def _chart_keys() -> Iterator[Binding]:
         yield Binding(str(number), f"chart('{chart.name}')", chart.help, id=f"chart.{chart.name}", show=False)
     for toggle in reversed([*toggles()]):
         yield Binding(toggle.key, f"view('{toggle.name}')", toggle.help, id=f"chart.{toggle.name}", show=False)
+    what = "log y axis, and back, where all values are above 0"
+    yield Binding("y", "turn_log", what, id="chart.log", show=False)
+    yield from chart_keys()
+    yield Binding("escape", "cursor_off", "the cursor off the charts", id="view.off", show=False)

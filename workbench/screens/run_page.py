@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from textual.screen import Screen
+from textual.binding import BindingType
 
+from workbench.charts.view import View
+from workbench.screens.chart_keys import ChartScreen, chart_keys
 from workbench.screens.selection import Selection
 from workbench.screens.steering import Steering
 
 
-class RunPage(Screen[None]):
+class RunPage(ChartScreen):
     """Draw again where something is another than before: a page says what it looks at, and how it is drawn."""
 
-    def __init__(self, selection: Selection, steering: Steering) -> None:
-        super().__init__()
+    BINDINGS: ClassVar[list[BindingType]] = [*chart_keys()]
+
+    def __init__(self, selection: Selection, steering: Steering, view: View) -> None:
+        super().__init__(view)
         self._selection = selection
         self._steering = steering
         self._drawn: tuple[Any, ...] = ()
@@ -38,11 +42,16 @@ class RunPage(Screen[None]):
 
     def redraw(self) -> None:
         """Show what is known now, where it is another than before."""
-        seen = self.seen()
+        seen = (self.view.x, *self.seen())
         if self.is_mounted and seen != self._drawn:
             self._drawn = seen
             self.draw()
 
+    def draw_anew(self) -> None:
+        """Draw every chart on the axis that was chosen."""
+        self.redraw()
+
     def action_close(self) -> None:
-        """Go back."""
-        self.dismiss(None)
+        """Take the cursor off the charts; without one, go back."""
+        if not self.view.off():
+            self.dismiss(None)

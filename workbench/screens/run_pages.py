@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from workbench.charts.view import View
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
@@ -21,6 +22,7 @@ class RunPages(Screen[None]):
     services: Services
     selection: Selection
     steering: Steering
+    view: View
     above: RunPage | None = None  # what shows the run in focus otherwise
 
     def action_differences(self) -> None:
@@ -41,19 +43,19 @@ class RunPages(Screen[None]):
         """Show how far the model of the run in focus can be trusted."""
         from workbench.screens.trust_screen import TrustScreen
 
-        self._put_above(lambda: TrustScreen(self.selection, self.steering, self.action_what_if))
+        self._put_above(lambda: TrustScreen(self.selection, self.steering, self.view, self.action_what_if))
 
     def action_metrics(self) -> None:
         """Show every metric of the run in focus."""
         from workbench.screens.metrics_screen import MetricsScreen
 
-        self._put_above(lambda: MetricsScreen(self.selection, self.steering))
+        self._put_above(lambda: MetricsScreen(self.selection, self.steering, self.view, self.services))
 
     def action_info(self) -> None:
         """Show every setting of the run in focus, and on what it runs."""
         from workbench.screens.info_screen import InfoScreen
 
-        self._put_above(lambda: InfoScreen(self.selection, self.steering, self.services))
+        self._put_above(lambda: InfoScreen(self.selection, self.steering, self.view, self.services))
 
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""

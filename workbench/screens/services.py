@@ -17,11 +17,11 @@ from workbench.queueing import Queueing
 class Services(Protocol):
     """Be what the app offers to its screens."""
 
+    runs_root: Path
     readonly: bool
     selected: Path | None
     launcher: Launcher
     queueing: Queueing
-    runs_root: Path
 
     @property
     def rows(self) -> tuple[RunRow, ...]:

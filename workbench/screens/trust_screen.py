@@ -15,6 +15,7 @@ from textual.widgets import Static
 from mbpo.settings.language import tr
 from workbench.charts.scene import Scene, scene_of
 from workbench.charts.trust import TRUST_CHARTS
+from workbench.charts.view import View
 from workbench.format import MUTED, fitted, whole
 from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
@@ -41,9 +42,9 @@ class TrustScreen(RunPage):
         Binding("question_mark", "app.help", "help", id="trust.help"),
     ]
 
-    def __init__(self, selection: Selection, steering: Steering, ask: Callable[[], None]) -> None:
+    def __init__(self, selection: Selection, steering: Steering, view: View, ask: Callable[[], None]) -> None:
         """Show what ``selection`` knows; ``ask`` opens the form for a what-if."""
-        super().__init__(selection, steering)
+        super().__init__(selection, steering, view)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self._ask = ask
 
@@ -58,7 +59,7 @@ class TrustScreen(RunPage):
                 for chart in TRUST_CHARTS:
                     with Vertical(id=f"trust-panel-{chart.name}", classes="panel") as panel:
                         panel.border_title = chart.title
-                        yield Chart(id=f"trust-{chart.name}")
+                        yield Chart(self.view, id=f"trust-{chart.name}")
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
@@ -98,6 +99,7 @@ class TrustScreen(RunPage):
 
     def _chart(self, scene: Scene) -> None:
         shown = [chart for chart in TRUST_CHARTS if scene.detail.config.get("algo") not in chart.without]
+        over = scene.over(self.view.x)
         columns = 2 if self.has_class("-wide") and len(shown) > 1 else 1
         grid = self.query_one("#trust-charts")
         grid.styles.grid_size_columns = columns
@@ -107,7 +109,11 @@ class TrustScreen(RunPage):
             panel.display = chart in shown
             panel.border_subtitle = chart.words(scene)
             if chart in shown:
-                self.query_one(f"#trust-{chart.name}", Chart).show(chart.picture(scene))
+                self.query_one(f"#trust-{chart.name}", Chart).show(over.labelled(chart.picture(over)))
+
+    def on_chart_clicked(self, event: Chart.Clicked) -> None:
+        """Leave the cursor where it is, or take it off."""
+        self.view.turn(event.chart, event.x)
 
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""

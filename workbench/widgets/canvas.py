@@ -61,6 +61,11 @@ class Frame:
         up = scale(y, *self.y, self.height * DOTS_Y)
         return across, self.height * DOTS_Y - 1 - up
 
+    def x_at(self, column: int) -> float:
+        """Return the x of a cell column, that of its right dot."""
+        dots = self.width * DOTS_X
+        return self.x[0] + (column * DOTS_X + 1) / (dots - 1) * (self.x[1] - self.x[0])
+
     def column(self, x: float) -> int:
         """Return the cell column that holds the dot of ``x``."""
         return int(self.columns(np.float64(x)))

@@ -12,6 +12,7 @@ from textual.events import Resize
 
 from mbpo.settings.language import tr
 from workbench.charts.spec import ChartSpec
+from workbench.charts.view import View
 from workbench.format import MUTED
 from workbench.widgets.chart import Chart
 from workbench.widgets.quiet import Words
@@ -23,16 +24,17 @@ SENTENCE = 2  # rows
 class ChartPanel(Vertical, can_focus=True):
     """Give the pictures what rows they need, and the sentence two of the others."""
 
-    def __init__(self, chart: ChartSpec, index: int) -> None:
+    def __init__(self, chart: ChartSpec, index: int, view: View) -> None:
         super().__init__(id=f"panel-{chart.name}", classes="panel")
         self.border_title = f"{index} {chart.title}"
         self.help_topic = chart.name
         self._plots = chart.plots
+        self._view = view
 
     def compose(self) -> ComposeResult:
         """Lay out the pictures above the sentence."""
         for plot in self._plots:
-            yield Chart(id=f"chart-{plot.name}")
+            yield Chart(self._view, id=f"chart-{plot.name}")
         yield Words(classes="said")
 
     def on_resize(self, event: Resize) -> None:

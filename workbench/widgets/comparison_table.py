@@ -137,6 +137,10 @@ class ComparisonTable(Static, can_focus=True):
         """Fit what is shown to the new size."""
         self._draw()
 
+    async def on_click(self) -> None:
+        """Show all that differs."""
+        await self.run_action("screen.differences")
+
     def _draw(self) -> None:
         width, height = self.content_size
         if not (width and height):

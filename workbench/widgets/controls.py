@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.widgets import Button, Static
 
@@ -76,6 +77,24 @@ class DialRow(Horizontal):
         event.stop()
         up = (event.button.id or "").endswith("-up")
         self.post_message(self.Turned(self.setting.name, 1 if up else -1))
+
+    async def on_click(self, event: Click) -> None:
+        """Ask for an exact value where the value was clicked."""
+        if event.widget is not None and event.widget.has_class("dial-value"):
+            await self.run_action("screen.edit")
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Turn the dial up with the wheel."""
+        self._turn(event, 1)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Turn the dial down with the wheel."""
+        self._turn(event, -1)
+
+    def _turn(self, event: MouseScrollUp | MouseScrollDown, turns: int) -> None:
+        event.stop()
+        if not any(button.disabled for button in self.query(Button)):
+            self.post_message(self.Turned(self.setting.name, turns))
 
     def show(self, state: DialState) -> None:
         """Show the measured value first in weight, the configured beside it."""

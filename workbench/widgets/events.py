@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from workbench.changes import change_of
 from workbench.charts.picture import ORANGE, PURPLE, SKY
@@ -100,14 +101,46 @@ def seed_line(row: RunRow, width: int) -> Content:
     return Content.assemble((head, "$error" if row.state in BROKEN else MUTED), fitted(text, max(width - 2, 8)))
 
 
-class Events(Words, can_focus=True):
-    """Show the last events that fit."""
+class Tail(Words, can_focus=True):
+    """Show the end of something that grows; the wheel goes back in it."""
+
+    DAMPED = 3  # lines of a turn of the wheel
 
     help_topic = "events"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)
+        self._back = 0  # lines below what is shown
+
+    def end(self, count: int, height: int) -> int:
+        """Return behind which of ``count`` lines what is shown ends."""
+        self._back = min(self._back, max(count - height, 0))
+        return count - self._back
+
+    def draw(self) -> None:
+        """Show what is to be seen now."""
+        raise NotImplementedError
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Go back."""
+        event.stop()
+        self._back += self.DAMPED
+        self.draw()
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Go on, to the end at most."""
+        event.stop()
+        self._back = max(self._back - self.DAMPED, 0)
+        self.draw()
+
+
+class Events(Tail):
+    """Show the last events that fit."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.border_title = "events"
+        self._detail: RunDetail | None = None
 
     def show_seeds(self, group: GroupCompared) -> None:
         """Show how each seed of a group does: those that broke off, then the best first."""
@@ -122,8 +155,16 @@ class Events(Words, can_focus=True):
     def show(self, detail: RunDetail | None) -> None:
         """Show the end of the run's events."""
         self._titled("events")
+        self._detail = detail
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the events down to where the wheel went; at the end, the telling ones."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
-        events = telling(detail.events, height) if detail is not None else ()
+        detail = self._detail
+        every = detail.events if detail is not None else ()
+        end = self.end(len(every), height)
+        events = telling(every, height) if end == len(every) else every[max(end - height, 0) : end]
         if not events:
             self.say(Content.styled("Evaluations, refits and changes appear here.", MUTED))
             return
@@ -131,19 +172,32 @@ class Events(Words, can_focus=True):
         self.say(Content("\n").join(event_line(event, width) for event in events))
 
 
-class LogTail(Words, can_focus=True):
-    """Show the last log lines that fit."""
+class LogTail(Tail):
+    """Show the last log lines that fit; a click opens all of them."""
 
     help_topic = "events"
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__("", id=id)
+        super().__init__(id=id)
         self.border_title = "log"
         self.border_subtitle = "l opens it"
+        self._lines: Sequence[str] = ()
 
-    def show(self, lines: Iterable[str]) -> None:
+    def show(self, lines: Sequence[str]) -> None:
         """Show the end of ``lines``."""
+        self._lines = lines
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the lines down to where the wheel went."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
-        last = [squeezed(line, width) for line in list(lines)[-height:]]  # a line's news is at its end
+        end = self.end(len(self._lines), height)
+        last = [
+            squeezed(line, width) for line in self._lines[max(end - height, 0) : end]
+        ]  # a line's news is at its end
         empty = Content.styled("The learner has printed nothing yet.", MUTED)
         self.say(Content("\n".join(last)) if last else empty)
+
+    async def on_click(self) -> None:
+        """Open the log."""
+        await self.run_action("app.log")

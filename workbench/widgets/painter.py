@@ -4,64 +4,76 @@ from __future__ import annotations
 
 import functools
 import itertools
-import textwrap
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from workbench.charts.picture import Line, Picture
-from workbench.format import number
-from workbench.raster import BRAILLE, DOTS_X, padded, polyline, ticks
+from workbench.raster import BRAILLE, DOTS_X, padded, polyline
 from workbench.series import Floats, thin
 from workbench.theme import NIGHT_INKS
+from workbench.widgets.axes import x_axis, y_labels
 from workbench.widgets.canvas import Canvas, Frame
+from workbench.widgets.legend import legend, remark, without_plot
 
 ALONG = 18  # cells from a letter on a line to the next
 LEAST_ROWS = 2  # of a plot below a remark
 LABEL = 6  # cells of a label at least, as −1,500 has: axes of charts above each other begin in one column
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Painting:
+    """Hold the lines of a painted picture, and where its plot is in them; without a frame there is none."""
+
+    strips: list[Strip]
+    frame: Frame | None = None
+    left: int = 0
+    top: int = 0
 
 
 def paint(
     picture: Picture, width: int, height: int, ground: str, inks: Mapping[str, str] = NIGHT_INKS, no_color: bool = False
 ) -> list[Strip]:
     """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
-    picture = picture.inked(inks)
+    return painted(picture.inked(inks), width, height, ground, no_color=no_color).strips
+
+
+def painted(
+    picture: Picture, width: int, height: int, ground: str, shown: Range | None = None, no_color: bool = False
+) -> Painting:
+    """Paint all of a picture, or the part of its x axis that is ``shown``; its y axis follows what is in view.
+
+    Its colours are those of a theme already.
+    """
     if width < 12 or height < 4:
-        return [Strip.blank(width)] * height
+        return Painting([Strip.blank(width)] * height)
     if picture.log_y:
         picture = _logarithmic(picture)
     if not picture.drawn:
-        return _empty(picture, width, height)
-    x_range, y_range = _ranges(picture)
-    remark = _remark(picture, width, height - 2 - LEAST_ROWS)
-    rows = height - 2 - len(remark)
-    y_ticks = ticks(*y_range, max(rows // 3, 2))
-    labels = _distinct([10**t if picture.log_y else t for t in y_ticks])
+        return Painting(without_plot(picture, width, height))
+    if shown is not None:
+        picture = in_view(picture, shown)
+    x_range, y_range = picture.whole, picture.y_range or _y_range(picture.lines)
+    words = remark(picture, width, height - 2 - LEAST_ROWS)
+    rows = height - 2 - len(words)
+    at, labels = y_labels(*y_range, rows, picture.log_y)
     gutter = max(max(map(len, labels), default=1), LABEL) + 1
     canvas = Canvas(width - gutter, rows, picture.axes)
     frame = Frame(x_range, y_range, canvas.width, canvas.height)
     _paint_plot(picture, canvas, frame, no_color)
-    axis = {frame.row(t): label for t, label in zip(y_ticks, labels, strict=True)}
-    return [
-        _legend(picture, width),
-        *remark,
+    axis = {frame.row(tick): label for tick, label in zip(at, labels, strict=True)}
+    strips = [
+        legend(picture, width),
+        *words,
         *(_plot_strip(canvas, row, gutter, axis.get(row), ground) for row in range(canvas.height)),
-        _x_axis(picture, frame, gutter, width),
+        x_axis(picture, frame, gutter, width),
     ]
-
-
-def _distinct(values: list[float]) -> list[str]:
-    """Write numbers with as few digits as tell them apart."""
-    for digits in range(3, 8):
-        labels = [number(value, digits) for value in values]
-        if len(set(labels)) == len(labels):
-            return labels
-    return [f"{value:.12g}" for value in values]
+    return Painting(strips, frame, gutter, 1 + len(words))
 
 
 def _logarithmic(picture: Picture) -> Picture:
@@ -70,21 +82,49 @@ def _logarithmic(picture: Picture) -> Picture:
         return np.log10(values, out=result, where=values > 0)
 
     lines = tuple(replace(line, y=log(line.y), low=None, high=None) for line in picture.lines)
-    return replace(picture, lines=lines)
+    rules = tuple(log(np.array(picture.rules)).tolist())
+    return replace(picture, lines=lines, rules=tuple(rule for rule in rules if np.isfinite(rule)))
 
 
-def _ranges(picture: Picture) -> tuple[tuple[float, float], tuple[float, float]]:
-    x_range, y_range = picture.x_range, picture.y_range
-    if x_range is None:
-        xs = [line.x for line in picture.lines if len(line.x)]
-        low, high = min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs)
-        x_range = (low, high) if high > low else (low - 1.0, high + 1.0)
-    if y_range is None:
-        parts = [part for line in picture.lines for part in (line.y, line.low, line.high) if part is not None]
-        values = np.concatenate(parts)
-        values = values[np.isfinite(values)]
-        y_range = padded(float(values.min()), float(values.max()))
-    return x_range, y_range
+def in_view(picture: Picture, shown: Range) -> Picture:
+    """Return the part of a picture that is in view, with the y range of that part, inside the one it has."""
+    lines = tuple(to_edges(line, shown) for line in picture.lines)
+    y_range = _y_range(lines) if any(bool(np.isfinite(line.y).any()) for line in lines) else picture.y_range
+    if y_range is not None and picture.y_range is not None:
+        low, high = max(y_range[0], picture.y_range[0]), min(y_range[1], picture.y_range[1])
+        y_range = (low, high) if low < high else picture.y_range
+    return replace(picture, lines=lines, x_range=shown, y_range=y_range)
+
+
+def to_edges(line: Line, shown: Range) -> Line:
+    """Return the points of a line that are in view, and where it crosses the edges."""
+    first = int(np.searchsorted(line.x, shown[0], side="left"))
+    end = int(np.searchsorted(line.x, shown[1], side="right"))
+    before, after = line.joined and 0 < first < len(line.x), line.joined and 0 < end < len(line.x)
+    part = line.between(first, end)
+    if not (before or after):
+        return part
+
+    def along(values: Floats) -> Floats:
+        ends = np.interp(shown, line.x, values)
+        return np.concatenate([ends[:1] if before else [], values[first:end], ends[1:] if after else []])
+
+    low, high = (None if band is None else along(band) for band in (line.low, line.high))
+    return replace(part, x=along(line.x), y=along(line.y), low=low, high=high, cut=(int(before), int(after)))
+
+
+def _y_range(lines: tuple[Line, ...]) -> Range:
+    """Return the range that shows lines and their bands; a band without a line is in the background."""
+    lows, highs = [], []
+    for line in lines:
+        if not np.isfinite(line.y).any():
+            continue
+        for part in (line.y, line.low, line.high):
+            if part is not None and (finite := np.isfinite(part)).any():
+                known = part if finite.all() else part[finite]
+                lows.append(float(known.min()))
+                highs.append(float(known.max()))
+    return padded(min(lows), max(highs)) if lows else (0.0, 1.0)
 
 
 def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame, no_color: bool) -> None:
@@ -124,20 +164,19 @@ def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
     if not len(line.x):
         return
     x, y = thin(line.x, line.y, canvas.width * DOTS_X)
-    finite = np.flatnonzero(np.isfinite(y))
-    few = len(finite) <= max(canvas.width // 2, 8)
+    own_x, own_y = thin(line.own.x, line.own.y, canvas.width * DOTS_X) if any(line.cut) else (x, y)
+    known = np.flatnonzero(np.isfinite(own_y))
+    few = len(known) <= max(canvas.width // 2, 8)
     glyphs = bool(line.glyph) and (few or line.gap > 0)
     if line.joined or not glyphs:
         across, down = frame.dots(x, y)
-        bits = polyline(across, down, canvas.width, canvas.height, joined=line.joined)
-        if line.bold:
-            bits |= polyline(across, down - 1, canvas.width, canvas.height, joined=line.joined)
+        bits = polyline(across, down, canvas.width, canvas.height, joined=line.joined, bold=line.bold)
         drawn = bits > 0
         canvas.bits |= bits  # a cell shared by two lines keeps the dots of both
         canvas.chars[drawn] = (canvas.bits[drawn].astype(np.uint32) + BRAILLE).view("<U1")
         canvas.inks[drawn] = canvas.ink(line.color)
     if glyphs:
-        _paint_glyphs(line, x[finite], y[finite], canvas, frame)
+        _paint_glyphs(line, own_x[known], own_y[known], canvas, frame)
 
 
 def _paint_glyphs(line: Line, x: Floats, y: Floats, canvas: Canvas, frame: Frame) -> None:
@@ -198,11 +237,11 @@ def _plot_strip(canvas: Canvas, row: int, gutter: int, label: str | None, ground
     last = np.maximum.accumulate(np.where(chars == " ", 0, np.arange(canvas.width)))
     inks = canvas.inks[row][last]  # a blank joins what stands before it: fewer segments
     key = inks * 64 + grounds
-    edges = [0, *(np.flatnonzero(np.diff(key)) + 1), canvas.width]
+    edges = [0, *(np.flatnonzero(key[1:] != key[:-1]) + 1).tolist(), canvas.width]
+    written = "".join(chars.tolist())
     for start, end in itertools.pairwise(edges):
         band = canvas.colors[grounds[start]] if grounds[start] else ""
-        style = _style(canvas.colors[inks[start]], band, ground)
-        segments.append(Segment("".join(chars[start:end]), style))
+        segments.append(Segment(written[start:end], _style(canvas.colors[inks[start]], band, ground)))
     return Strip(segments, gutter + canvas.width)
 
 
@@ -216,54 +255,3 @@ def _tint(color: str, ground: str, share: float = 0.22) -> str:
     """Return ``color`` mixed into the background ``ground``."""
     parts = [round(int(color[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share)) for i in (1, 3, 5)]
     return "#{:02x}{:02x}{:02x}".format(*parts)
-
-
-def _x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
-    room = width - gutter - len(picture.x_label) - 2
-    cells = [" "] * width
-    free = 0
-    for tick in ticks(*frame.x, max(room // 8, 2)):
-        label = number(tick, 5)
-        start = max(gutter + frame.column(tick) - len(label) // 2, 0)
-        if start >= free and start + len(label) <= gutter + room:
-            cells[start : start + len(label)] = label
-            free = start + len(label) + 2
-    text = "".join(cells)[: width - len(picture.x_label) - 1]
-    return Strip([Segment(f"{text} {picture.x_label}", Style(color=picture.axes))], width)
-
-
-def _legend(picture: Picture, width: int) -> Strip:
-    """Return the legend; where room is short, the note goes, then axis name, words and values."""
-    note = Segment(picture.note, Style(color=picture.axes, italic=True))
-    axis = Segment(f"{picture.y_label}  ", Style(color=picture.axes))
-    full = [axis, *_keys(picture, words=True)]
-    letters = _keys(picture, words=False, values=False)
-    for segments in ([*full, note], full, full[1:], _keys(picture, words=False), letters):
-        if sum(segment.cell_length for segment in segments) <= width + 2:
-            break
-    return Strip(segments).adjust_cell_length(width)
-
-
-def _remark(picture: Picture, width: int, most: int) -> list[Strip]:
-    """Return the remark on as many lines as it takes, at most ``most``."""
-    lines = textwrap.wrap(picture.remark, width)[: max(most, 0)]
-    return [Strip([Segment(line, Style(color=picture.axes, italic=True))]).adjust_cell_length(width) for line in lines]
-
-
-def _keys(picture: Picture, words: bool, values: bool = True) -> list[Segment]:
-    keys = []
-    for line in picture.lines:
-        if len(line.x) and line.value:
-            parts = (line.label if words else "", line.value if values else "")
-            text = "".join(f"{part} " for part in parts if part)
-            keys.append(Segment(f"{line.letter} ", Style(color=line.color, bold=True)))
-            keys.append(Segment(f"{text} ", Style(color=line.color)))
-    return keys
-
-
-def _empty(picture: Picture, width: int, height: int) -> list[Strip]:
-    text = picture.empty[: width - 2]
-    left = " " * ((width - cell_len(text)) // 2)
-    words = Strip([Segment(left + text, Style(color=picture.axes, italic=True))]).adjust_cell_length(width)
-    blank = Strip.blank(width)
-    return [words if row == height // 2 else blank for row in range(height)]

@@ -43,6 +43,14 @@ class FilterLine(Input):
         self.post_message(self.Submitted(self, ""))
 
 
+class NoRuns(Static):
+    """Stand where there is no run; a click starts one."""
+
+    async def on_click(self) -> None:
+        """Show the launch form."""
+        await self.run_action("app.new_run")
+
+
 class RunsPanel(Vertical):
     """Show the runs that the filter lets through."""
 
@@ -60,7 +68,7 @@ class RunsPanel(Vertical):
     def compose(self) -> ComposeResult:
         """Lay out the table, what stands in its place without runs, and the filter."""
         yield RunsTable(self._pick, self.fold, id="runs")
-        yield Static(NO_RUNS, id="no-runs")
+        yield NoRuns(NO_RUNS, id="no-runs")
         yield FilterLine(placeholder=EXAMPLE, id="filter", compact=True)
 
     def show(
