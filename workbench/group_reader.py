@@ -32,7 +32,7 @@ DRAWN = frozenset(
 """The metrics of which a group has curves."""
 MOST_POINTS = 4096  # of one metric of one seed
 PIECE_BYTES = 1 << 20  # of one file at once: some 20 ms
-LOOK_S = 0.05  # of reading and measuring in one look, and the piece that is being read
+LOOK_S = 0.15  # of reading and measuring in one look, and the piece that is being read
 UNASKED_BYTES = 8 << 20  # a larger file is read once its group is in focus or marked
 AGAIN_S = 1.0  # after which a group that grows is measured again; later where measuring took a tenth of that
 BAND_RESAMPLES = 300  # of a curve's band; a figure has as many as those of mbpo.compare
@@ -45,6 +45,7 @@ class SeedFollower:
     def __init__(self, path: Path, drawn: bool) -> None:
         self.drawn = drawn
         self.done = False  # read as far as it is
+        self.whole = False  # was so once: what it has is worth a figure
         self.version = 0
         self._path = path
         self._reader = RunReader(path, DRAWN if drawn else {EVALUATION}, MOST_POINTS)
@@ -56,6 +57,7 @@ class SeedFollower:
         grew = self._reader.poll(PIECE_BYTES)
         self.version += grew
         self.done = not grew
+        self.whole |= self.done
 
     @property
     def too_large(self) -> bool:
@@ -136,19 +138,25 @@ class GroupReader:
         self._measured = {path: at for path, at in self._measured.items() if path in paths}
 
     def _read_on(self, asked: Iterable[GroupAsked], end: float) -> None:
-        """Read on in those with something new, one at least, the drawn first, each in turn, until the time is up."""
+        """Read on where there may be something new, in one at least, until the time is up.
+
+        Runs that are drawn come first, one after the other. Of the rest come first those of which least was read: small
+        ones do not wait for large ones.
+        """
         active = {path for group in asked for _, path, at_work in group.seeds if at_work}
         waiting = [(path, at) for path, at in self._followers.items() if not at.done or path in active]
         waiting = [(path, at) for path, at in waiting if not at.too_large]
         self.has_backlog = False
-        for index, (path, follower) in enumerate(sorted(waiting, key=lambda item: not item[1].drawn)):
+        waiting.sort(key=lambda item: (not item[1].drawn, item[1].whole, 0 if item[1].drawn else item[1].version))
+        for index, (path, follower) in enumerate(waiting):
             if index and time.perf_counter() > end:
                 self.has_backlog = True
                 return
-            first = follower.version == 0
             follower.poll()
-            self._followers[path] = self._followers.pop(path)  # the last in turn now
-            self.has_backlog |= not follower.done and (first or path not in active)
+            while follower.drawn and not follower.whole and time.perf_counter() <= end:
+                follower.poll()
+            self._followers[path] = self._followers.pop(path) if follower.whole else follower  # the last in turn now
+            self.has_backlog |= not follower.whole or not (follower.done or path in active)
 
     def _of(self, group: GroupAsked) -> object:
         followers = [self._followers[path] for _, path, _ in group.seeds]
@@ -166,7 +174,8 @@ class GroupReader:
         if measured.of == of or (began < measured.again and (at_work or not self._all_done(group))):
             return False
         measured.of = of
-        measured.score = replace(score_of(group.env_id, self._seeds(group)), read=self._all_done(group))
+        score = score_of(group.env_id, self._seeds(group))
+        measured.score = replace(score, of=len(group.seeds), read=self._all_done(group))
         if group.drawn:
             version = measured.detail.version if measured.detail else 0
             measured.detail = self._detail(group, version + 1)
@@ -175,21 +184,22 @@ class GroupReader:
         return True
 
     def _all_done(self, group: GroupAsked) -> bool:
-        return all(self._followers[path].done or at_work for _, path, at_work in group.seeds)
+        return all(self._followers[path].whole for _, path, _ in group.seeds)
 
     def _seeds(self, group: GroupAsked) -> list[Seed]:
         return [
             Seed(seed, path, self._followers[path].points(EVALUATION), self._followers[path].end)
             for seed, path, _ in group.seeds
+            if self._followers[path].whole
         ]
 
     def _detail(self, group: GroupAsked, version: int) -> GroupDetail:
-        followers = [self._followers[path] for _, path, _ in group.seeds]
+        followers = [self._followers[path] for _, path, _ in group.seeds if self._followers[path].whole]
         bands = {key: band for key in DRAWN if (band := band_of(followers, key)) is not None}
         returns = [at.points(EVALUATION if EVALUATION in bands else "episode/return") for at in followers]
         if len(returns) > MOST_DRAWN:
             returns = [returns[index] for index in np.linspace(0, len(returns) - 1, MOST_DRAWN).round().astype(int)]
-        return GroupDetail(version, bands, tuple(returns), sum(at.done for at in followers), len(followers))
+        return GroupDetail(version, bands, tuple(returns), len(followers), len(group.seeds))
 
     def _state(self, asked: Iterable[GroupAsked]) -> object:
         return tuple((group, self._measured[group.path].of) for group in asked if group.path in self._measured)

@@ -27,11 +27,25 @@ who was best, by how much over as it is with a 95 % interval, or that it cannot 
 often an arm leads when its repeats are drawn again. The forks lie in .what-if/RUN@STEP beside the run.""")
 
 FILTERING = tr("""\
-/ lists only some runs. A word is looked for in name, environment, preset and state; fields are compared, as
-in env=Hopper* and k>=5 and best>1000, or not (state=failed or seed<3). Fields are name, env, preset, state,
-parent, seed, steps, total, eval, best, solved, return, speed, hand and, as in force now, k, real_ratio,
-k_policy, updates_per_step and model_train_freq. = takes * and ?, ~ a regular expression, : a part of the
-text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's head, sorts.""")
+/ lists only some runs. A word is looked for in name, title, tags, environment, preset and state; fields are
+compared, as in env=Hopper* and k>=5 and best>1000, or not (state=failed or seed<3), or tag=paper and age<2d.
+Every column that O offers is a field, and so is every setting, as in force now. = takes * and ?, ~ a regular
+expression, : a part of the text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's
+head, sorts by any column that is shown. O chooses the columns and their order, and the app remembers them.
+
+N gives a run a title, a note and tags; its directory keeps its name. A puts it away: it is listed no more, unless
+the filter has the word archived, and A takes it back. D moves a run that is not at work into the trash, a folder
+.trash beside the runs, and ctrl+p, trash, brings it back or removes it for good. i shows all of one run: every
+setting, versions, commands. In a group, N, A and D act on all its runs.""")
+
+GROUPS = tr("""\
+G folds runs that differ in nothing but their seed into one line, as pendulum k=5 ×10; forks are of one group where
+the runs that they left are. Enter or → shows its runs below it, ← folds it. Its evaluation is the interquartile
+mean (IQM), the mean of the middle half of the seeds, at the last env step that all of them share, with its 95 %
+band from resampled seeds; ~ stands before it until the runs are read. A group in focus is drawn as its IQM with
+the band, its seeds thin. c marks a group as one letter: two groups are two bands, and "beats B" is how often a
+seed of one does better than a seed of the other. A seed that broke off ends the band for all: a filter, as
+not state=failed, takes it out. mbpo.compare says the same figures.""")
 
 LIFE = tr("""\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of

@@ -73,6 +73,8 @@ class Watcher:
         every = 8 if self._index.folders > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
         if self._index.behind or not self._at_work:  # as seldom as it is then looked
             every = 1
+        if self._groups.has_backlog and not self._index.behind:  # which is looked at much more often
+            every = 8
         if self._turn % every == 0:
             self._rows = self._index.rows()
         self._turn += 1

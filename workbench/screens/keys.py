@@ -10,6 +10,7 @@ from workbench.charts.table import CHARTS, toggles
 from workbench.dials import keyed, short, turns
 from workbench.screens.chart_keys import chart_keys
 
+GROUPS = "fold runs that differ by their seed into groups, or not; enter or → unfolds one, ← folds it"
 FILTER = "list only the runs that a filter lets through, as env=Hopper* and k>=5"
 EVERYWHERE = [Binding("ctrl+q", "quit", "quit (runs go on)", id="app.quit2", show=False, priority=True)]
 PALETTE = Binding("ctrl+p", "command_palette", "palette", id="app.palette", tooltip="every command, by name")
@@ -40,7 +41,7 @@ def bench_keys() -> list[Binding]:
         Binding("slash", "filter", "filter", id="runs.filter", key_display="/", tooltip=FILTER),
         Binding("o", "sort", "runs in another order: by evaluation, best, steps …", id="runs.sort", show=False),
         Binding("O", "columns", "columns of the table: which, and in which order", id="runs.columns", show=False),
-        Binding("G", "group", "fold runs that differ by their seed into groups, or not", id="runs.group", show=False),
+        Binding("G", "group", GROUPS, id="runs.group", show=False),
         Binding("N", "about", "name, note and tags of the run", id="run.about", show=False),
         Binding("A", "archive", "put the run away: listed no more, or again", id="run.archive", show=False),
         Binding("D", "delete", "delete the run: into the trash, once confirmed", id="run.delete", show=False),

@@ -96,8 +96,12 @@ class DialRow(Horizontal):
         if not any(button.disabled for button in self.query(Button)):
             self.post_message(self.Turned(self.setting.name, turns))
 
-    def show(self, state: DialState) -> None:
-        """Show the measured value first in weight, the configured beside it."""
+    def show(self, state: DialState | None) -> None:
+        """Show the measured value first in weight, the configured beside it; nothing without a run."""
+        if state is None:
+            for cell, text in ((".dial-value", "–"), (".dial-measured", "")):
+                self.query_one(cell, Words).say(Content(text))
+            return
         value = Content.styled(state.configured, "bold")
         if state.asked:
             value = Content.styled(f"{state.asked}…", f"bold {WAITING}")
@@ -146,8 +150,7 @@ class Controls(Vertical):
             pause.label = word
             pause.refresh(layout=True)  # it is one letter longer
         for dial in self.query(DialRow):
-            nothing = DialState("–", math.nan, math.nan)
-            dial.show(nothing if row is None else dial_state(row, detail, promises, dial.setting))
+            dial.show(None if row is None else dial_state(row, detail, promises, dial.setting))
         self.query_one("#fates", Words).say(self._fates(row, promises, changes), layout=True)
 
     def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Span, Text
-from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
@@ -22,11 +20,6 @@ __all__ = ["COLORS", "RunsTable", "label"]
 
 class RunsTable(DataTable[Text]):
     """Show the rows of a reading."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "unfold(True)", "unfold a group of seeds (enter too)", id="runs.unfold", show=False),
-        Binding("left", "unfold(False)", "fold it again", id="runs.fold", show=False),
-    ]
 
     def __init__(
         self, pick: Callable[[Path], object], fold: Callable[[Path, bool | None], object], *, id: str | None = None
@@ -55,8 +48,15 @@ class RunsTable(DataTable[Text]):
         """Show other columns from the next time on: those chosen, or as many as fit."""
         self._chosen, self._grouped = chosen, grouped
 
-    def action_unfold(self, open: bool) -> None:
-        """Show the runs of the group under the cursor, or of the one that the run under it belongs to no more."""
+    def action_cursor_right(self) -> None:
+        """Show the runs of the group under the cursor."""
+        self._unfold(True)
+
+    def action_cursor_left(self) -> None:
+        """Show the runs of the group no more, that of the run under the cursor."""
+        self._unfold(False)
+
+    def _unfold(self, open: bool) -> None:
         if self.cursor_row < len(self._rows):
             self._fold(self._rows[self.cursor_row].path, open)
 
