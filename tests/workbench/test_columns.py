@@ -117,7 +117,7 @@ def test_a_listing_reads_each_file_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert index.rows()[0] == replace(row, about=About(title="new"))
 
 
-@pytest.mark.parametrize("size", [(60, 18), (160, 45)])
+@pytest.mark.parametrize("size", [(60, 18), (120, 34)])
 async def test_columns_are_chosen_ordered_and_kept(tmp_path: Path, size: tuple[int, int]) -> None:
     for seed in range(3):
         put_config(

@@ -38,22 +38,22 @@ def some_runs(root: Path) -> None:
 async def test_a_title_is_seen_found_and_leaves_the_directory_as_it_is(tmp_path: Path) -> None:
     some_runs(tmp_path)
     app = Workbench(tmp_path, watch=False)
-    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
         driver = Driver(app, pilot)
         await driver.look()
         await driver.opens(AboutForm, "N")
-        await driver.press(*"the best", "tab", *"for figure 2", "tab", *"paper, a=b")
+        await driver.press(*"best", "tab", *"fig", "tab", *"ok a=b")
         await driver.shows("a tag must be a word")
         await driver.press("enter")
         assert isinstance(app.screen, AboutForm)
         for _ in "=b":
             await driver.press("backspace")
         await driver.closes("enter")
-        await driver.until(lambda: read_about(RunPaths(tmp_path / "one")).tags == ("paper", "a"))
+        await driver.until(lambda: read_about(RunPaths(tmp_path / "one")).tags == ("ok", "a"))
         change_about(RunPaths(tmp_path / "one"), {"note": "another app says \x1b]0;evil\x07 \u202e this"})
         await driver.look()
-        await driver.shows("the best")
-        await driver.press("slash", *"tag=paper and note~evil", "enter")
+        await driver.shows("best · ✓")
+        await driver.press("slash", *"tag=ok note~evil", "enter")
         await driver.until(lambda: listed(app) == ["one"])
         form = await driver.opens(AboutForm, "N")
         await driver.shows("another app says �]0;evil� � this")

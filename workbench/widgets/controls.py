@@ -99,8 +99,8 @@ class DialRow(Horizontal):
     def show(self, state: DialState | None) -> None:
         """Show the measured value first in weight, the configured beside it; nothing without a run."""
         if state is None:
-            for cell, text in ((".dial-value", "–"), (".dial-measured", "")):
-                self.query_one(cell, Words).say(Content(text))
+            for part, text in ((".dial-value", "–"), (".dial-measured", "")):
+                self.query_one(part, Words).say(Content(text))
             return
         value = Content.styled(state.configured, "bold")
         if state.asked:

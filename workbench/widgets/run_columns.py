@@ -143,7 +143,7 @@ def fates(row: GroupRow, width: int) -> Text:
     solved, at_work, failed = row.fates
     marks = (("✓", solved, GREEN), ("●", at_work, SKY), ("✗", failed, VERMILLION))
     parts = [(f"{mark}{count} ", color) for mark, count, color in marks if count]
-    text = Text.assemble(*parts) if parts else Text("none solved", style=GREY)
+    text = Text.assemble(*parts) if parts else Text("0 solved", style=GREY)
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
 
