@@ -10,17 +10,18 @@ import numpy as np
 
 from mbpo.comparison.figures import Figures, Question, Score
 from mbpo.comparison.groups import Group
-from mbpo.comparison.measure import measure
+from mbpo.comparison.measure import bootstrap_rng, measure
 from mbpo.comparison.runs import Curve, Run
-from mbpo.comparison.statistics import carried_forward
+from mbpo.comparison.statistics import carried_forward, iqm, iqm_band, iqm_interval
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.manifest import Manifest
 from mbpo.runs.status import RunStatus
-from workbench.group_figures import GroupAsked, GroupScore, Versus
+from workbench.group_figures import Band, GroupAsked, GroupScore, Versus
 from workbench.series import Floats, Points
 
 EVALUATION = Question.metric
+BAND_RESAMPLES = 300  # of a curve's band; a figure has as many as those of mbpo.compare
 MOST_GRID = 80  # points of a band, each of which costs a bootstrap
 
 Compared = tuple[dict[Path, GroupScore], dict[tuple[Path, Path], Versus]]
@@ -60,17 +61,31 @@ def compared(groups: Sequence[tuple[GroupAsked, Sequence[Seed]]]) -> Compared:
     return common, versus
 
 
-def grid_of(steps: Sequence[Floats]) -> Floats:
+def band_of(seeds: Sequence[tuple[Points, float]]) -> Band | None:
+    """Return the IQM over the seeds that have a metric, as far as all of these have it; None where none has.
+
+    Of each seed its points and the env step that it has come to.
+    """
+    there = [(points, end) for points, end in seeds if len(points.x)]
+    if not there:
+        return None
+    grid = _grid([points.x for points, _ in there])
+    values = np.stack([carried_forward(points.x, points.y, end, grid) for points, end in there], axis=1)  # [G, S]
+    shared = np.isfinite(values).all(axis=1)
+    grid, values = grid[shared], values[shared]
+    if not len(grid):
+        return Band(grid, grid, grid, grid)
+    low, high = iqm_band(values, bootstrap_rng(), BAND_RESAMPLES)
+    low[-1], high[-1] = iqm_interval([values[-1]], bootstrap_rng(), Question.resamples)  # as a table says it
+    return Band(grid, iqm(values), low, high)
+
+
+def _grid(steps: Sequence[Floats]) -> Floats:
     """Return the env steps at which one of the seeds was measured; of many some, the last too."""
     grid = np.unique(np.concatenate(steps))
     if len(grid) > MOST_GRID:
         grid = grid[np.linspace(0, len(grid) - 1, MOST_GRID).round().astype(np.intp)]
     return grid
-
-
-def held_at(points: Points, end: float, grid: Floats) -> Floats:
-    """Return a seed's newest value at each point of the grid, NaN before its first and past its end."""
-    return carried_forward(points.x, points.y, end, grid)
 
 
 def _figures(env_id: str, groups: dict[Path, Sequence[Seed]]) -> Figures | None:

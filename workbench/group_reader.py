@@ -9,77 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mbpo.comparison.figures import Question
-from mbpo.comparison.measure import bootstrap_rng
-from mbpo.comparison.statistics import iqm, iqm_band, iqm_interval
-from mbpo.runs.layout import RunPaths
-from mbpo.runs.reader import RunReader
-from workbench.group_figures import Band, GroupAsked, GroupDetail, GroupScore, GroupsRead, Versus
-from workbench.group_measures import EVALUATION, Seed, compared, grid_of, held_at, score_of
-from workbench.series import Floats, Points, in_order
+from workbench.group_figures import GroupAsked, GroupDetail, GroupScore, GroupsRead, Versus
+from workbench.group_measures import EVALUATION, Seed, band_of, compared, score_of
+from workbench.seed_follower import DRAWN, SeedFollower
 
-DRAWN = frozenset(
-    {
-        EVALUATION,
-        "episode/return",
-        "bound/eps_m_new",
-        "model/new_data_mse",
-        "bound/rho",
-        "rollout/length_measured",
-        "mix/real_ratio_measured",
-    }
-)
-"""The metrics of which a group has curves."""
-MOST_POINTS = 4096  # of one metric of one seed
-PIECE_BYTES = 1 << 20  # of one file at once: some 20 ms
 LOOK_S = 0.15  # of reading and measuring in one look, and the piece that is being read
-UNASKED_BYTES = 8 << 20  # a larger file is read once its group is in focus or marked
 AGAIN_S = 1.0  # after which a group that grows is measured again; later where measuring took a tenth of that
-BAND_RESAMPLES = 300  # of a curve's band; a figure has as many as those of mbpo.compare
 MOST_DRAWN = 20  # seeds drawn one by one
-
-
-class SeedFollower:
-    """Follow some metrics of one run."""
-
-    def __init__(self, path: Path, drawn: bool) -> None:
-        self.drawn = drawn
-        self.done = False  # read as far as it is
-        self.whole = False  # was so once: what it has is worth a figure
-        self.version = 0
-        self._path = path
-        self._reader = RunReader(path, DRAWN if drawn else {EVALUATION}, MOST_POINTS)
-        self._points: dict[str, Points] = {}
-        self._points_of = 0  # the version that they are of
-
-    def poll(self) -> None:
-        """Read on, one piece at most."""
-        grew = self._reader.poll(PIECE_BYTES)
-        self.version += grew
-        self.done = not grew
-        self.whole |= self.done
-
-    @property
-    def too_large(self) -> bool:
-        """Return whether the file is not read unless somebody looks at its group."""
-        try:
-            return not self.drawn and RunPaths(self._path).metrics.stat().st_size > UNASKED_BYTES
-        except OSError:
-            return False
-
-    @property
-    def end(self) -> float:
-        """Return the env step of the newest row."""
-        return self._reader.env_steps
-
-    def points(self, key: str) -> Points:
-        """Return the finite values of a metric over rising env steps, of one step the newest."""
-        if self._points_of != self.version:
-            self._points, self._points_of = {}, self.version
-        if key not in self._points:
-            series = self._reader.series.get(key)
-            self._points[key] = _risen(series.env_steps, series.values) if series else Points(np.zeros(0), np.zeros(0))
-        return self._points[key]
 
 
 @dataclass
@@ -195,7 +131,9 @@ class GroupReader:
 
     def _detail(self, group: GroupAsked, version: int) -> GroupDetail:
         followers = [self._followers[path] for _, path, _ in group.seeds if self._followers[path].whole]
-        bands = {key: band for key in DRAWN if (band := band_of(followers, key)) is not None}
+        bands = {
+            key: band for key in DRAWN if (band := band_of([(at.points(key), at.end) for at in followers])) is not None
+        }
         returns = [at.points(EVALUATION if EVALUATION in bands else "episode/return") for at in followers]
         if len(returns) > MOST_DRAWN:
             returns = [returns[index] for index in np.linspace(0, len(returns) - 1, MOST_DRAWN).round().astype(int)]
@@ -219,27 +157,3 @@ class GroupReader:
             versus=versus,
             version=self._read.version + 1,
         )
-
-
-def band_of(followers: Iterable[SeedFollower], key: str) -> Band | None:
-    """Return the IQM over the seeds that have a metric, as far as all of these have it; None where none has."""
-    there = [(at.points(key), at.end) for at in followers if len(at.points(key).x)]
-    if not there:
-        return None
-    grid = grid_of([points.x for points, _ in there])
-    values = np.stack([held_at(points, end, grid) for points, end in there], axis=1)  # [G, S]
-    shared = np.isfinite(values).all(axis=1)
-    grid, values = grid[shared], values[shared]
-    if not len(grid):
-        return Band(grid, grid, grid, grid)
-    low, high = iqm_band(values, bootstrap_rng(), BAND_RESAMPLES)
-    low[-1], high[-1] = iqm_interval([values[-1]], bootstrap_rng(), Question.resamples)  # as a table says it
-    return Band(grid, iqm(values), low, high)
-
-
-def _risen(env_steps: Iterable[float], values: Iterable[float]) -> Points:
-    x, y = in_order(np.array(env_steps), np.array(values))
-    known = np.isfinite(y)
-    x, y = x[known], y[known]
-    newest: Floats = np.append(x[1:] > x[:-1], True) if len(x) else np.zeros(0, dtype=bool)
-    return Points(x[newest], y[newest])

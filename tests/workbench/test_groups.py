@@ -16,7 +16,7 @@ from seed_runs import ENDED, add_seed, two_groups
 
 from mbpo import compare
 from mbpo.comparison.statistics import iqm_band, iqm_interval
-from workbench import group_reader
+from workbench import group_reader, seed_follower
 from workbench.app import Workbench
 from workbench.charts.picture import GREY
 from workbench.group_figures import GroupsRead
@@ -116,13 +116,13 @@ def test_reading_is_done_in_pieces_and_once(tmp_path: Path, monkeypatch: pytest.
         assert looks < 200
     assert looks > 8  # a piece or a figure at a time
     reader.poll()
-    monkeypatch.setattr(group_reader.SeedFollower, "poll", lambda self: 1 / 0)
+    monkeypatch.setattr(seed_follower.SeedFollower, "poll", lambda self: 1 / 0)
     assert reader.poll() is reader.poll()  # what has ended is not read again
 
 
 def test_a_large_run_waits_until_its_group_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     two_groups(tmp_path)
-    monkeypatch.setattr(group_reader, "UNASKED_BYTES", 100)
+    monkeypatch.setattr(seed_follower, "UNASKED_BYTES", 100)
     reader, found = figures(tmp_path, drawn=False)
     assert all(math.isnan(score.iqm) and not score.read for score in found.scores.values())
     reader.asked = tuple(replace(asked, drawn=True) for asked in reader.asked)
