@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 
 from workbench.charts.view import View
 from workbench.screens.chart_keys import ChartScreen, chart_keys
@@ -41,11 +43,12 @@ class RunPage(ChartScreen):
         self.call_after_refresh(self.redraw)
 
     def redraw(self) -> None:
-        """Show what is known now, where it is another than before."""
+        """Show what is known now, where it is another than before, unless the page is being built or taken down."""
         seen = (self.view.x, *self.seen())
         if self.is_mounted and seen != self._drawn:
-            self._drawn = seen
-            self.draw()
+            with contextlib.suppress(NoMatches):
+                self.draw()
+                self._drawn = seen
 
     def draw_anew(self) -> None:
         """Draw every chart on the axis that was chosen."""
