@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from workbench.messages import Points, RunDetail, RunRow
-from workbench.widgets.header import headline, load_words
+from workbench.widgets.header import headline
+from workbench.widgets.load import load_words
 
 
 @pytest.mark.parametrize(("phase", "shown"), [("train", True), ("repeat", True), ("warm-up", False)])

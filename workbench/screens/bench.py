@@ -39,6 +39,7 @@ from workbench.widgets.controls import Controls, DialRow
 from workbench.widgets.events import Events, LogTail
 from workbench.widgets.header import Header
 from workbench.widgets.key_line import KeyLine
+from workbench.widgets.load import load_words
 from workbench.widgets.runs_panel import RunsPanel
 from workbench.widgets.runs_table import RunsTable
 from workbench.widgets.tour_line import TourLine
@@ -139,7 +140,8 @@ class Bench(ChartScreen, RunPages, RunShelf):
             self.query_one(Header).show_group(grouped.focus)
         else:
             asked = progress_word(detail.what_ifs) if detail is not None else ""
-            self.query_one(Header).show(row, detail, self._dials() if self.has_class("-tiny") else "", asked)
+            load = "" if self.has_class("-tall") else load_words(detail)  # there the controls have it
+            self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked, load)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         if grouped.groups:
             self._draw_groups(grouped)

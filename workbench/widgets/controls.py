@@ -18,6 +18,7 @@ from workbench.dials import label, turnable
 from workbench.format import MUTED, fitted, number, setting_value
 from workbench.messages import RunDetail, RunRow
 from workbench.promises import Promises
+from workbench.widgets.load import load_words
 from workbench.widgets.quiet import Words, subtitle
 
 PROBLEM, GOOD, WAITING = "$error", "$success", "$warning"
@@ -132,6 +133,7 @@ class Controls(Vertical):
             yield Button("stop", id="stop", compact=True)
             yield Button("edit", id="edit", compact=True)
             yield Button("k auto", id="auto", compact=True)
+        yield Words("", id="load")
         yield Words("", id="fates")
 
     def show(
@@ -151,6 +153,8 @@ class Controls(Vertical):
             pause.refresh(layout=True)  # it is one letter longer
         for dial in self.query(DialRow):
             dial.show(None if row is None else dial_state(row, detail, promises, dial.setting))
+        load = load_words(detail) if row is not None and row.active else ""
+        self.query_one("#load", Words).say(Content.styled(f"takes {load}" if load else "", MUTED))
         self.query_one("#fates", Words).say(self._fates(row, promises, changes), layout=True)
 
     def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from textual.content import Content
 
 from mbpo.runs.solved import solved_words
 from workbench.charts.picture import GREEN, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.groups_side_by_side import GroupCompared
-from workbench.messages import RunDetail, RunRow
+from workbench.messages import RunRow
 from workbench.widgets.group_table import group_headline
 from workbench.widgets.quiet import Words
 from workbench.widgets.run_columns import COLORS
@@ -63,16 +61,6 @@ def _time_left(row: RunRow) -> str:
     return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
 
 
-def load_words(detail: RunDetail | None) -> str:
-    """Return what a learner takes of the machine, as last measured: ``cpu 98 % · 412 MB · gpu 60 %``."""
-    if detail is None:
-        return ""
-    cpu, memory, gpu = map(detail.last, ("system/cpu", "system/memory_mb", "system/gpu"))
-    held = f"{number(memory / 1000)} GB" if memory >= 1000 else f"{number(memory)} MB"
-    parts = (cpu, f"cpu {cpu:.0%}"), (memory, held), (gpu, f"gpu {gpu:.0%}")
-    return " · ".join(words.replace("%", " %") for value, words in parts if math.isfinite(value))
-
-
 class Header(Words):
     """Show the headline of the run in focus."""
 
@@ -80,10 +68,10 @@ class Header(Words):
         """Show how the seeds of the group in focus do together."""
         self.say(group_headline(group, self.content_size.width or 80))
 
-    def show(self, row: RunRow | None, detail: RunDetail | None, dials: str = "", asked: str = "") -> None:
-        """Show ``row`` and how far a what-if has come, or what to do when there is none."""
+    def show(self, row: RunRow | None, dials: str = "", asked: str = "", load: str = "") -> None:
+        """Show ``row``, how far a what-if has come and the load, or what to do when there is none."""
         width = self.content_size.width or 80
         if row is None:
             self.say(Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)))
             return
-        self.say(headline(row, width, dials, asked, load_words(detail)))
+        self.say(headline(row, width, dials, asked, load))
