@@ -173,7 +173,7 @@ async def test_a_layout_is_saved_shown_again_and_deleted(tmp_path: Path) -> None
         await driver.press("S", *TWO_WORDS)
         await driver.shows("That name is taken")
         await driver.press("escape", "L")
-        await driver.shows("two words", "1 pinned · / sac · smoothed 0.8 · log y · over wall time")
+        await driver.shows("two words", "1 pinned · / sac · smoothed 0.8 · log y · wall time")
         await driver.press("enter")
         await driver.until(lambda: page._layout == saved and page.view.x.label == "wall time")
         await driver.press("L", "d")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from workbench.charts.picture import Line
 from workbench.charts.returns import returns_together
 from workbench.charts.scene import Scene
 from workbench.charts.table import CHARTS
+from workbench.charts.x_axis import AXES, STEPS, XAxis
 from workbench.fork_tree import descent, family, in_tree, shared
 from workbench.marked_runs import MarkedRuns
 from workbench.messages import RunDetail, RunRow
@@ -36,14 +38,14 @@ def read(root: Path, *names: str, focus: str = "") -> Comparison:
     return compare(in_tree(reading.rows), letters, reading.compared, watcher._selected, reading.detail)
 
 
-def overlay(comparison: Comparison) -> Overlay:
+def overlay(comparison: Comparison, axis: XAxis = STEPS) -> Overlay:
     focus = next((run for run in comparison.runs if run.focused), None)
     detail = focus.detail if focus else RunDetail(Path(), 0)
-    return Overlay(Scene(detail), comparison)
+    return Overlay(Scene(detail).over(axis), comparison)
 
 
 def line(comparison: Comparison, letter: str) -> Line:
-    lines = returns_together(overlay(comparison), False).lines
+    lines = returns_together(overlay(comparison), 0.0).lines
     return next(line for line in lines if line.letter == letter)
 
 
@@ -66,7 +68,7 @@ def test_shared_history_is_drawn_once_and_the_branch_joins_it(tmp_path: Path) ->
     assert base.x[0] < 100 and len(base.x) == 62
     assert (fork.x[0], fork.x[1]) == (600, 620) and fork.y[0] == base.y[base.x == 600]
     assert (deeper.x[0], deeper.x[1]) == (900, 920)
-    drawn = returns_together(overlay(shown), True)
+    drawn = returns_together(overlay(shown), None)
     evaluations = [part for part in drawn.lines if part.glyph]
     assert [part.x[0] for part in evaluations] == [100, 700, 1000]
 
@@ -148,10 +150,11 @@ def test_nothing_that_a_run_holds_can_break_the_comparison(tmp_path: Path) -> No
     names = ("base", "empty", "one-row", "gaps", evil.name, "deeper")
     for some in (names, names[1:2] * 1 + names[3:4], names[2:]):
         shown = read(tmp_path, *some, focus=some[-1])
-        for squared in (False, True):
-            drawn = overlay(shown)
-            for plot in [plot for chart in CHARTS.values() for plot in chart.plots]:
-                assert len(paint(plot.together(drawn, squared), 40, 10, "#000000")) == 10
+        for axis, chart in itertools.product(AXES, CHARTS.values()):
+            drawn = overlay(shown, axis)
+            for plot, view in itertools.product(chart.plots, chart.toggle.views if chart.toggle else (False,)):
+                picture = drawn.labelled(plot.together(drawn, view))
+                assert len(paint(picture, 40, 10, "#000000")) == len(paint(picture.turned(), 40, 10, "#000000")) == 10
         for width, height in ((30, 3), (76, 5), (120, 9)):
             assert len(table(shown, width, height).plain.splitlines()) <= height
         assert not {"\x1b", "\x07", "\u202e"} & set(table(shown, 99, 9).plain + in_full(shown).plain)

@@ -92,7 +92,7 @@ class ChooseLayout(ModalScreen[str | None]):
 
     def _option(self, name: str) -> Option:
         layout, axis = layout_in(self._layouts[name])
-        words = fitted(f"{layout.words} · over {axis.label}", 54)
+        words = fitted(f"{layout.words} · {axis.label}", 54)
         return Option(Content.assemble((name, "bold"), "\n", (f"  {words}", MUTED)))
 
     @on(OptionList.OptionSelected)

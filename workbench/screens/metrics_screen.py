@@ -218,7 +218,7 @@ class MetricsScreen(RunPage):
 
     def action_save(self) -> None:
         """Save the layout under a name."""
-        self.app.push_screen(NameLayout(f"{self._layout.words} · over {self.view.x.label}", self._layouts), self._named)
+        self.app.push_screen(NameLayout(f"{self._layout.words} · {self.view.x.label}", self._layouts), self._named)
 
     def action_choose(self) -> None:
         """Choose a layout that was saved."""
