@@ -116,6 +116,7 @@ class Leet:
     def open(self) -> Iterator[Terminal]:
         """Run it on the folder, with no memory of an earlier time."""
         command = [str(self.python.parent / "wandb"), "leet", str(self.folder / "wandb")]
+        (self.folder / "wandb" / ".wandb-leet.json").unlink(missing_ok=True)
         home = self.folder / f"home-{time.monotonic_ns()}"
         home.mkdir()
         with contextlib.closing(Terminal(command, SIZE, self._env(home), self.folder)) as terminal:

@@ -1,6 +1,6 @@
 """Draw the app in terminals of five sizes: ``make pictures``, or ``python docs/pictures.py [--size 160x45]``.
 
-A Pendulum run learns in a temporary folder, a command turns its k, two forks branch off, one more run is at work.
+A Pendulum run learns in a temporary folder, a command turns its k, two forks branch off, one more is at work.
 What the app then shows is drawn cell by cell; nothing is retouched.
 """
 

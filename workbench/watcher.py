@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from time import monotonic
 
 from textual.message import Message
 
@@ -18,6 +19,7 @@ from workbench.run_index import RunIndex
 PERIOD_S = 0.22
 IDLE_PERIOD_S = 1.0  # where no run is at work
 BACKLOG_PERIOD_S = 0.02
+REST_S = 0.05
 FAULT_PERIOD_S = 2.0
 MANY_RUNS = 50  # above this, the listing is refreshed every fourth time
 MANY_FOLDERS = 200  # that are no runs: above this, every eighth
@@ -124,5 +126,13 @@ class Watcher:
                 self._groups.forget()
                 self._post(ReaderFault(f"{type(error).__name__}: {error}"))
                 period = FAULT_PERIOD_S
-            self._wake.wait(period)
+            if self._wake.wait(period):
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait until nothing else was selected for a moment: keys are shown first, and runs passed by are not read."""
+        until = monotonic() + PERIOD_S
+        while self._wake.is_set() and not self._stopping and monotonic() < until:
             self._wake.clear()
+            self._wake.wait(REST_S)
+        self._wake.clear()

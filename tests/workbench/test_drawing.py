@@ -76,3 +76,22 @@ def test_news_waits_and_what_a_person_does_does_not(monkeypatch: pytest.MonkeyPa
     assert at.is_due("run b", 3)
     clock.now += NEWS_S
     assert at.is_due("run b", 4)
+
+
+@pytest.mark.parametrize(("stays_s", "drawn"), [(600.0, True), (0.02, False)])
+async def test_curves_stay_until_the_next_run_is_read_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stays_s: float, drawn: bool
+) -> None:
+    monkeypatch.setattr("workbench.screens.bench.UNREAD_S", stays_s)
+    one, other = (make_run(tmp_path, name, status_of(), rows=40) for name in ("one", "other"))
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        driver = Driver(app, pilot)
+        app.select(one)
+        await driver.look()
+        await driver.shows("episodes −")
+        app.select(other)  # which nothing has read yet
+        await driver.until(lambda: "other" in driver.text().splitlines()[0])
+        await driver.until(lambda: ("episodes −" in driver.text()) is drawn)
+        await driver.look()
+        await driver.shows("episodes −")

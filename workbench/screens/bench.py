@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from time import monotonic
 from typing import ClassVar
 
 from textual import on
@@ -45,6 +46,7 @@ from workbench.widgets.runs_table import RunsTable
 from workbench.widgets.tour_line import TourLine
 
 SOON_S = 0.03
+UNREAD_S = 0.4  # for which curves stay that are no longer in focus, rather than to blink
 
 
 class Bench(ChartScreen, RunPages, RunShelf):
@@ -61,7 +63,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
         self.steering = Steering(self.selection, services)
         self._pace = Pace(self.set_timer, self.redraw)
         self._below_height: int | None = None
-        self._redraw_due = False
+        self._redraw_due, self._redrawn_at = False, -math.inf
 
     @property
     def help_topic(self) -> str:
@@ -118,13 +120,18 @@ class Bench(ChartScreen, RunPages, RunShelf):
                 self.above.redraw()
 
     def redraw_soon(self) -> None:
-        """Bring every panel up to date once for all that happens within a moment, as many key presses."""
+        """Bring every panel up to date: next, but once for all that happens within a moment, as many key presses."""
         if not self._redraw_due:
             self._redraw_due = True
-            self.set_timer(SOON_S, self._redraw_now)
+            wait = self._redrawn_at + SOON_S - monotonic()
+            if wait > 0:
+                self.set_timer(wait, self._redraw_now)
+            else:
+                self.call_later(self._redraw_now)
+                self.set_timer(UNREAD_S, self.redraw)
 
     def _redraw_now(self) -> None:
-        self._redraw_due = False
+        self._redraw_due, self._redrawn_at = False, monotonic()
         self.redraw()
 
     def _draw_panels(self) -> None:
@@ -145,6 +152,8 @@ class Bench(ChartScreen, RunPages, RunShelf):
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
         if grouped.groups:
             self._draw_groups(grouped)
+            return
+        if row is not None and detail is None and monotonic() - self._redrawn_at < UNREAD_S:
             return
         comparison = selection.comparison
         if self.has_class("-touring"):
