@@ -64,7 +64,7 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
     columns += evaluations
     shown = that_fit([run.focused for run in runs], height - 1)
     head = f"+{more} more: d" if more else ""
-    longest = max(map(cell_len, (head, *(safe_text(run.row.run_id) for run in runs))))
+    longest = max(map(cell_len, (head, *(safe_text(run.row.titled) for run in runs))))
     room = width - 3 - sum(column.width for column in columns)
     name_width = max(min(room, longest, MOST_NAME), LEAST_NAME)
     lines = [
@@ -81,7 +81,7 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
 
 
 def _line(run: Compared, name_width: int, cells: str) -> Content:
-    name = squeezed(run.row.run_id, name_width)
+    name = squeezed(run.row.titled, name_width)
     focus, weight = ("▸", "bold ") if run.focused else (" ", "")
     return Content.assemble(
         (f"{focus}{mark_of(run)} ", f"{weight}{color_of(run)}"),
@@ -107,7 +107,7 @@ def in_full(comparison: Comparison) -> Content:
         where = f" · {run.row.state} · {whole(run.row.env_steps)} steps{origin}"
         parts.append(
             Content.assemble(
-                (f"{mark_of(run)} {safe_text(run.row.run_id, 80)}", f"bold {color_of(run)}"),
+                (f"{mark_of(run)} {safe_text(run.row.titled, 80)}", f"bold {color_of(run)}"),
                 (where, MUTED),
                 "\n",
                 "  " + " · ".join(facts) + "\n" if facts else "",
