@@ -30,6 +30,7 @@ class CurveFollower:
         self._reader = RunReader(path, keys)
         self._points: dict[str, Points] = {}
         self._clock = NO_POINTS
+        self._clock_count = 0
         self._counts: dict[str, int] = {}  # of points that were there when they were copied
         self._retractions = 0
         self._config: Mapping[str, Any] = {}
@@ -65,6 +66,7 @@ class CurveFollower:
         if self._retractions != self._reader.retractions:
             self._retractions = self._reader.retractions
             self._points.clear()
+            self._clock_count = 0
             self._counts.clear()
         for key, series in self._reader.series.items():
             known = self._counts.get(key, 0)
@@ -72,7 +74,9 @@ class CurveFollower:
             if known != series.count:
                 self._counts[key] = series.count
                 self._points[key] = _points(series)
-        self._clock = _points(self._reader.clock)
+        if self._clock_count != self._reader.clock.count:
+            self._clock_count = self._reader.clock.count
+            self._clock = _points(self._reader.clock)
 
     def _poll_config(self) -> bool:
         if self._config:
@@ -86,7 +90,7 @@ class CurveFollower:
 
 def _points(series: Series) -> Points:
     columns = (series.env_steps, series.values, series.seqs)
-    return Points(*in_order(*(np.array(column, dtype=np.float64) for column in columns)))
+    return Points(*in_order(*(np.array(column) for column in columns)))
 
 
 class RunFollower(CurveFollower):

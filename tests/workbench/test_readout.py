@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from textual.strip import Strip
 
 from workbench.charts.picture import LOG, Line, Picture
@@ -129,3 +131,28 @@ def test_the_labels_of_a_time_axis_can_be_told_apart(end: float, begin: float) -
     picture = Picture("y", seconds=True)
     labels = [text for _, text in x_labels(picture, (begin * end, end), 6)]
     assert len(labels) >= 1 and len(set(labels)) == len(labels), labels
+
+
+NUMBERS = st.one_of(st.floats(-1e299, 1e299), st.just(float("nan")))
+
+
+@given(
+    x=st.lists(st.floats(-1e299, 1e299), min_size=1, max_size=30).map(sorted),
+    data=st.data(),
+    ends=st.tuples(st.floats(-1e299, 1e299), st.floats(-1e299, 1e299)).map(sorted),
+    at=st.floats(-1e299, 1e299),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_in_view_it_is_painted_and_crossed(
+    x: list[float], data: st.DataObject, ends: list[float], at: float, flags: tuple[bool, bool, bool]
+) -> None:
+    log_y, joined, seconds = flags
+    y = np.array(data.draw(st.lists(NUMBERS, min_size=len(x), max_size=len(x))))
+    line = Line("a", "line", "9", "#ffffff", np.array(x), y, y, y, glyph="•", joined=joined, nearest=joined)
+    picture = Picture("y", lines=(line,), log_y=log_y, seconds=seconds)
+    shown = (ends[0], ends[1]) if ends[0] < ends[1] else None
+    painting = painted(picture, 50, 12, "#000000", shown)
+    crossed_strips = crossed(painting, picture, 50, at)
+    assert [strip.cell_length for strip in crossed_strips] == [50] * 12
+    value_at(line, at)

@@ -13,6 +13,7 @@ from workbench.format import number
 from workbench.raster import ticks
 from workbench.widgets.canvas import Frame
 
+ROOMY = 44  # cells of a plot, from which on the axis of time is named in full
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 ROUND_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
 
@@ -52,8 +53,11 @@ def x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
 
 
 def axis_name(picture: Picture, frame: Frame) -> str:
-    """Return what is counted along the x axis, and for a time how it is written."""
-    return f"{picture.x_label} ({_unit(frame.x[1])})" if picture.seconds else picture.x_label
+    """Return what is counted along the x axis; for a time how it is written, and alone that where room is short."""
+    if not picture.seconds:
+        return picture.x_label
+    unit = _unit(frame.x[1])
+    return f"{picture.x_label} ({unit})" if frame.width >= ROOMY else unit
 
 
 def x_labels(picture: Picture, shown: tuple[float, float], most: int) -> list[tuple[float, str]]:
