@@ -10,29 +10,23 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Grid, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from mbpo.runs.metrics import METRICS
 from workbench.charts.any_metric import DEGREES, metric_picture
-from workbench.charts.metric_layout import MetricLayout, layout_in, layouts_in, pinned_in
+from workbench.charts.metric_layout import MetricLayout
 from workbench.charts.scene import scene_of
 from workbench.charts.view import View
 from workbench.format import MUTED, fitted
-from workbench.memory import load, save
 from workbench.screens.layouts import ChooseLayout, NameLayout
+from workbench.screens.metric_memory import MetricMemory
 from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
 from workbench.widgets.chart import Chart
-from workbench.widgets.quiet import Words, subtitle
-
-LEAST_WIDTH, LEAST_HEIGHT = 36, 8  # of a chart
-MOST = 24  # charts of a page, whatever the terminal
-PINS, LAYOUTS = "pinned metrics", "metric layouts"  # what is remembered
-NOT_KEPT = "It cannot be kept: the app's folder for what it remembers cannot be written."
+from workbench.widgets.metric_grid import MetricGrid
+from workbench.widgets.quiet import Words
 
 
 class Head(Words):
@@ -74,7 +68,8 @@ class MetricsScreen(RunPage):
     def __init__(self, selection: Selection, steering: Steering, view: View, services: Services) -> None:
         super().__init__(selection, steering, view)
         self._services = services
-        self._layout = MetricLayout(pinned=pinned_in(load(services.runs_root, PINS)))
+        self._memory = MetricMemory(services)
+        self._layout = MetricLayout(pinned=self._memory.pinned)
         self._key = ""  # of the metric under the cursor
         self._alone = False
         self._keys: Sequence[str] = ()  # all that can be shown, in order
@@ -84,10 +79,7 @@ class MetricsScreen(RunPage):
         """Lay out the head, the most charts there can be, and the filter."""
         yield Head(id="metrics-head")
         yield Static("No metric of this run has such a name.", id="no-metric")
-        with Grid(id="metrics-grid"):
-            for number in range(MOST):
-                with Vertical(id=f"metric-panel-{number}", classes="panel"):
-                    yield Chart(self.view, id=f"metric-{number}")
+        yield MetricGrid(self.view, id="metrics-grid")
         yield Input(placeholder="words of a key, as eval or sac loss", id="metrics-filter", compact=True)
 
     def on_mount(self) -> None:
@@ -110,43 +102,23 @@ class MetricsScreen(RunPage):
         """Show the page that the cursor is on."""
         scene = scene_of(self._selection.row, self._selection.detail, self._steering.changes)
         self._keys = self._layout.shown(scene.detail.series)
-        self._columns, self._fitting = (1, 1) if self._alone else self._room()
+        room = MetricGrid.room(self.size.width, self.size.height - 2)
+        self._columns, self._fitting = (1, 1) if self._alone else room
         page = self._at // self._fitting
         self._key = self._keys[self._at] if self._keys else self._key
         shown = self._keys[page * self._fitting : (page + 1) * self._fitting]
-        self._arrange(shown)
+        self.query_one("#no-metric").display = not shown
+        grid = self.query_one(MetricGrid)
+        grid.lay_out(shown, self._columns, self._key, self._layout.pinned)
         self._head(page)
         over = scene.over(self.view.x)
         for number, key in enumerate(shown):
             picture = metric_picture(over, key, DEGREES[self._layout.degree], self._layout.log_y)
-            self.query_one(f"#metric-{number}", Chart).show(over.labelled(picture))
+            grid.chart(number).show(over.labelled(picture))
 
     def lead(self) -> Chart | None:
         """Return the chart under the cursor."""
-        return self.query_one(f"#metric-{self._at % self._fitting}", Chart) if self._keys else None
-
-    def _room(self) -> tuple[int, int]:
-        """Return how many charts fit beside each other, and in all."""
-        columns = max(self.size.width // LEAST_WIDTH, 1)
-        rows = max((self.size.height - 2) // LEAST_HEIGHT, 1)
-        return columns, min(columns * rows, MOST)
-
-    def _arrange(self, keys: Sequence[str]) -> None:
-        grid = self.query_one("#metrics-grid")
-        columns = max(min(self._columns, len(keys)), 1)
-        if grid.styles.grid_size_columns != columns:
-            grid.styles.grid_size_columns = columns
-        self.query_one("#no-metric").display = not keys
-        for number in range(MOST):
-            panel = self.query_one(f"#metric-panel-{number}")
-            panel.display = number < len(keys)
-            if number < len(keys):
-                key = keys[number]
-                title = f"★ {key}" if key in self._layout.pinned else key
-                if panel.border_title != title:
-                    panel.border_title = title
-                panel.set_class(key == self._key, "-at")
-                subtitle(panel, fitted(METRICS[key].meaning, max(self.size.width // self._columns - 6, 20)))
+        return self.query_one(MetricGrid).chart(self._at % self._fitting) if self._keys else None
 
     def _head(self, page: int) -> None:
         row, layout = self._selection.row, self._layout
@@ -199,7 +171,7 @@ class MetricsScreen(RunPage):
         """Pin the metric under the cursor, or take the pin out."""
         if self._keys:
             self._show(self._layout.with_pin(self._key))
-            self._keep(PINS, list(self._layout.pinned))
+            self._memory.pin(self._layout.pinned)
 
     def action_only_pinned(self) -> None:
         """Show only the metrics that are pinned, or all."""
@@ -218,39 +190,28 @@ class MetricsScreen(RunPage):
 
     def action_save(self) -> None:
         """Save the layout under a name."""
-        self.app.push_screen(NameLayout(f"{self._layout.words} · {self.view.x.label}", self._layouts), self._named)
+        words = f"{self._layout.words} · {self.view.x.label}"
+        self.app.push_screen(NameLayout(words, self._memory.layouts), self._named)
+
+    def _named(self, name: str | None) -> None:
+        if name:
+            self._memory.save(name, self._layout, self.view.x)
 
     def action_choose(self) -> None:
         """Choose a layout that was saved."""
-        if self._layouts:
-            self.app.push_screen(ChooseLayout(self._layouts, self._delete), self._chosen)
+        if layouts := self._memory.layouts:
+            self.app.push_screen(ChooseLayout(layouts, self._memory.delete), self._chosen)
         else:
             self._services.say("No layout is saved yet: S saves what is shown, and how.")
 
-    @property
-    def _layouts(self) -> dict[str, Any]:
-        return dict(layouts_in(load(self._services.runs_root, LAYOUTS)))
-
-    def _named(self, name: str | None) -> None:
-        if name and self._keep(LAYOUTS, {**self._layouts, name: self._layout.kept(self.view.x)}):
-            self._services.say(f"Saved as {name}: L shows it again, on every run.")
-
-    def _delete(self, name: str) -> bool:
-        return self._keep(LAYOUTS, {other: kept for other, kept in self._layouts.items() if other != name})
-
     def _chosen(self, name: str | None) -> None:
-        if name in (layouts := self._layouts):
-            layout, self.view.x = layout_in(layouts[name])
+        found = self._memory.layout(name) if name else None
+        if found is not None:
+            layout, self.view.x = found
             self.query_one("#metrics-filter", Input).value = layout.asked
             self._alone = False
             self._show(layout)
-            self._keep(PINS, list(layout.pinned))
-
-    def _keep(self, key: str, value: Any) -> bool:
-        kept = save(self._services.runs_root, key, value)
-        if not kept:
-            self._services.say(NOT_KEPT, "warning")
-        return kept
+            self._memory.pin(layout.pinned)
 
     def action_filter(self) -> None:
         """Let a person say which metrics to show."""
@@ -269,7 +230,7 @@ class MetricsScreen(RunPage):
 
     @on(Chart.Clicked)
     def _clicked(self, event: Chart.Clicked) -> None:
-        place = int((event.chart.id or "metric-0").removeprefix("metric-"))
+        place = self.query_one(MetricGrid).number(event.chart)
         key = self._keys[min(self._at // self._fitting * self._fitting + place, len(self._keys) - 1)]
         if key == self._key:
             self.action_alone()
