@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader, Series, read_text_tail
 from mbpo.runs.what_ifs import WhatIfReader, WhatIfs
 from workbench.messages import NO_POINTS, Points, RunDetail
-from workbench.series import in_order
+from workbench.series import Floats, in_order
 
 LOG_BYTES = 64 * 1024
 BACKLOG = 1000  # new points of one metric in one look; a learner at work writes fewer
@@ -31,6 +32,7 @@ class CurveFollower:
         self._points: dict[str, Points] = {}
         self._clock = NO_POINTS
         self._clock_count = 0
+        self._columns: WeakValueDictionary[tuple[object, ...], Floats] = WeakValueDictionary()
         self._counts: dict[str, int] = {}  # of points that were there when they were copied
         self._retractions = 0
         self._config: Mapping[str, Any] = {}
@@ -73,10 +75,23 @@ class CurveFollower:
             self._took = max(self._took, series.count - known)
             if known != series.count:
                 self._counts[key] = series.count
-                self._points[key] = _points(series)
+                self._points[key] = self._copied(series)
         if self._clock_count != self._reader.clock.count:
             self._clock_count = self._reader.clock.count
-            self._clock = _points(self._reader.clock)
+            self._clock = self._copied(self._reader.clock)
+
+    def _copied(self, series: Series) -> Points:
+        x, y, seqs = in_order(*map(np.array, (series.env_steps, series.values, series.seqs)))
+        return Points(self._shared(x), y, self._shared(seqs))
+
+    def _shared(self, column: Floats) -> Floats:
+        """Return a column that equals this one, if there is one: metrics of the same rows stand at the same steps."""
+        ends = (column.dtype.kind, len(column), *column[[0, -1]].tolist()) if len(column) else ()
+        known = self._columns.get(ends)
+        if known is not None and np.array_equal(known, column):
+            return known
+        self._columns[ends] = column
+        return column
 
     def _poll_config(self) -> bool:
         if self._config:
@@ -86,11 +101,6 @@ class CurveFollower:
         except ConfigError:
             return False
         return bool(self._config)
-
-
-def _points(series: Series) -> Points:
-    columns = (series.env_steps, series.values, series.seqs)
-    return Points(*in_order(*(np.array(column) for column in columns)))
 
 
 class RunFollower(CurveFollower):

@@ -43,6 +43,7 @@ def paint(
     return painted(picture.inked(inks), width, height, ground, no_color=no_color).strips
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what a file holds may be as large as it likes
 def painted(
     picture: Picture, width: int, height: int, ground: str, shown: Range | None = None, no_color: bool = False
 ) -> Painting:
