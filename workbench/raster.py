@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def _cells(dots: NDArray[np.bool_]) -> NDArray[np.uint8]:
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most ``most`` round numbers in [low, high]."""
     extent = high - low
-    if most < 1 or not math.isfinite(extent) or extent <= 0:
+    if most < 1 or not math.isfinite(extent) or extent / most <= sys.float_info.min:
         return [low] if math.isfinite(low) else []
     step = 10.0 ** math.floor(math.log10(extent / most))
     while extent / step > most:
