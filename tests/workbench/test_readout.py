@@ -95,7 +95,7 @@ def cursor_at(x: float | None, width: int = 60) -> list[Strip]:
     line = Line("a", "line", "9", "#ffffff", MANY, np.sin(MANY / 500))
     picture = Picture("y", lines=(line,), x_range=(0.0, 9_999.0))
     painting = painted(picture, width, 14, "#000000")
-    return painting.strips if x is None else crossed(painting, picture, width, x)
+    return painting.strips if x is None else crossed(painting, width, x)
 
 
 def test_a_cursor_changes_its_column_its_label_and_the_legend_only() -> None:
@@ -154,6 +154,6 @@ def test_whatever_is_in_view_it_is_painted_and_crossed(
     picture = Picture("y", lines=(line,), log_y=log_y, seconds=seconds)
     shown = (ends[0], ends[1]) if ends[0] < ends[1] else None
     painting = painted(picture, 50, 12, "#000000", shown)
-    crossed_strips = crossed(painting, picture, 50, at)
+    crossed_strips = crossed(painting, 50, at)
     assert [strip.cell_length for strip in crossed_strips] == [50] * 12
     value_at(line, at)

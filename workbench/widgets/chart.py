@@ -44,7 +44,6 @@ class Chart(Widget):
         self._painting = Painting([])
         self._painted: tuple[object, ...] = ()  # of what
         self._strips: list[Strip] = []
-        self._inked = self.picture
         self._grip: tuple[int, float] | None = None  # where the mouse holds the chart, and what began there
         self._dragged = False
 
@@ -110,12 +109,12 @@ class Chart(Widget):
         at = self.view.cursor(self.axis)
         again = not self._painted or self._painted[0] is not self.picture or self._painted[1:-1] != wanted[1:]
         if again:
-            self._inked = self.picture.inked(self.app.theme_variables)
-            self._painting = painted(self._inked, width, height, self._ground, shown, self.app.no_color)
+            inks, no_color = self.app.theme_variables, self.app.no_color
+            self._painting = painted(self.picture, width, height, self._ground, shown, inks, no_color)
         if again or self._painted[-1] != at:
             strips = self._painting.strips
             if at is not None:
-                strips = crossed(self._painting, self._inked, width, at)
+                strips = crossed(self._painting, width, at)
             style = self.rich_style
             self._strips = [strip.apply_style(style) for strip in strips]
             self._painted = (*wanted, at)

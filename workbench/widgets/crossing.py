@@ -11,7 +11,6 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
-from workbench.charts.picture import Picture
 from workbench.charts.readout import place_words
 from workbench.widgets.axes import axis_name
 from workbench.widgets.legend import legend
@@ -22,9 +21,9 @@ GAP = 4  # cells alike between two that differ, up to which both are drawn in on
 OVER = Style(reverse=True)  # in any theme, and without colours
 
 
-def crossed(painting: Painting, picture: Picture, width: int, at: float) -> list[Strip]:
+def crossed(painting: Painting, width: int, at: float) -> list[Strip]:
     """Return a chart's lines with a cursor at an x: a vertical line, the x below it, and the values in the legend."""
-    frame, strips = painting.frame, list(painting.strips)
+    picture, frame, strips = painting.picture, painting.frame, list(painting.strips)
     column = frame.column(at) if frame is not None and frame.x[0] <= at <= frame.x[1] else -1
     if frame is None or not 0 <= column < frame.width:
         return strips

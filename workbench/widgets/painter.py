@@ -28,9 +28,10 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Painting:
-    """Hold the lines of a painted picture, and where its plot is in them; without a frame there is none."""
+    """Hold the lines of a picture in a theme's colours, and where its plot is in them; without a frame is none."""
 
     strips: list[Strip]
+    picture: Picture = Picture("")
     frame: Frame | None = None
     left: int = 0
     top: int = 0
@@ -40,23 +41,27 @@ def paint(
     picture: Picture, width: int, height: int, ground: str, inks: Mapping[str, str] = NIGHT_INKS, no_color: bool = False
 ) -> list[Strip]:
     """Return ``height`` lines of ``width`` cells: legend, plot, x axis."""
-    return painted(picture.inked(inks), width, height, ground, no_color=no_color).strips
+    return painted(picture, width, height, ground, None, inks, no_color).strips
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what a file holds may be as large as it likes
 def painted(
-    picture: Picture, width: int, height: int, ground: str, shown: Range | None = None, no_color: bool = False
+    picture: Picture,
+    width: int,
+    height: int,
+    ground: str,
+    shown: Range | None = None,
+    inks: Mapping[str, str] = NIGHT_INKS,
+    no_color: bool = False,
 ) -> Painting:
-    """Paint all of a picture, or the part of its x axis that is ``shown``; its y axis follows what is in view.
-
-    Its colours are those of a theme already.
-    """
+    """Paint all of a picture, or the part of its x axis that is ``shown``; its y axis follows what is in view."""
+    whole = picture = picture.inked(inks)
     if width < 12 or height < 4:
-        return Painting([Strip.blank(width)] * height)
+        return Painting([Strip.blank(width)] * height, whole)
     if picture.log_y:
         picture = _logarithmic(picture)
     if not picture.drawn:
-        return Painting(without_plot(picture, width, height))
+        return Painting(without_plot(picture, width, height), whole)
     if shown is not None:
         picture = in_view(picture, shown)
     x_range, y_range = picture.whole, picture.y_range or _y_range(picture.lines)
@@ -74,7 +79,7 @@ def painted(
         *(_plot_strip(canvas, row, gutter, axis.get(row), ground) for row in range(canvas.height)),
         x_axis(picture, frame, gutter, width),
     ]
-    return Painting(strips, frame, gutter, 1 + len(words))
+    return Painting(strips, whole, frame, gutter, 1 + len(words))
 
 
 def _logarithmic(picture: Picture) -> Picture:
