@@ -98,15 +98,15 @@ def around(text: str, name: str) -> Content:
 def _head(text: str, width: int) -> str:
     """Return as many characters from the beginning as ``width`` cells hold."""
     text = text[: max(width, 0)]
-    while cell_len(text) > width > 0:
+    while text and cell_len(text) > width:
         text = text[:-1]
     return text
 
 
 def _tail(text: str, width: int) -> str:
     """Return as many characters of the end as ``width`` cells hold."""
-    text = text[len(text) - width :] if width > 0 else ""
-    while cell_len(text) > width:
+    text = text[-width:] if width > 0 else ""
+    while text and cell_len(text) > width:
         text = text[1:]
     return text
 
