@@ -19,7 +19,7 @@ from workbench.widgets.events import Events
 @pytest.mark.parametrize(
     ("keys", "first"),
     [
-        ((), "States"),
+        ((), "Keys"),
         (("3",), "The model's error"),
         (("tab",), "What you steer"),
         (("t",), "What if"),

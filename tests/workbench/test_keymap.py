@@ -15,6 +15,7 @@ from driving import Driver
 from fake_run import make_run, status_of
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.widgets import Static
 
 import workbench
 from mbpo.runs.config_file import read_config
@@ -50,7 +51,7 @@ def test_every_binding_of_the_app_can_be_moved() -> None:
 @pytest.mark.parametrize(
     ("wanted", "keys", "said"),
     [
-        ({"run.new": "N"}, {"run.new": "N"}, []),
+        ({"run.new": "J"}, {"run.new": "J"}, []),
         ({"run.new": "?, f5"}, {"run.new": "question_mark,f5"}, ["question_mark is run.new's now, and was app.help"]),
         ({"run.new": "f", "run.fork": "n"}, {"run.new": "f", "run.fork": "n"}, []),  # two may change places
         ({"run.new": "f"}, {"run.new": "f"}, ["f is run.new's now, and was run.fork's, which has no key"]),
@@ -65,7 +66,11 @@ def test_every_binding_of_the_app_can_be_moved() -> None:
         ({"run.new": "down"}, {}, ["run.new: down moves in the table; it keeps n"]),
         ({"fork.start": "s"}, {}, ["fork.start: s is typed into a field there; it keeps ctrl+s"]),
         ({"metrics.smooth": "n", "run.new": "m"}, None, ["m is run.new's now, and was chart.smooth's"]),
-        ({"app.quit2": "n"}, {"app.quit2": "n"}, ["n is app.quit2's now, and was run.new's", "was confirm.no's"]),
+        (
+            {"app.quit2": "n"},
+            {"app.quit2": "n"},
+            ["was run.new's", "was confirm.no's", "was cancel.no's", "was trash.no's"],
+        ),
     ],
 )
 def test_what_is_asked_is_followed_as_far_as_it_can_be(
@@ -131,7 +136,7 @@ def test_a_pipe_is_not_waited_for() -> None:
 async def test_moved_keys_work_on_every_page_and_are_what_footer_and_help_show(tmp_path: Path) -> None:
     make_run(tmp_path, "one", status_of(), rows=20)
     write_keys(
-        'run.new = "f"\nrun.fork = "n"\n"run.metrics" = "X"\nmetrics.smooth = "S"\nrun.what = "q"\n'
+        'run.new = "f"\nrun.fork = "n"\n"run.metrics" = "J"\nmetrics.smooth = "H"\nrun.what = "q"\n'
         'app.palette = "ctrl+o"'
     )
     app = Workbench(tmp_path, watch=False, keymap=read_keymap())
@@ -141,15 +146,15 @@ async def test_moved_keys_work_on_every_page_and_are_what_footer_and_help_show(t
         await driver.shows("f new", "n fork", "^o palette", "keys.toml: no key is called run.what")
         await driver.opens(LaunchForm, "f")
         await driver.closes("escape")
-        await driver.press("X")
+        await driver.press("J")
         await driver.until(lambda: isinstance(app.screen, MetricsScreen))
         await driver.shows("raw")
         await driver.press("m")  # nothing any more
-        await driver.press("S")
+        await driver.press("H")
         await driver.shows("smoothed")
         await driver.closes("escape")
         await driver.press("question_mark")
-        await driver.shows("f  start a new run")
+        await driver.until(lambda: any("f  start a new run" in str(part.content) for part in app.screen.query(Static)))
         await driver.closes("escape")
         await driver.press("ctrl+o")
         await driver.shows("Search for commands")
@@ -169,5 +174,6 @@ def test_keys_are_printed_without_a_terminal(tmp_path: Path) -> None:
         "palette": "ctrl+p",
         "help": "question_mark",
         "quit": "q",
+        "tour": "T",
     }
     assert "\x1b" not in done.stdout

@@ -56,7 +56,7 @@ class HelpScreen(ModalScreen[None]):
                 yield Static(Content.assemble((section.title, "bold $primary"), "\n", section.body, "\n"))
 
     def _sections(self) -> Iterator[Section]:
-        yield Section(tr("Keys"), self._keys())
+        yield Section(tr("Keys"), self._keys(), ("runs",))
         yield Section(tr("What you steer"), _flowing(texts.STEERED), ("steer",))
         yield Section(tr("States"), _states(), ("runs",))
         yield Section(tr("How runs are listed"), _flowing(texts.FILTERING), ("runs",))

@@ -54,13 +54,21 @@ def places() -> tuple[Place, ...]:
     """Return every place of the app that has keys."""
     from textual.widgets import DataTable
 
+    from workbench.screens.about_form import AboutForm
+    from workbench.screens.columns_page import ColumnsPage
     from workbench.screens.dialogs import ConfirmStop, EditValues
     from workbench.screens.differences import Differences
     from workbench.screens.fork_form import ForkForm
     from workbench.screens.help_screen import HelpScreen
+    from workbench.screens.info_screen import InfoScreen
     from workbench.screens.launch_form import LaunchForm
+    from workbench.screens.layouts import ChooseLayout, NameLayout
     from workbench.screens.log_screen import LogScreen
     from workbench.screens.metrics_screen import MetricsScreen
+    from workbench.screens.queue_screen import ConfirmCancel, QueueScreen
+    from workbench.screens.run_page import RunPage
+    from workbench.screens.trash_dialogs import Confirm
+    from workbench.screens.trash_page import TrashPage
     from workbench.screens.trust_screen import TrustScreen
     from workbench.screens.what_if_form import WhatIfForm
     from workbench.widgets.runs_panel import FilterLine
@@ -70,8 +78,15 @@ def places() -> tuple[Place, ...]:
         Place.of("everywhere", [*EVERYWHERE, PALETTE]),
         Place.of("the workbench", bench_keys(), taken=moves),
         Place.of("the filter of the runs", FilterLine.BINDINGS, typed=True),
-        Place.of("every metric", MetricsScreen.BINDINGS),
-        Place.of("trust", TrustScreen.BINDINGS),
+        Place.of("every metric", [*RunPage.BINDINGS, *MetricsScreen.BINDINGS]),
+        Place.of("save a layout", NameLayout.BINDINGS, typed=True),
+        Place.of("layouts", ChooseLayout.BINDINGS),
+        Place.of("trust", [*RunPage.BINDINGS, *TrustScreen.BINDINGS]),
+        Place.of("all of a run", [*RunPage.BINDINGS, *InfoScreen.BINDINGS]),
+        Place.of("queue", QueueScreen.BINDINGS, taken=moves),
+        Place.of("columns", ColumnsPage.BINDINGS),
+        Place.of("title, note and tags", AboutForm.BINDINGS, typed=True),
+        Place.of("trash", TrashPage.BINDINGS),
         Place.of("what differs", Differences.BINDINGS),
         Place.of("log", LogScreen.BINDINGS),
         Place.of("help", HelpScreen.BINDINGS),
@@ -80,6 +95,8 @@ def places() -> tuple[Place, ...]:
         Place.of("what if", WhatIfForm.BINDINGS, typed=True),
         Place.of("exact values", EditValues.BINDINGS, typed=True),
         Place.of("stop a run", ConfirmStop.BINDINGS),
+        Place.of("cancel what waits", ConfirmCancel.BINDINGS),
+        Place.of("into the trash", Confirm.BINDINGS),
     )
 
 
@@ -183,10 +200,13 @@ def _character(key: str) -> str:
 
 def keys_toml(keymap: Keymap) -> str:
     """Return every key in force as a file that can be saved and changed."""
-    lines = [HEAD]
+    lines, told = [HEAD], set[str]()
     for place in places():
         lines.append(f"# {place.title}")
         for name, keys in place.keys.items():
+            if name in told:  # the charts have the same keys on every page
+                continue
+            told.add(name)
             setting = f'{name} = "{keymap.keys.get(name) or ",".join(keys)}"'
             lines.append(f"{setting:<40} # {place.meanings[name]}")
         lines.append("")

@@ -19,6 +19,7 @@ from workbench.widgets.quiet import Words
 
 LEAST_CHART = 4  # rows
 SENTENCE = 2  # rows
+REMARK = 3  # rows
 
 
 class ChartPanel(Vertical, can_focus=True):
@@ -30,6 +31,7 @@ class ChartPanel(Vertical, can_focus=True):
         self.help_topic = chart.name
         self._plots = chart.plots
         self._view = view
+        self._rows = 0
 
     def compose(self) -> ComposeResult:
         """Lay out the pictures above the sentence."""
@@ -39,13 +41,19 @@ class ChartPanel(Vertical, can_focus=True):
 
     def on_resize(self, event: Resize) -> None:
         """Leave out what there is no room for: first the sentence, then all pictures but the first."""
-        rows = event.size.height - 2  # without the border
-        self.query_one(".said").display = rows >= LEAST_CHART * len(self._plots) + SENTENCE
+        self._rows = event.size.height - 2  # without the border
         for chart in list(self.query(Chart))[1:]:
-            chart.display = rows >= LEAST_CHART * len(self._plots)
+            chart.display = self._rows >= LEAST_CHART * len(self._plots)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        remarked = any(chart.picture.remark for chart in self.query(Chart))  # it takes lines of the picture
+        needed = LEAST_CHART * len(self._plots) + SENTENCE + (REMARK if remarked else 0)
+        self.query_one(".said").display = self._rows >= needed
 
     def say(self, sentences: Sequence[str]) -> None:
         """Show below the pictures as many of the sentences as there is room for."""
+        self._make_room()
         words = self.query_one(".said", Words)
         width = words.content_size.width or 36
         told = list(itertools.accumulate(sentences, lambda one, other: tr("{one} {other}", one=one, other=other)))
