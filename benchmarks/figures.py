@@ -52,17 +52,16 @@ def at(values: Sequence[float], share: float) -> float:
 
 
 def write(figures: Sequence[Figure]) -> None:
-    """Print a row per figure: median (least–most) of each contestant, the aim, and whether it is met."""
+    """Print a table that Markdown reads: median (least–most) of each contestant, the aim, and whether it is met."""
     names = list(figures[0].found)
-    heads = ["", "", "aim", *names, ""]
-    rows = [heads]
+    rows = [["", "", "aim", *names, ""]]
     for figure in figures:
         aim = "" if figure.aim is None else f"≤ {figure.aim:.3g}"
         rows.append([figure.what, figure.measure, aim, *(_spread(figure.found[name]) for name in names), figure.met])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
     for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        print("| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |")
 
 
 def save(file: Path, figures: Sequence[Figure], versions: dict[str, str]) -> None:

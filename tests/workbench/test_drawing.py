@@ -16,6 +16,7 @@ from workbench.app import Workbench
 from workbench.messages import RunsRead
 from workbench.screens import pace
 from workbench.screens.pace import NEWS_S, Pace
+from workbench.widgets.runs_table import RunsTable
 
 
 async def refreshed(driver: Driver, monkeypatch: pytest.MonkeyPatch, times: int) -> list[Any]:
@@ -76,6 +77,31 @@ def test_news_waits_and_what_a_person_does_does_not(monkeypatch: pytest.MonkeyPa
     assert at.is_due("run b", 3)
     clock.now += NEWS_S
     assert at.is_due("run b", 4)
+
+
+async def test_of_many_runs_only_the_row_of_the_one_with_news_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_run(tmp_path, "one", status_of(), rows=20)
+    for number in range(5):
+        make_run(tmp_path, f"other-{number}", status_of("finished"))
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 34)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await pilot.pause(0.5)
+        drawn: list[tuple[Region, ...]] = []
+        refresh = Widget.refresh
+
+        def noted(self: Widget, *regions: Region, **options: Any) -> Widget:
+            drawn.extend([regions] * isinstance(self, RunsTable))
+            return refresh(self, *regions, **options)
+
+        monkeypatch.setattr(Widget, "refresh", noted)
+        put_status(path, status_of(eval_return=-77.0))
+        await driver.look()
+        await driver.until(lambda: "−77" in driver.text().splitlines()[3])
+        assert {region.height for regions in drawn for region in regions or [app.screen.region]} == {1}
 
 
 @pytest.mark.parametrize(("stays_s", "drawn"), [(600.0, True), (0.02, False)])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Span, Text
 from textual.coordinate import Coordinate
+from textual.geometry import Region
 from textual.widgets import DataTable
 
 from workbench.charts.picture import filled
@@ -15,11 +17,16 @@ from workbench.messages import RunRow
 from workbench.run_groups import GroupRow
 from workbench.widgets.run_columns import COLORS, Column, cell, columns_for, head_of, label
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["COLORS", "RunsTable", "label"]
 
 
 class RunsTable(DataTable[Text]):
     """Show the rows of a reading."""
+
+    _putting = False  # whether it changes a cell
 
     def __init__(
         self, pick: Callable[[Path], object], fold: Callable[[Path, bool | None], object], *, id: str | None = None
@@ -103,13 +110,26 @@ class RunsTable(DataTable[Text]):
         return [(row, self._letters.get(row.path, "")) for row in self._rows]
 
     def _update(self, rows_before: list[tuple[RunRow, str]]) -> None:
-        for now, before in zip(self._lettered(), rows_before, strict=True):
+        for index, (now, before) in enumerate(zip(self._lettered(), rows_before, strict=True)):
             if now == before:
                 continue
             for name, width in self._layout:
                 new, old = (cell(row, name, width, letter) for row, letter in (now, before))
                 if (new, new.style) != (old, old.style):  # all are the same where only the heart beat
-                    self.update_cell(str(now[0].path), name or "glyph", self._inked(new))
+                    self._put(index, name or "glyph", self._inked(new))
+
+    def _put(self, index: int, column: str, text: Text) -> None:
+        """Change a cell and draw its row anew, where Textual would draw the whole table."""
+        self._putting = True
+        self.update_cell(str(self._rows[index].path), column, text)
+        self._putting = False
+        self.refresh_row(index)
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draw anew, but not the whole of it for a cell."""
+        if self._putting and not regions and not layout:
+            return self
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def _rebuild(self) -> None:
         with self._placed():
