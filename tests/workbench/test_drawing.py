@@ -121,3 +121,17 @@ async def test_curves_stay_until_the_next_run_is_read_but_not_for_ever(
         await driver.until(lambda: ("episodes −" in driver.text()) is drawn)
         await driver.look()
         await driver.shows("episodes −")
+
+
+async def test_controls_drawn_while_they_were_hidden_fit_when_they_are_back(tmp_path: Path) -> None:
+    make_run(tmp_path, "one", status_of(), rows=40)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(160, 45)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.shows("measured 3", "episodes")
+        await driver.press("0")
+        await driver.hides("episodes")
+        await driver.look()
+        await driver.press("0")
+        await driver.shows("measured 3 │", "episodes")

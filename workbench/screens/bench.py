@@ -302,6 +302,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
     def action_wide_table(self) -> None:
         """Give the table the whole width, or take it back."""
         self.toggle_class("-wide-table")
+        self.call_after_refresh(self.redraw)  # what was hidden knows its width again
 
     @on(DialRow.Turned)
     def _turned(self, event: DialRow.Turned) -> None:
