@@ -22,6 +22,7 @@ from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.order import WAITING
 from mbpo.settings.grid import Grid
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
 from workbench.asker import Asker, AskingProcess
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from workbench.screens.log_screen import LogScreen
 
 REAP_S = 0.3
+STARTED = tr("Started {name}. It runs on when this app ends.")
+GOING_ON = tr("Going on with {name}. It runs on when this app ends.")
 QUEUE_S = 5.0
 
 
@@ -144,7 +147,7 @@ class Workbench(PersonalApp[None]):
 
     def on_reader_fault(self, message: ReaderFault) -> None:
         """Say that reading failed, and that it does not matter to the runs."""
-        self.say(f"Reading failed: {message.reason}. Training goes on; trying again.", "warning")
+        self.say(tr("Reading failed: {reason}. Training goes on; trying again.", reason=message.reason), "warning")
 
     def _ring(self, text: str) -> None:
         """Ring the bell, and let a terminal that can show ``text`` on the desktop (OSC 9)."""
@@ -202,23 +205,23 @@ class Workbench(PersonalApp[None]):
         """Keep the id to look for in the run's answers."""
         self._bench.steering.sent(message.path, message.token, message.command_id, message.fault)
         if message.fault:
-            self.say(f"Not sent: {message.fault}", "error")
+            self.say(tr("Not sent: {fault}", fault=message.fault), "error")
         self._bench.redraw()
 
     def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
         """Start a learner and put it in focus."""
-        self._begin(lambda: self.launcher.start(preset, overrides, run_id), "Started")
+        self._begin(lambda: self.launcher.start(preset, overrides, run_id), STARTED)
 
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
-        self._begin(lambda: self.launcher.resume(path), "Going on with")
+        self._begin(lambda: self.launcher.resume(path), GOING_ON)
 
     def _fork(self, parent: Path, branch: Branch | None) -> None:
         if branch is not None:
             order = (parent, branch.at, branch.changes, branch.config)
-            self._begin(lambda: self.launcher.fork(*order), "Started")
+            self._begin(lambda: self.launcher.fork(*order), STARTED)
 
-    def _begin(self, start: Callable[[], Launch], verb: str) -> None:
+    def _begin(self, start: Callable[[], Launch], told: str) -> None:
         try:
             launched = start()
         except MBPOError as error:
@@ -226,24 +229,24 @@ class Workbench(PersonalApp[None]):
             return
         self._chosen = True
         self.select(launched.path)
-        self.say(f"{verb} {launched.run_id}. It runs on when this app ends.")
+        self.say(told.format(name=launched.run_id))
 
     def _reap(self) -> None:
         for ended in self.launcher.reap():
             if ended.exit_code and not ended.began:
-                words = ended.last_words or f"exit code {ended.exit_code}"
-                self.say(f"{ended.run_id} did not start: {words}", "error")
+                words = ended.last_words or tr("exit code {code}", code=ended.exit_code)
+                self.say(tr("{run_id} did not start: {words}", run_id=ended.run_id, words=words), "error")
         for asking in self.asker.reap():
             name = asking.question.name
             if asking.exit_code:
-                self.say(f"The what-if of {name} ended early: {asking.last_words}", "error")
+                self.say(tr("The what-if of {name} ended early: {words}", name=name, words=asking.last_words), "error")
             else:
-                self.say(f"The what-if of {name} is answered: t shows it.")
+                self.say(tr("The what-if of {name} is answered: t shows it.", name=name))
 
     def action_new_run(self) -> None:
         """Show the launch form."""
         if self.readonly:
-            self.say("Read-only: this workbench was started to watch.", "warning")
+            self.say(tr("Read-only: this workbench was started to watch."), "warning")
             return
         from workbench.screens.launch_form import LaunchForm  # its widgets cost 60 ms at the start
 
@@ -261,17 +264,26 @@ class Workbench(PersonalApp[None]):
         except MBPOError as error:
             self.say(str(error), "error")
             return
-        self.say(f"Queued {grid.size} runs, {queued.name}-…: they start when this app ends, too. Q shows the queue.")
+        self.say(
+            tr(
+                "Queued {n} runs, {name}-…: they start when this app ends, too. Q shows the queue.",
+                n=grid.size,
+                name=queued.name,
+            )
+        )
 
     def go_on_with_queue(self) -> None:
         """Have what waits in the queue started, and tell which of its runs failed."""
         for entry in self.queueing.failed():
-            self.say(f"{entry.run_id} failed: {entry.turn.reason}. Q shows the queue.", "error")
+            self.say(
+                tr("{run_id} failed: {reason}. Q shows the queue.", run_id=entry.run_id, reason=entry.turn.reason),
+                "error",
+            )
         if self.readonly:
             return
         try:
             if number := self.queueing.go_on():
-                self.say(f"{number} queued runs go on; Q shows the queue.")
+                self.say(tr("{n} queued runs go on; Q shows the queue.", n=number))
         except MBPOError as error:
             self.say(str(error), "error")
 
@@ -289,7 +301,7 @@ class Workbench(PersonalApp[None]):
         try:
             form = ForkForm(detail.path, detail.config, ForkPoints.of(row, detail))
         except MBPOError as error:
-            self.say(f"Cannot fork {detail.path.name}: {error}", "error")
+            self.say(tr("Cannot fork {name}: {error}", name=detail.path.name, error=error), "error")
             return
         self.push_screen(form, partial(self._fork, detail.path))
 
@@ -301,14 +313,19 @@ class Workbench(PersonalApp[None]):
         try:
             form = WhatIfForm(row, detail, ForkPoints.of(row, detail), self.asker.start)
         except MBPOError as error:
-            self.say(f"Cannot ask of {detail.path.name}: {error}", "error")
+            self.say(tr("Cannot ask of {name}: {error}", name=detail.path.name, error=error), "error")
             return
         self.push_screen(form, self._asked)
 
     def _asked(self, asking: AskingProcess | None) -> None:
         if asking is not None:
             self.asker.keep(asking)
-            self.say(f"Asking what if of {asking.question.name}. It goes on when this app ends; t shows how far it is.")
+            self.say(
+                tr(
+                    "Asking what if of {name}. It goes on when this app ends; t shows how far it is.",
+                    name=asking.question.name,
+                )
+            )
 
     def on_click(self, event: Click) -> None:
         """Close a page that only shows something when it is clicked beside."""
@@ -320,7 +337,7 @@ class Workbench(PersonalApp[None]):
         from workbench.screens.log_screen import LogScreen
 
         detail = self._bench.selection.detail
-        screen = LogScreen(self.selected.name if self.selected else "no run")
+        screen = LogScreen(self.selected.name if self.selected else tr("no run"))
         screen.show(detail.log if detail is not None else ())
         self._log_screen = screen
         self.push_screen(screen)

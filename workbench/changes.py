@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mbpo.runs.command import ACTIONS
 from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import safe_text, setting_value, whole
@@ -46,6 +47,11 @@ def described(new: Mapping[str, Any], old: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def action_word(action: str) -> str:
+    """Return an action as it is called; one that this version does not know as it stands."""
+    return tr(action) if action in ACTIONS else action
+
+
 def changes_in(events: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Return every answered command among a run's events, whoever sent it."""
     return [change_of(event) for event in events if event.get("event") == "control"]
@@ -58,7 +64,7 @@ def change_of(event: Mapping[str, Any]) -> Change:
     old = old if isinstance(old, dict) else {}
     at = event.get("at_env_steps")
     action = safe_text(event.get("action", ""), 20)
-    what = action or described(new, old) or "command"
+    what = action_word(action) or described(new, old) or tr("command")
     return Change(
         at=float(at) if isinstance(at, (int, float)) and abs(at) < 1e300 else math.nan,
         what=what,

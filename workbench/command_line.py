@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbpo.errors import ConfigError, MBPOError, report
-from mbpo.settings.language import choose, languages
+from mbpo.settings.language import ENGLISH, choose, languages
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS
 from mbpo.settings.typed_path import typed_path
@@ -27,7 +27,7 @@ def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
         options = _parser().parse_args(arguments)
         options.runs_root = typed_path(options.runs_root)
-        choose(LOCALE, options.language)
+        choose(LOCALE, ENGLISH if options.keys else options.language)
         if not options.keys:
             check_terminal(options.start or "pendulum")
     except MBPOError as error:

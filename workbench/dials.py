@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
 from mbpo.settings.config import LIVE_SETTINGS
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Setting, Value
 
 ONE_BY_ONE = 1000  # values in the range of a whole number that is turned by 1
@@ -49,27 +51,33 @@ def turnable() -> list[Setting]:
 
 def turns(setting: Setting) -> tuple[str, str]:
     """Say what turning a setting down does, and up."""
-    down, up = ("previous", "next") if setting.choices else ("less", "more")
-    return setting.dial.down or f"{down} {setting.name}", setting.dial.up or f"{up} {setting.name}"
+    down, up = tr(setting.dial.down), tr(setting.dial.up)
+    if setting.choices:
+        return down or tr("previous {name}", name=setting.name), up or tr("next {name}", name=setting.name)
+    return down or tr("less {name}", name=setting.name), up or tr("more {name}", name=setting.name)
 
 
 def accepted(setting: Setting) -> str:
     """Return the values that ``setting`` takes, in a few characters."""
     if setting.kind is bool:
-        return "true or false"
+        return tr("true or false")
     if setting.choices:
-        return " or ".join(setting.choices)
+        return functools.reduce(_or, setting.choices)
     if setting.kind is dict:
         return "key=value; key=value"
     if setting.kind in (str, list):
         return ""
-    return setting.range_text + (" or auto" if setting.auto else "")
+    return _or(setting.range_text, "auto") if setting.auto else setting.range_text
+
+
+def _or(one: str, other: str) -> str:
+    return tr("{one} or {other}", one=one, other=other)
 
 
 def facts(setting: Setting) -> str:
     """Return a setting's unit and what it takes, unless its doc names each of its choices already."""
     told = bool(setting.choices) and all(f"{choice}:" in setting.doc for choice in setting.choices)
-    return ", ".join(fact for fact in (setting.unit, "" if told else accepted(setting)) if fact)
+    return ", ".join(fact for fact in (tr(setting.unit), "" if told else accepted(setting)) if fact)
 
 
 def named(text: str) -> Setting | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from textual.content import Content
 
+from mbpo.settings.language import tr
 from mbpo.settings.numbers import short
 
 MUTED = "$ink-muted"  # for words that explain; Textual's own shade is lost in styled text
@@ -146,7 +147,7 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole_s, 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= 48:
-        return f"{hours // 24} days"
+        return tr("{n} days", n=hours // 24)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 

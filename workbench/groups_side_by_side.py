@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mbpo.settings.config import SETTINGS
+from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import setting_value
 from workbench.group_figures import GroupAsked, GroupDetail, GroupScore, GroupsRead, Versus
@@ -46,16 +47,23 @@ class GroupCompared:
     def remark(self) -> str:
         """Say why its figures end where they do: a seed that ended before the others, or has no evaluation."""
         if self.detail.read < self.detail.of:
-            return f"{self.detail.read} of {self.detail.of} seeds are read."
+            return tr("{n} of {of} seeds are read.", n=self.detail.read, of=self.detail.of)
         if not self.folded or math.isnan(self.score.at):
-            return "No env step yet at which all its seeds were evaluated." if self.folded else ""
+            return tr("No env step yet at which all its seeds were evaluated.") if self.folded else ""
         ahead = max(row.env_steps for row in self.seeds)
         behind = min(self.seeds, key=lambda row: row.env_steps)
         if behind.env_steps < ahead and not behind.active:
-            without = f"/ not name={behind.path.name} leaves it out"
-            return f"Seed {behind.seed} ({behind.state}) ends at {behind.env_steps:,}, and so does the band: {without}."
+            return tr(
+                "Seed {seed} ({state}) ends at {at:,}, and so does the band: / not name={name} leaves it out.",
+                seed=behind.seed,
+                state=tr(behind.state),
+                at=behind.env_steps,
+                name=behind.path.name,
+            )
         missing = self.score.of - self.score.seeds
-        return f"{missing} of {self.score.of} seeds have no evaluation and do not count." if missing else ""
+        if not missing:
+            return ""
+        return tr("{n} of {of} seeds have no evaluation and do not count.", n=missing, of=self.score.of)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Generic, Literal, TypeVar, cast
 from textual.theme import Theme
 
 from mbpo.errors import ConfigError
+from mbpo.settings.language import tr
 from workbench.format import safe_text
 from workbench.held_keys import HeldKeys
-from workbench.preferences import chosen_theme, keep_theme, unknown_theme
+from workbench.preferences import chosen_theme, keep_theme, near_to
 from workbench.screens.keymap import Keymap
 from workbench.screens.keys import PALETTE
 from workbench.theme import OURS, inks_of
@@ -35,7 +36,9 @@ class PersonalApp(HeldKeys[Result], Generic[Result]):
         for own in OURS:
             self.register_theme(own)
         if theme and theme not in self.available_themes:
-            raise ConfigError(unknown_theme(theme, self.available_themes))
+            near = near_to(theme, self.available_themes)
+            there = f"{near} is close" if near else f"there are {', '.join(sorted(self.available_themes))}"
+            raise ConfigError(f"no theme is called {safe_text(theme, 40)}; {there}")
         kept, wrong = chosen_theme(self.available_themes)
         self.theme = theme or kept or "night"  # before the style sheets are read, which costs 50 ms each time
         self._moved = keymap.keys
@@ -53,7 +56,7 @@ class PersonalApp(HeldKeys[Result], Generic[Result]):
         for text in self.wrong[:MOST_WRONG]:
             self.say(text, "warning")
         if more := self.wrong[MOST_WRONG:]:
-            self.say(f"{len(more)} more: mbpo-workbench --keys says all", "warning")
+            self.say(tr("{n} more: mbpo-workbench --keys says all", n=len(more)), "warning")
 
     def say(self, text: str, severity: str = "information") -> None:
         """Show a short notice; nothing in it is markup."""

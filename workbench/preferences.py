@@ -12,6 +12,7 @@ from typing import Any
 from mbpo.errors import ConfigError
 from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import write_atomic
+from mbpo.settings.language import tr
 from workbench.format import safe_text
 
 THEME_LINE = re.compile(r"^[ \t]*theme[ \t]*=.*$", re.MULTILINE)
@@ -30,33 +31,34 @@ def read_preferences(name: str) -> tuple[Mapping[str, Any], list[str]]:
     try:
         return (read_config(path), []) if os.path.lexists(path) else ({}, [])
     except ConfigError as error:
-        return {}, [f"{safe_text(str(error).replace(str(path), name), 200)}; it is passed over"]
+        return {}, [tr("{fault}; it is passed over", fault=safe_text(str(error).replace(str(path), name), 200))]
 
 
 def chosen_theme(themes: Collection[str]) -> tuple[str, list[str]]:
     """Return the theme that ``settings.toml`` names, or nothing, and what is wrong there."""
     found, wrong = read_preferences("settings.toml")
     wrong += [
-        f"settings.toml: no setting is called {safe_text(key, 40)}; there is theme"
+        tr("settings.toml: no setting is called {name}; there is theme", name=safe_text(key, 40))
         for key in found
         if key not in SETTINGS
     ]
     theme = found.get("theme", "")
     if theme and (not isinstance(theme, str) or theme not in themes):
-        return "", [*wrong, f"settings.toml: {unknown_theme(theme, themes)}"]
+        there = closest(theme, themes) or tr("there are {names}", names=", ".join(sorted(themes)))
+        shown = safe_text(theme, 40)
+        return "", [*wrong, tr("settings.toml: no theme is called {name}; {there}", name=shown, there=there)]
     return theme, wrong
 
 
-def unknown_theme(theme: object, themes: Collection[str]) -> str:
-    """Say that there is no such theme, and which there are."""
-    near = closest(theme, themes) or f"; there are {', '.join(sorted(themes))}"
-    return f"no theme is called {safe_text(theme, 40)}{near}"
-
-
 def closest(name: object, known: Collection[str]) -> str:
-    """Return the end of a sentence about a name that is not known: which one is near to it, if any."""
-    near = difflib.get_close_matches(safe_text(name, 40), known, 1)
-    return f"; {near[0]} is close" if near else ""
+    """Say of a name that is not known which one is near to it, if any."""
+    near = near_to(name, known)
+    return tr("{name} is close", name=near) if near else ""
+
+
+def near_to(name: object, known: Collection[str]) -> str:
+    """Return the known name that is nearest to one that is not, or nothing where none is near."""
+    return next(iter(difflib.get_close_matches(safe_text(name, 40), known, 1)), "")
 
 
 def keep_theme(theme: str) -> str:
@@ -70,9 +72,9 @@ def keep_theme(theme: str) -> str:
         line = f'theme = "{theme}"'
         text = THEME_LINE.sub(line, text, count=1) if "theme" in before else f"{line}\n{text}"
         if line not in text:
-            return f"the theme is not kept: write {line} into {path} yourself"
+            return tr("the theme is not kept: write {line} into {path} yourself", line=line, path=path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path.resolve(), text.encode(), sync=False)  # a link stays one
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        return f"the theme is not kept: {safe_text(error, 200)}"
+        return tr("the theme is not kept: {why}", why=safe_text(error, 200))
     return ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mbpo.settings.language import tr
-from workbench.changes import Change, described
+from workbench.changes import Change, action_word, described
 from workbench.messages import RunRow
 
 DEBOUNCE_S = 0.15
@@ -106,12 +106,12 @@ class Promises:
 
     def pending(self, in_force: Mapping[str, Any]) -> list[str]:
         """Return what is on its way, in words."""
-        waiting = [described(p.settings, in_force) if p.settings else p.action for p in self.waiting]
+        waiting = [described(p.settings, in_force) if p.settings else action_word(p.action) for p in self.waiting]
         return waiting + ([described(self._draft, in_force)] if self._draft else [])
 
     def _fail(self, promise: Promise, reason: str) -> Change:
         self.waiting.remove(promise)
-        what = described(promise.settings, {}) if promise.settings else promise.action
+        what = described(promise.settings, {}) if promise.settings else action_word(promise.action)
         change = Change(math.nan, what, "unanswered", reason, bool(promise.settings))
         self.failures.append(change)
         return change

@@ -18,6 +18,7 @@ from mbpo.runs.reader import last_words
 from mbpo.runs.records.order import Order, OrderedRun
 from mbpo.settings.config import resolve
 from mbpo.settings.grid import Grid
+from mbpo.settings.language import tr
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
 from mbpo.settings.threads import share_cores
@@ -94,7 +95,8 @@ class Queueing:
             self._failures += 1
             self._runner = None
             if self._failures == MOST_STARTS:
-                raise StorageError(f"the queue stands still: {last_words(log_of(self.queue)).removeprefix('error: ')}")
+                words = last_words(log_of(self.queue)).removeprefix("error: ")
+                raise StorageError(tr("the queue stands still: {words}", words=words))
         if self._failures >= MOST_STARTS:
             return 0
         self._runner = self._start(self.queue)

@@ -12,6 +12,7 @@ from typing import Any
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS
+from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import number, setting_value, short_age, whole
 from workbench.messages import RunRow
@@ -65,47 +66,49 @@ def _counted(doc: str, read: Callable[[RunRow], Known]) -> Field:
 
 
 def _live(name: str, width: int) -> Field:
-    return Field(SETTINGS[name].doc, lambda row: _plain(row.setting(name)), width, setting_value)
+    return Field(tr(SETTINGS[name].doc), lambda row: _plain(row.setting(name)), width, setting_value)
 
 
 FIELDS: Mapping[str, Field] = {
-    "name": Field("the run's directory", lambda row: row.run_id, 24),
-    "env": Field("environment", lambda row: row.env_id, 14),
-    "preset": Field("set of settings that it began with", lambda row: row.preset, 12),
-    "state": Field("what it is doing, or how it ended", lambda row: row.state, 9),
-    "title": Field("what people call it", lambda row: row.about.title or None, 20),
-    "parent": Field("RUN@STEP that it branched off", lambda row: row.parent, 16),
-    "seed": Field("seed", lambda row: float(row.seed) if row.seed >= 0 else None, 5, whole),
-    "steps": _counted("env steps so far", lambda row: float(row.env_steps)),
-    "total": _counted("env steps that it is to take", lambda row: float(row.total_steps)),
-    "eval": _returned("last evaluation", lambda row: row.eval_return),
-    "best": _returned("best evaluation", lambda row: row.best_return),
-    "solved": Field("env step from which on it is solved", lambda row: row.solved_at, 8, lambda at: f"@{whole(at)}"),
-    "return": _returned("return of the last training episode", lambda row: row.last_return),
-    "trend": Field("its last returns, as bars", lambda row: row.last_return, 12, number),
-    "speed": Field("env steps a second", lambda row: row.steps_per_s, 6, number),
-    "hand": Field("whether its settings were changed by hand", lambda row: row.interactive, 4),
+    "name": Field(tr("the run's directory"), lambda row: row.run_id, 24),
+    "env": Field(tr("environment"), lambda row: row.env_id, 14),
+    "preset": Field(tr("set of settings that it began with"), lambda row: row.preset, 12),
+    "state": Field(tr("what it is doing, or how it ended"), lambda row: row.state, 9, tr),
+    "title": Field(tr("what people call it"), lambda row: row.about.title or None, 20),
+    "parent": Field(tr("RUN@STEP that it branched off"), lambda row: row.parent, 16),
+    "seed": Field(tr("seed"), lambda row: float(row.seed) if row.seed >= 0 else None, 5, whole),
+    "steps": _counted(tr("env steps so far"), lambda row: float(row.env_steps)),
+    "total": _counted(tr("env steps that it is to take"), lambda row: float(row.total_steps)),
+    "eval": _returned(tr("last evaluation"), lambda row: row.eval_return),
+    "best": _returned(tr("best evaluation"), lambda row: row.best_return),
+    "solved": Field(
+        tr("env step from which on it is solved"), lambda row: row.solved_at, 8, lambda at: f"@{whole(at)}"
+    ),
+    "return": _returned(tr("return of the last training episode"), lambda row: row.last_return),
+    "trend": Field(tr("its last returns, as bars"), lambda row: row.last_return, 12, number),
+    "speed": Field(tr("env steps a second"), lambda row: row.steps_per_s, 6, number),
+    "hand": Field(tr("whether its settings were changed by hand"), lambda row: row.interactive, 4),
     "k": _live("rollout_length", 4),
     "real_ratio": _live("real_ratio", 10),
-    "tags": Field("its tags", lambda row: row.about.tags, 16, " ".join),
-    "note": Field("its note", lambda row: row.about.note or None, 24),
+    "tags": Field(tr("its tags"), lambda row: row.about.tags, 16, " ".join),
+    "note": Field(tr("its note"), lambda row: row.about.note or None, 24),
     "begun": Field(
-        "when it began",
+        tr("when it began"),
         lambda row: row.started or None,
         11,
         lambda at: _clock(at),
         as_time,
-        "a date like 2026-01-31 or, in quotes, '2026-01-31 12:00'",
+        tr("a date like 2026-01-31 or, in quotes, '2026-01-31 12:00'"),
     ),
     "age": Field(
-        "how long ago it began",
+        tr("how long ago it began"),
         lambda row: max(time.time() - row.started, 0.0) if row.started else None,
         4,
         short_age,
         as_age,
-        "a time like 90s, 20m, 2h or 3d",
+        tr("a time like 90s, 20m, 2h or 3d"),
     ),
-    "archived": Field("whether it is put away", lambda row: row.about.archived, 8),
+    "archived": Field(tr("whether it is put away"), lambda row: row.about.archived, 8),
 }
 ALIASES = {
     "run": "name",
@@ -141,8 +144,10 @@ def field_named(name: str) -> Field:
     if known in SETTINGS:
         setting = SETTINGS[known]
         width = min(max(len(label(known)), 6), 16)
-        return Field(setting.doc, lambda row: _plain(row.setting(known)), width, setting_value)
-    raise ConfigError(f"{name} is no field; there are {', '.join(FIELDS)}, and every setting")
+        return Field(tr(setting.doc), lambda row: _plain(row.setting(known)), width, setting_value)
+    raise ConfigError(
+        tr("{name} is no field; there are {fields}, and every setting", name=name, fields=", ".join(FIELDS))
+    )
 
 
 def columns_to_choose() -> list[str]:
@@ -171,7 +176,7 @@ def cell_text(row: RunRow, name: str) -> tuple[str, bool]:
     if value is None or value == "":
         return "", False
     if isinstance(value, bool):
-        return ("yes" if value else ""), False
+        return (tr("yes") if value else ""), False
     return field.write(value), as_number(value) is not None
 
 

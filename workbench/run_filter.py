@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mbpo.errors import ConfigError
+from mbpo.settings.language import tr
 from workbench.messages import RunRow
 from workbench.run_fields import Field, Known, as_number, field_named, text_of
 
@@ -53,7 +54,7 @@ def _tokens(text: str) -> list[Token]:
     while text[at:].strip():
         found = TOKEN.match(text, at)
         if found is None or not found.group().strip():
-            raise ConfigError(f"a quote is not closed: {text[at:].strip()[:20]}")
+            raise ConfigError(tr("a quote is not closed: {text}", text=text[at:].strip()[:20]))
         at = found.end()
         kind = found.lastgroup or "word"
         if kind in ("double", "single"):
@@ -77,7 +78,7 @@ class _Parser:
             return lambda row: True
         test = self._any()
         if self._next() is not None:
-            raise ConfigError(f"{self._tokens[self._at].text} stands too much")
+            raise ConfigError(tr("{text} stands too much", text=self._tokens[self._at].text))
         return test
 
     def _next(self) -> Token | None:
@@ -114,12 +115,12 @@ class _Parser:
         if self._take("("):
             inside = self._any()
             if not self._take(")"):
-                raise ConfigError("a ) is missing")
+                raise ConfigError(tr("a ) is missing"))
             return inside
         found = self._next()
         joins = found is not None and found.kind == "word" and found.text.lower() in ("and", "or")
         if found is None or joins or found.kind in ("op", "paren"):
-            raise ConfigError("a name or a comparison is missing, as in env=Hopper* and k>=5")
+            raise ConfigError(tr("a name or a comparison is missing, as in env=Hopper* and k>=5"))
         self._at += 1
         after = self._next()
         if after is None or after.kind != "op":
@@ -127,7 +128,7 @@ class _Parser:
         self._at += 1
         value = self._next()
         if value is None or value.kind in ("op", "paren"):
-            raise ConfigError(f"a value is missing after {found.text}{after.text}")
+            raise ConfigError(tr("a value is missing after {before}", before=f"{found.text}{after.text}"))
         self._at += 1
         return _comparison(found.text.lower(), after.text, value.text)
 
@@ -146,7 +147,7 @@ def _mentions(word: str) -> Test:
         return lambda row: row.about.archived
 
     def test(row: RunRow) -> bool:
-        texts = (row.run_id, row.env_id, row.preset, row.state, row.about.title, *row.about.tags)
+        texts = (row.run_id, row.env_id, row.preset, row.state, tr(row.state), row.about.title, *row.about.tags)
         return any(wanted in text.lower() for text in texts)
 
     return test
@@ -158,15 +159,18 @@ def _comparison(name: str, op: str, wanted: str) -> Test:
     if op in ORDERS:
         number = field.parse(wanted)
         if number is None:
-            raise ConfigError(f"{name}{op} needs {field.example or 'a number'}, got {wanted}")
+            needed = field.example or tr("a number")
+            raise ConfigError(
+                tr("{field} needs {needed}, got {wanted}", field=f"{name}{op}", needed=needed, wanted=wanted)
+            )
         order = ORDERS[op]
         return lambda row: (value := as_number(read(row))) is not None and order(value, number)
     if op in ("~", ":"):
         try:
             pattern = re.compile(wanted if op == "~" else re.escape(wanted), re.IGNORECASE)
         except re.error as error:
-            raise ConfigError(f"{wanted} is no regular expression: {error}") from None
-        return lambda row: pattern.search(text_of(read(row))) is not None
+            raise ConfigError(tr("{wanted} is no regular expression: {error}", wanted=wanted, error=error)) from None
+        return lambda row: any(pattern.search(text) for text in _texts(read(row), field))
     differs = op in ("!=", "<>")
     return lambda row: _equal(read(row), wanted, field) is not differs
 
@@ -177,4 +181,9 @@ def _equal(value: Known, wanted: str, field: Field) -> bool:
     one, other = as_number(value), field.parse(wanted)
     if one is not None and other is not None:
         return one == other
-    return fnmatch.fnmatchcase(text_of(value).lower(), wanted.lower())
+    return any(fnmatch.fnmatchcase(text.lower(), wanted.lower()) for text in _texts(value, field))
+
+
+def _texts(value: Known, field: Field) -> set[str]:
+    """Return a value as a filter compares it, and as the app's language has it."""
+    return {text_of(value), field.write(value)} if isinstance(value, str) else {text_of(value)}

@@ -11,6 +11,7 @@ from typing import Any
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS, defaults_of
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
 from workbench.format import byte_size, duration, number, safe_text, whole
 from workbench.messages import RESUMABLE, RunRow
@@ -53,13 +54,13 @@ def sections_of(row: RunRow, facts: Facts | None) -> list[Section]:
     other, same = _settings(row)
     manifest = found.manifest if found else {}
     sections = [
-        Section("The run", tuple(_about(row, found))),
-        Section(f"Settings that differ from preset {safe_text(row.preset, 40)}", tuple(other)),
-        Section("Commands", tuple(_commands(row))),
-        Section("Where it comes from", tuple(_flat({k: v for k, v in manifest.items() if k not in APART}))),
-        Section("Versions", tuple(_flat(_mapping(manifest, "versions")))),
-        Section("Machine", tuple(_flat({**_mapping(manifest, "machine"), **_mapping(manifest, "op")}))),
-        Section("Settings as the preset has them", tuple(same)),
+        Section(tr("The run"), tuple(_about(row, found))),
+        Section(tr("Settings that differ from preset {preset}", preset=safe_text(row.preset, 40)), tuple(other)),
+        Section(tr("Commands"), tuple(_commands(row))),
+        Section(tr("Where it comes from"), tuple(_flat({k: v for k, v in manifest.items() if k not in APART}))),
+        Section(tr("Versions"), tuple(_flat(_mapping(manifest, "versions")))),
+        Section(tr("Machine"), tuple(_flat({**_mapping(manifest, "machine"), **_mapping(manifest, "op")}))),
+        Section(tr("Settings as the preset has them"), tuple(same)),
     ]
     return [section for section in sections if section.lines]
 
@@ -80,27 +81,29 @@ def with_words(sections: list[Section], asked: str) -> list[Section]:
 
 
 def _about(row: RunRow, facts: Facts | None) -> Iterator[Line]:
-    yield Line("directory", safe_text(row.path, 1000))
+    yield Line(tr("directory"), safe_text(row.path, 1000))
     about = row.about
-    for name, text in (("title", about.title), ("note", about.note), ("tags", " ".join(about.tags))):
+    for name, text in ((tr("title"), about.title), (tr("note"), about.note), (tr("tags"), " ".join(about.tags))):
         if text:
             yield Line(name, safe_text(text, 2000))
     if about.archived:
-        yield Line("archived", "yes")
-    yield Line("state", safe_text(row.state), safe_text(row.reason, 300))
-    total = f" of {whole(row.total_steps)}" if row.total_steps else ""
-    yield Line("env steps", f"{whole(row.env_steps)}{total}")
-    yield Line("evaluation", number(row.eval_return), f"best {number(row.best_return)}")
+        yield Line(tr("archived"), tr("yes"))
+    yield Line(tr("state"), safe_text(tr(row.state)), safe_text(row.reason, 300))
+    steps = whole(row.env_steps)
+    if row.total_steps:
+        steps = tr("{steps} of {total}", steps=steps, total=whole(row.total_steps))
+    yield Line(tr("env steps"), steps)
+    yield Line(tr("evaluation"), number(row.eval_return), tr("best {best}", best=number(row.best_return)))
     if row.parent:
-        yield Line("branched off", safe_text(row.parent))
+        yield Line(tr("branched off"), safe_text(row.parent))
     if 0 < row.started < 1e11:
         begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
-        yield Line("begun", begun, f"{duration(max(time.time() - row.started, 0))} ago")
+        yield Line(tr("begun"), begun, tr("{age} ago", age=duration(max(time.time() - row.started, 0))))
     if row.interactive:
-        yield Line("by hand", "its settings were changed while it learned")
+        yield Line(tr("by hand"), tr("its settings were changed while it learned"))
     if facts is not None:
-        shared = f"{byte_size(facts.shared_bytes)} more shared with forks" if facts.shared_bytes else ""
-        yield Line("on disk", byte_size(facts.own_bytes), shared)
+        shared = tr("{size} more shared with forks", size=byte_size(facts.shared_bytes)) if facts.shared_bytes else ""
+        yield Line(tr("on disk"), byte_size(facts.own_bytes), shared)
 
 
 def _settings(row: RunRow) -> tuple[list[Line], list[Line]]:
@@ -115,13 +118,13 @@ def _settings(row: RunRow) -> tuple[list[Line], list[Line]]:
         shown = _spelled(name, value)
         notes = []
         if (now := row.setting(name)) is not None and _spelled(name, now) != shown:
-            notes.append(f"now {_spelled(name, now)}")
+            notes.append(tr("now {value}", value=_spelled(name, now)))
         differs = name in preset and _spelled(name, preset[name]) != shown
         if differs:
-            notes.append(f"the preset has {_spelled(name, preset[name])}")
+            notes.append(tr("the preset has {value}", value=_spelled(name, preset[name])))
         if setting is None:
-            notes.append("unknown to this version")
-        note = " · ".join([*notes, *([setting.doc] if setting is not None else [])])
+            notes.append(tr("unknown to this version"))
+        note = " · ".join([*notes, *([tr(setting.doc)] if setting is not None else [])])
         own = differs or setting is None or (bool(preset) and name not in preset)
         (other if own or notes else same).append(Line(name, shown, note))
     return other, same
@@ -139,18 +142,20 @@ def _spelled(name: str, value: Any) -> str:
 def _commands(row: RunRow) -> Iterator[Line]:
     run, train = str(row.path), ["python", "-m", "mbpo.train"]
     if row.state in RESUMABLE:
-        yield _command("resume", [*train, "--resume", run], "g in the table")
+        yield _command(tr("resume"), [*train, "--resume", run], tr("g in the table"))
     if row.state != "launching":
         yield _command(
-            "fork", [*train, "--fork", f"{run}@{row.env_steps}"], "from its end; any env step, and any setting"
+            tr("fork"), [*train, "--fork", f"{run}@{row.env_steps}"], tr("from its end; any env step, and any setting")
         )
-        yield _command("replay", [*train, "--replay", run], "the same again, every record compared")
+        yield _command(tr("replay"), [*train, "--replay", run], tr("the same again, every record compared"))
         root = ["--runs-root", str(row.path.parent)]
         yield _command(
-            "repeat", [*train, "--config", f"{run}/config.toml", *root, "--seed", str(row.seed + 1)], "new luck"
+            tr("repeat"), [*train, "--config", f"{run}/config.toml", *root, "--seed", str(row.seed + 1)], tr("new luck")
         )
-        yield _command("evaluate", ["python", "-m", "mbpo.evaluate", run, "--episodes", "100"], "the saved policy")
-        yield _command("check", ["python", "-m", "mbpo.doctor", run], "what is missing or damaged")
+        yield _command(
+            tr("evaluate"), ["python", "-m", "mbpo.evaluate", run, "--episodes", "100"], tr("the saved policy")
+        )
+        yield _command(tr("check"), ["python", "-m", "mbpo.doctor", run], tr("what is missing or damaged"))
 
 
 def _command(name: str, words: list[str], note: str) -> Line:

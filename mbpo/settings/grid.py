@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS, resolve
+from mbpo.settings.language import tr_n
 from mbpo.settings.setting import Setting, Value, nearest, shown
 
 MOST_RUNS = 1000
@@ -74,7 +75,7 @@ class Grid:
         """Say what it is made of, as 3 k × 5 seeds."""
         parts = [f"{len(values)} {symbol(SETTINGS[name])}" for name, values in self.values.items()]
         seeds = len(self.seeds)
-        return " × ".join([*parts, *([f"{seeds} seed" + "s" * (seeds != 1)] if seeds > 1 or not parts else [])])
+        return " × ".join([*parts, *([tr_n("{n} seed", "{n} seeds", seeds)] if seeds > 1 or not parts else [])])
 
     def check(self, overrides: Mapping[str, object], preset: str) -> None:
         """Check that every run can be used with ``overrides``.

@@ -42,7 +42,7 @@ def choose(folder: Path, language: str = "", environment: Mapping[str, str] = os
     _catalogue[:] = [found]
 
 
-def tr(text: str, **values: object) -> str:
+def tr(text: str, /, **values: object) -> str:
     """Return ``text`` in the language chosen, with ``values`` in place of each ``{name}``."""
     said = _catalogue[0].gettext(text) if text else ""
     return said.format(**values) if values else said

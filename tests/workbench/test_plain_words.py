@@ -100,7 +100,7 @@ def test_runs_are_compared_where_all_were_evaluated() -> None:
 
 
 def test_least_and_most_name_two_runs_or_say_that_all_are_the_same() -> None:
-    key = "eval/return_mean"
-    assert least_and_most(overlay((1.0,), (3.0,), (2.0,)), key, "least", "most") == ("A (1) least, B (3) most.",)
-    assert least_and_most(overlay((1.0,), (1.0,)), key, "least", "most") == ("The same for all: 1.",)
-    assert least_and_most(overlay((1.0,), ()), key, "least", "most") == ()
+    key, said = "eval/return_mean", "{low} least, {high} most."
+    assert least_and_most(overlay((1.0,), (3.0,), (2.0,)), key, said) == ("A (1) least, B (3) most.",)
+    assert least_and_most(overlay((1.0,), (1.0,)), key, said) == ("The same for all: 1.",)
+    assert least_and_most(overlay((1.0,), ()), key, said) == ()

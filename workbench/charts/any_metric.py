@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mbpo.runs.metrics import METRICS
+from mbpo.settings.language import tr
 from workbench.charts.picture import SKY, Picture
 from workbench.charts.scene import Scene, smoothed
 
@@ -23,5 +24,5 @@ def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Pictur
     metric, points = METRICS[key], scene.detail.series[key]
     line = smoothed("", "", SKY, points, weight)
     unlabelled = tuple(replace(marker, label="") for marker in scene.markers)
-    unit = metric.unit or "–"
-    return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty="no value yet")
+    unit = tr(metric.unit) or "–"
+    return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty=tr("no value yet"))

@@ -35,7 +35,7 @@ class BestLength:
     @property
     def words(self) -> str:
         """Return k* in a few characters: its band, as far as it is one."""
-        return "–".join(dict.fromkeys(map(number, self.ends))) or ("untold" if self.why_not else "–")
+        return "–".join(dict.fromkeys(map(number, self.ends))) or (tr("untold") if self.why_not else "–")
 
     @property
     def remark(self) -> str:

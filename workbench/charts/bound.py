@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from mbpo.settings.language import tr
 from mbpo.trust.bound import gap_ratio
 from workbench.charts import grouped
 from workbench.charts.best_length import BestLength, best_length_of
@@ -24,7 +25,7 @@ from workbench.series import Floats
 from workbench.side_by_side import Compared
 from workbench.what_if_words import beside_the_bound
 
-ESSAY = """\
+ESSAY = tr("""\
 C(k) is the most return that k-step imagined rollouts can overestimate, by Theorem 4.3 of MBPO:
 
     C(k) = 2 r_max [γ^(k+1) ε_π/(1−γ)² + γ^k ε_π/(1−γ) + k ε_m′/(1−γ)]
@@ -39,7 +40,8 @@ real_ratio is not in the bound at all.
 
 k* is shown as a band: k* over episodes drawn anew from those that ε_m′ was measured on, without the
 lowest and the highest 5 %. It cannot be told where the band is wider than 20 steps, where too few
-episodes are whole, or where ε_m′ is all there can be at the resolution σ₀."""
+episodes are whole, or where ε_m′ is all there can be at the resolution σ₀.""")
+K_STEPS = tr("k (steps)")
 WITHOUT_BOUND = ("sac", "pets")  # no model, or no policy
 K_STAR = ("bound/k_star", "bound/k_star_low", "bound/k_star_high")
 MAX_K = 200
@@ -58,19 +60,20 @@ def bound_picture(scene: Scene, on: bool) -> Picture:
     detail, k = scene.detail, scene.k_shown
     rho, gamma = detail.last("bound/rho"), _gamma_of(detail)
     if not math.isfinite(rho) or rho < 0:
-        what = "the first refit" if "bound/eps_m" not in detail.series else "the new on-policy data"
-        return Picture("C(k)/C(0)", x_label="k (steps)", empty=scene.awaited(what, WITHOUT_BOUND))
+        refit = "bound/eps_m" in detail.series
+        waiting = tr("waiting for the new on-policy data") if refit else tr("waiting for the first refit")
+        return Picture("C(k)/C(0)", x_label=K_STEPS, empty=scene.awaited(waiting, WITHOUT_BOUND))
     best = best_length_of(detail)
     most = _reach(k, *best.ends)
     lengths, curve = _curve_to(most, gamma, rho)
     y_range = _range(curve)
     now = gap_ratio(k, gamma, rho)
-    here = Line("●", "now", number(now), YELLOW, np.array([k]), np.array([now]), nearest=True)
+    here = Line("●", tr("now"), number(now), YELLOW, np.array([k]), np.array([now]), nearest=True)
     facts = f"ρ={number(rho)} γ={number(gamma, 4)}"
-    line = Line("C", "over k", facts, SKY, lengths, curve)
+    line = Line("C", tr("over k"), facts, SKY, lengths, curve)
     return Picture(
         "C(k)/C(0)",
-        x_label="k (steps)",
+        x_label=K_STEPS,
         lines=(line, here, best.area(y_range)),
         markers=(_in_use(k), *best.markers(most)),
         x_range=(0.0, most),
@@ -115,14 +118,14 @@ def bounds_together(overlay: Overlay, on: bool) -> Picture:
     curves = np.concatenate([line.y for line in lines] or [np.ones(1)])
     return Picture(
         "C(k)/C(0)",
-        x_label="k (steps)",
+        x_label=K_STEPS,
         lines=tuple(lines),
         markers=_lengths(overlay.scene, best, most),
         x_range=(0.0, most),
         y_range=_range(curves[np.isfinite(curves)]),
         rules=(1.0,),
         remark=_remark(overlay.scene.detail, best),
-        empty="waiting for a bound",
+        empty=tr("waiting for a bound"),
     )
 
 
@@ -146,12 +149,12 @@ def bounds_of_groups(comparison: GroupComparison, on: bool) -> Picture:
     curves = ends_of([part for line in lines for part in (line.y, line.low, line.high) if part is not None])
     return Picture(
         "C(k)/C(0)",
-        x_label="k (steps)",
+        x_label=K_STEPS,
         lines=tuple(lines),
         x_range=(0.0, most),
         y_range=_range(curves[np.isfinite(curves)]),
         rules=(1.0,),
-        empty="waiting for a bound",
+        empty=tr("waiting for a bound"),
     )
 
 
@@ -184,22 +187,23 @@ def _words(scene: Scene, on: bool, several: bool) -> str:
     words = [] if best.remark else [f"k* = {best.words}"]  # the remark says that it cannot be told
     if rho >= 0:
         words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, _gamma_of(detail), rho))}")
+    times = number(over, 2)
     if math.isfinite(over):
-        words.append(f"{'vacuous: ' if over >= 1 else ''}{number(over, 2)}× the gap")
+        words.append(tr("vacuous: {n}× the gap", n=times) if over >= 1 else tr("{n}× the gap", n=times))
     return " · ".join(words)
 
 
 BOUND = ChartSpec(
     name="bound",
-    title="bound C(k)/C(0)",
-    help="chart of the bound",
+    title=tr("bound C(k)/C(0)"),
+    help=tr("chart of the bound"),
     plots=(Plot("bound", bound_picture, bounds_together, bounds_of_groups),),
     compared=("bound/rho", "bound/k_star", "rollout/length"),
     explained=("bound/eps_m", "bound/eps_m_new", "bound/eps_pi", "bound/rho", *K_STAR, "bound/c_over_gap"),
-    essay=("What the bound says, and what not", ESSAY),
+    essay=(tr("What the bound says, and what not"), ESSAY),
     words=_words,
     said=lambda scene, on: said_of_bound(scene, _gamma_of(scene.detail)),
     said_together=lambda overlay, on: least_and_most(
-        overlay, "bound/rho", "has the least ρ: its rollouts may be longest", "the most"
+        overlay, "bound/rho", tr("{low} has the least ρ: its rollouts may be longest, {high} the most.")
     ),
 )

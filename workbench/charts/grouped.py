@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.charts.picture import GREY, RUN_COLORS, UNMARKED, Line, Picture
+from mbpo.settings.language import tr
+from workbench.charts.picture import GREY, LOG, RUN_COLORS, UNMARKED, Line, Picture
 from workbench.format import number
 from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.series import Floats
@@ -46,7 +47,8 @@ def returns_of_groups(comparison: GroupComparison, smooth: bool) -> Picture:
     key = "eval/return_mean"
     if not any(key in group.detail.bands for group in comparison.groups):
         key = "episode/return"
-    picture = banded(comparison, "evaluation" if key.startswith("eval") else "return", key, "waiting for an evaluation")
+    label = tr("evaluation") if key.startswith("eval") else tr("return")
+    picture = banded(comparison, label, key, tr("waiting for an evaluation"))
     seeds = [line for group in comparison.groups for line in _seed_lines(group, len(comparison.groups))]
     lines = (*seeds, *picture.lines)
     return replace(picture, lines=lines, x_range=_span(comparison, list(lines)))
@@ -55,7 +57,7 @@ def returns_of_groups(comparison: GroupComparison, smooth: bool) -> Picture:
 def errors_of_groups(comparison: GroupComparison, squared: bool) -> Picture:
     """Show the model error of every group on new data."""
     key = "model/new_data_mse" if squared else "bound/eps_m_new"
-    picture = banded(comparison, "MSE (log)" if squared else "ε_m′", key, "waiting for new data")
+    picture = banded(comparison, f"MSE{LOG}" if squared else "ε_m′", key, tr("waiting for new data"))
     return replace(picture, log_y=squared)
 
 
@@ -96,7 +98,7 @@ def _span(comparison: GroupComparison, lines: list[Line]) -> tuple[float, float]
 
 def _awaited(comparison: GroupComparison, empty: str) -> str:
     read, of = (sum(getattr(group.detail, name) for group in comparison.groups) for name in ("read", "of"))
-    return f"reading: {read} of {of} runs" if read < of else empty
+    return tr("reading: {n} of {of} runs", n=read, of=of) if read < of else empty
 
 
 def last_of(group: GroupCompared, key: str) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mbpo.runs.metrics import METRICS
+from mbpo.settings.language import tr
 from workbench.charts.any_metric import DEGREES, matching
 from workbench.charts.x_axis import AXES, STEPS, XAxis
 from workbench.format import safe_text
@@ -42,14 +43,17 @@ class MetricLayout:
     @property
     def words(self) -> str:
         """Return the layout in a few words."""
-        pinned = f"{len(self.pinned)} pinned{' alone' if self.only_pinned else ''}" if self.pinned else "none pinned"
-        parts = (pinned, f"/ {self.asked}" if self.asked else "", self.smoothing, "log y" if self.log_y else "")
+        pinned = (
+            tr("{n} pinned alone", n=len(self.pinned)) if self.only_pinned else tr("{n} pinned", n=len(self.pinned))
+        )
+        pinned = pinned if self.pinned else tr("none pinned")
+        parts = (pinned, f"/ {self.asked}" if self.asked else "", self.smoothing, tr("log y") if self.log_y else "")
         return " · ".join(part for part in parts if part)
 
     @property
     def smoothing(self) -> str:
         """Return how much is smoothed."""
-        return f"smoothed {DEGREES[self.degree]:g}" if self.degree else "raw"
+        return tr("smoothed {weight:g}", weight=DEGREES[self.degree]) if self.degree else tr("raw")
 
     def kept(self, axis: XAxis) -> dict[str, Any]:
         """Return the layout and its x axis as JSON takes it."""
@@ -59,7 +63,7 @@ class MetricLayout:
             "filter": self.asked,
             "smoothing": DEGREES[self.degree],
             "log_y": self.log_y,
-            "x": axis.label,
+            "x": axis.name,
         }
 
 
@@ -81,7 +85,7 @@ def layout_in(kept: Mapping[str, Any]) -> tuple[MetricLayout, XAxis]:
     )
     if not layout.pinned:
         layout = replace(layout, only_pinned=False)
-    return layout, next((axis for axis in AXES if axis.label == x), STEPS)
+    return layout, next((axis for axis in AXES if axis.name == x), STEPS)
 
 
 def layouts_in(kept: Any) -> dict[str, Mapping[str, Any]]:

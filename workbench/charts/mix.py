@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from mbpo.settings.language import tr
+from workbench.charts.bound import K_STEPS
 from workbench.charts.grouped import banded
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import SKY, YELLOW, Line, Picture
@@ -19,19 +21,19 @@ from workbench.groups_side_by_side import GroupComparison
 from workbench.messages import Points
 from workbench.series import Floats
 
-ESSAY = """\
+ESSAY = tr("""\
 What SAC learns from. Above: k, for how many steps the model imagines from each real state; configured is what was asked
 for, measured what the rollouts were, which end early where the model says that an episode ends or a rule stops them.
-Below: the share of real rows in SAC's batches. A longer k gives more and more varied rows, and more wrong ones."""
-EMPTY = "waiting for the first rollouts"
+Below: the share of real rows in SAC's batches. A longer k gives more and more varied rows, and more wrong ones.""")
+EMPTY = tr("waiting for the first rollouts")
 MOST_DRAWN = 1e300  # a whole number beyond is no float
 
 
 def length_picture(scene: Scene, on: bool) -> Picture:
     """Show k as configured and as measured."""
     rows = scene.detail.last("rollout/rows")
-    note = f"{whole(rows)} rows a refit" if math.isfinite(rows) else ""
-    return replace(_mix(scene, "k (steps)", "rollout/length", "rollout_length"), note=note)
+    note = tr("{n} rows a refit", n=whole(rows)) if math.isfinite(rows) else ""
+    return replace(_mix(scene, K_STEPS, "rollout/length", "rollout_length"), note=note)
 
 
 def ratio_picture(scene: Scene, on: bool) -> Picture:
@@ -43,10 +45,10 @@ def _mix(scene: Scene, label: str, key: str, setting: str) -> Picture:
     lines = []
     if (points := scene.detail.series.get(key)) is not None:
         x, y = _in_force(points, scene, setting)
-        lines.append(Line("c", "configured", number(float(y[-1])), SKY, x, y))
+        lines.append(Line("c", tr("configured"), number(float(y[-1])), SKY, x, y))
     if (points := scene.detail.series.get(f"{key}_measured")) is not None:
         last = number(points.last)
-        lines.append(Line("m", "measured", last, YELLOW, points.x, points.y, glyph="•", joined=False))
+        lines.append(Line("m", tr("measured"), last, YELLOW, points.x, points.y, glyph="•", joined=False))
     unlabelled = tuple(replace(m, label="") for m in scene.markers)
     return Picture(
         label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, y_range=from_zero(lines), empty=EMPTY
@@ -71,7 +73,7 @@ def _in_force(points: Points, scene: Scene, setting: str) -> tuple[Floats, Float
 
 def lengths_together(overlay: Overlay, on: bool) -> Picture:
     """Show every run's measured k."""
-    return _measured(overlay, "k (steps)", "rollout/length_measured")
+    return _measured(overlay, K_STEPS, "rollout/length_measured")
 
 
 def ratios_together(overlay: Overlay, on: bool) -> Picture:
@@ -87,7 +89,7 @@ def _measured(overlay: Overlay, label: str, key: str) -> Picture:
 
 def lengths_of_groups(comparison: GroupComparison, on: bool) -> Picture:
     """Show every group's measured k."""
-    return _grouped(comparison, "k (steps)", "rollout/length_measured")
+    return _grouped(comparison, K_STEPS, "rollout/length_measured")
 
 
 def ratios_of_groups(comparison: GroupComparison, on: bool) -> Picture:
@@ -102,18 +104,18 @@ def _grouped(comparison: GroupComparison, label: str, key: str) -> Picture:
 
 MIX = ChartSpec(
     name="mix",
-    title="mix and rollouts",
-    help="chart of k and real_ratio",
+    title=tr("mix and rollouts"),
+    help=tr("chart of k and real_ratio"),
     plots=(
         Plot("length", length_picture, lengths_together, lengths_of_groups),
         Plot("ratio", ratio_picture, ratios_together, ratios_of_groups),
     ),
     compared=("rollout/length_measured", "mix/real_ratio_measured"),
     explained=("rollout/length_measured", "mix/real_ratio_measured"),
-    essay=("What SAC learns from", ESSAY),
-    words=lambda scene, on, several: "as measured" if several else "",
+    essay=(tr("What SAC learns from"), ESSAY),
+    words=lambda scene, on, several: tr("as measured") if several else "",
     said=lambda scene, on: said_of_mix(scene),
     said_together=lambda overlay, on: least_and_most(
-        overlay, "rollout/length_measured", "imagines the fewest steps", "the most"
+        overlay, "rollout/length_measured", tr("{low} imagines the fewest steps, {high} the most.")
     ),
 )

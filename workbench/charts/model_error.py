@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mbpo.settings.language import tr
 from workbench.charts.bound import WITHOUT_BOUND
 from workbench.charts.grouped import errors_of_groups
 from workbench.charts.overlay import Overlay
@@ -14,19 +15,19 @@ from workbench.charts.scene import Scene
 from workbench.charts.spec import ChartSpec, Plot, Toggle
 from workbench.format import number
 
-ESSAY = """\
+ESSAY = tr("""\
 How wrong the model is, one step ahead. Held out are rows that its refit did not train on, though of the same time;
 new are rows that came after it, where the policy goes now: that error counts, and the bound uses it. While new lies
 far above held out, the policy visits states that the model does not know: shorter rollouts, or refits more often, help.
 In total variation 0 is no error and 1 the largest there is; ε_π is how far the policy has moved since its data. v shows
-the mean squared error of normalised targets instead."""
+the mean squared error of normalised targets instead.""")
 WITHOUT_MODEL = ("sac",)
 VARIATION = (
     ("m", "ε_m", SKY, "bound/eps_m"),
-    ("n", "ε_m′ new", ORANGE, "bound/eps_m_new"),
+    ("n", tr("ε_m′ new"), ORANGE, "bound/eps_m_new"),
     ("p", "ε_π", GREEN, "bound/eps_pi"),
 )
-SQUARED = (("h", "holdout", SKY, "model/holdout_mse"), ("n", "new data", VERMILLION, "model/new_data_mse"))
+SQUARED = (("h", tr("holdout"), SKY, "model/holdout_mse"), ("n", tr("new data"), VERMILLION, "model/new_data_mse"))
 
 
 def error_picture(scene: Scene, squared: bool) -> Picture:
@@ -37,19 +38,19 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
         if (points := scene.detail.series.get(key)) is not None
     ]
     return Picture(
-        f"MSE{LOG}" if squared else "total variation",
+        f"MSE{LOG}" if squared else tr("total variation"),
         lines=tuple(known),
         markers=scene.markers,
         x_range=scene.span,
         log_y=squared,
-        empty=scene.awaited("the first refit", WITHOUT_MODEL if squared else WITHOUT_BOUND),
+        empty=scene.awaited(tr("waiting for the first refit"), WITHOUT_MODEL if squared else WITHOUT_BOUND),
     )
 
 
 def errors_together(overlay: Overlay, squared: bool) -> Picture:
     """Show every run's model error on new data, the one that the bound asks for."""
     key = "model/new_data_mse" if squared else "bound/eps_m_new"
-    picture = overlay.lines(f"MSE{LOG}" if squared else "ε_m′", key, "waiting for new data")
+    picture = overlay.lines(f"MSE{LOG}" if squared else "ε_m′", key, tr("waiting for new data"))
     return replace(picture, log_y=squared)
 
 
@@ -60,23 +61,23 @@ def _said(scene: Scene, squared: bool) -> Sentences:
 
 def _said_together(overlay: Overlay, squared: bool) -> Sentences:
     key = "model/new_data_mse" if squared else "bound/eps_m_new"
-    return least_and_most(overlay, key, "errs least on new states", "most")
+    return least_and_most(overlay, key, tr("{low} errs least on new states, {high} most."))
 
 
 def _words(scene: Scene, squared: bool, several: bool) -> str:
-    unit = "v: total variation" if squared else "v: MSE"
-    return f"on new data · {unit}" if several else unit
+    unit = tr("v: total variation") if squared else "v: MSE"
+    return f"{tr('on new data')} · {unit}" if several else unit
 
 
 ERROR = ChartSpec(
     name="error",
-    title="model error",
-    help="chart of the model's error",
+    title=tr("model error"),
+    help=tr("chart of the model's error"),
     plots=(Plot("error", error_picture, errors_together, errors_of_groups),),
     compared=("bound/eps_m_new", "model/new_data_mse"),
     explained=("model/holdout_mse", "model/new_data_mse"),
-    essay=("The model's error", ESSAY),
-    toggle=Toggle("view", "v", "model error as MSE, or total variation"),
+    essay=(tr("The model's error"), ESSAY),
+    toggle=Toggle("view", "v", tr("model error as MSE, or total variation")),
     words=_words,
     said=_said,
     said_together=_said_together,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from mbpo.settings.language import tr
 from workbench.series import Floats
 
 SKY, ORANGE, GREEN, PURPLE = "$ink-sky", "$ink-orange", "$ink-green", "$ink-purple"
@@ -16,7 +17,7 @@ BLUE, LIME, WHITE = "$ink-blue", "$ink-lime", "$ink-white"
 """Inks: what each looks like in the theme in force is in workbench/theme.py."""
 
 VARIABLE = re.compile(r"\$([\w-]+)")
-LOG = " (log)"  # on a y axis
+LOG = f" {tr('(log)')}"  # on a y axis
 UNMARKED = "◆"  # in place of a letter: the run in focus beside those that are marked
 RUN_COLORS = {
     "A": SKY,
@@ -90,7 +91,7 @@ class Picture:
     """Hold everything a chart shows."""
 
     y_label: str
-    x_label: str = "env steps"
+    x_label: str = tr("env steps")
     seconds: bool = False  # whether x is a time
     lines: tuple[Line, ...] = ()
     markers: tuple[Marker, ...] = ()
@@ -101,7 +102,7 @@ class Picture:
     note: str = ""  # one sentence that says what the numbers mean, where there is room
     axes: str = GREY  # colour of the axes and of words
     remark: str = ""  # a sentence that has lines of its own, above the plot
-    empty: str = "no data yet"
+    empty: str = tr("no data yet")
 
     def inked(self, inks: Mapping[str, str]) -> Picture:
         """Return the picture in the colours of a theme."""

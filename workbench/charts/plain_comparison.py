@@ -25,8 +25,8 @@ def returns_compared(overlay: Overlay) -> Sentences:
     return told, *((tr("Single episodes differ more than that."),) if near else ())
 
 
-def least_and_most(overlay: Overlay, key: str, least: str, most: str) -> Sentences:
-    """Say of which run the newest value of a metric is the least, and of which the most."""
+def least_and_most(overlay: Overlay, key: str, said: str) -> Sentences:
+    """Say, with ``{low}`` and ``{high}`` in ``said``, of which runs the newest value is the least and the most."""
     newest = {run: run.detail.last(key) for run in overlay.comparison.runs}
     known = sorted((run for run in newest if math.isfinite(newest[run])), key=lambda run: newest[run])
     if len(known) < 2:
@@ -34,7 +34,7 @@ def least_and_most(overlay: Overlay, key: str, least: str, most: str) -> Sentenc
     low, high = known[0], known[-1]
     if number(newest[low]) == number(newest[high]):
         return (tr("The same for all: {newest}.", newest=number(newest[low])),)
-    return (f"{_figure(low, newest[low])} {least}, {_figure(high, newest[high])} {most}.",)
+    return (said.format(low=_figure(low, newest[low]), high=_figure(high, newest[high])),)
 
 
 def _figure(run: Compared, value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mbpo.settings.language import tr
 from workbench.charts.any_metric import DEGREES
 from workbench.charts.grouped import returns_of_groups
 from workbench.charts.overlay import Overlay, color_of, mark_of
@@ -16,12 +17,12 @@ from workbench.series import Floats
 from workbench.side_by_side import Compared
 
 GAP = 4  # cells at least between two evaluations of one run
-ESSAY = """\
+ESSAY = tr("""\
 e is the return of every training episode, the sum of its rewards: a moving average with a band of one standard
 deviation, or raw. Such an episode explores, so it returns less than the policy can. E, the dots, are evaluations:
 the policy plays eval_episodes whole episodes without exploring; the band is the standard deviation over them. Judge a
-run by these. It counts as solved from the first evaluation on from which all reach the task's threshold."""
-EMPTY = "waiting for the first episode to end"
+run by these. It counts as solved from the first evaluation on from which all reach the task's threshold.""")
+EMPTY = tr("waiting for the first episode to end")
 
 
 def return_picture(scene: Scene, weight: float | None) -> Picture:
@@ -30,15 +31,15 @@ def return_picture(scene: Scene, weight: float | None) -> Picture:
     detail = scene.detail
     episodes = detail.series.get("episode/return")
     if episodes is not None:
-        lines.append(smoothed("e", "episodes", SKY, episodes, weight))
+        lines.append(smoothed("e", tr("episodes"), SKY, episodes, weight))
     mean, std = detail.series.get("eval/return_mean"), detail.series.get("eval/return_std")
     if mean is not None:
         low, high = _band(mean, std)
         value = number(mean.last) + (f" ± {number(std.last, 2)}" if std is not None else "")
         lines.append(
-            Line("E", "evaluation", value, ORANGE, mean.x, mean.y, low, high, glyph="●", nearest=True, band="±")
+            Line("E", tr("evaluation"), value, ORANGE, mean.x, mean.y, low, high, glyph="●", nearest=True, band="±")
         )
-    return Picture("return", lines=tuple(lines), markers=scene.markers, x_range=scene.span, empty=EMPTY)
+    return Picture(tr("return"), lines=tuple(lines), markers=scene.markers, x_range=scene.span, empty=EMPTY)
 
 
 def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | None]:
@@ -52,7 +53,7 @@ def returns_together(overlay: Overlay, weight: float | None) -> Picture:
     lines = []
     for run in overlay.comparison.by_letter:
         lines += [overlay.line(run, "episode/return", weight), _evaluations(overlay, run)]
-    return overlay.picture("return", lines, EMPTY)
+    return overlay.picture(tr("return"), lines, EMPTY)
 
 
 def _evaluations(overlay: Overlay, run: Compared) -> Line:
@@ -71,18 +72,20 @@ def _words(scene: Scene, weight: float | None, several: bool) -> str:
 
 
 def _degree(weight: float | None) -> str:
-    return "smoothed" if weight is None else f"smoothed {weight:g}" if weight else "raw"
+    if weight is None:
+        return tr("smoothed")
+    return tr("smoothed {weight:g}", weight=weight) if weight else tr("raw")
 
 
 RETURN = ChartSpec(
     name="return",
-    title="return",
-    help="chart of returns alone; again for all",
+    title=tr("return"),
+    help=tr("chart of returns alone; again for all"),
     plots=(Plot("return", return_picture, returns_together, returns_of_groups),),
     compared=("episode/return",),
     explained=("eval/return_mean",),
-    essay=("Returns", ESSAY),
-    toggle=Toggle("smooth", "m", "smoothing: off, by degree, or by a twentieth of the points", (None, *DEGREES)),
+    essay=(tr("Returns"), ESSAY),
+    toggle=Toggle("smooth", "m", tr("smoothing: off, by degree, or by a twentieth of the points"), (None, *DEGREES)),
     words=_words,
     said=lambda scene, smooth: said_of_returns(scene),
     said_together=lambda overlay, smooth: returns_compared(overlay),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mbpo.settings.language import tr
 from workbench.changes import Change
 from workbench.charts.picture import GREY, Line, Marker, Picture
 from workbench.charts.x_axis import STEPS, Placed, XAxis
@@ -50,14 +51,14 @@ class Scene:
         """Return a vertical line for each applied change of a setting, and where a fork begins."""
         if math.isnan(self.forked_at):
             return markers_of(self.changes)
-        return Marker(self.forked_at, "⑂ fork", GREY), *markers_of(self.changes)
+        return Marker(self.forked_at, tr("⑂ fork"), GREY), *markers_of(self.changes)
 
     def labelled(self, picture: Picture) -> Picture:
         """Return a picture of this scene with the name of its axis, where it is drawn over the run."""
         if self.axis is STEPS or picture.x_label != STEPS.label:
             return picture
         if not self.axis.is_known(self.detail):
-            picture = replace(picture, lines=(), empty=f"no row of this run tells {self.axis.label}")
+            picture = replace(picture, lines=(), empty=tr("no row of this run tells {axis}", axis=self.axis.label))
         return on_axis(picture, self.axis)
 
     @property
@@ -65,10 +66,10 @@ class Scene:
         """Return the k in force, 0 before it is known."""
         return self.k if math.isfinite(self.k) else 0.0
 
-    def awaited(self, what: str, without: Collection[str]) -> str:
-        """Say what an empty chart waits for, or that a run of an algorithm ``without`` it never shows any."""
+    def awaited(self, waiting: str, without: Collection[str]) -> str:
+        """Say what an empty chart is ``waiting`` for, or that a run of an algorithm ``without`` it never shows any."""
         algo = self.detail.config.get("algo")
-        return f"algo {algo} has none" if algo in without else f"waiting for {what}"
+        return tr("algo {algo} has none", algo=algo) if algo in without else waiting
 
     @property
     def span(self) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbpo.runs.metrics import WINDOWED
+from mbpo.settings.language import tr
 from mbpo.trust.bound import why_not_told
 from mbpo.trust.verdict import BY_STEP
 from workbench.charts.best_length import best_length_of
@@ -21,12 +22,12 @@ from workbench.messages import Points
 from workbench.series import Floats, at_steps
 from workbench.trust_words import is_older
 
-SECOND_REFIT = "the second refit"
+SECOND_REFIT = tr("waiting for the second refit")
 MOST_K_STAR = 60  # steps, up to which k* may stretch the axis: the horizon is measured up to 50
 HORIZON, USED = "trust/horizon_steps", "rollout/length_mean"
 K_STAR_ENDS = ("bound/k_star_low", "bound/k_star_high")
 
-ESSAY = """\
+ESSAY = tr("""\
 Each real row is scored by the model before a refit trains on it, and figures go over the newest
 whole episodes: at least five, and 2,000 rows. So they tell the model of now on the states of now.
 
@@ -37,7 +38,7 @@ should hold 90 % of what happens: fewer, and the model is surer than it should b
 held to what came after the first state of each episode of an evaluation, the entropy that they
 count in taken off.
 
-All of this is measured. The theorem's k* is not: it follows from a bound, a worst case."""
+All of this is measured. The theorem's k* is not: it follows from a bound, a worst case.""")
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class TrustChart:
     without: tuple[str, ...] = WITHOUT_MODEL  # algorithms that have nothing to show here
 
 
-def _awaited(scene: Scene, what: str) -> str:
-    return "not measured by the version that logged it" if is_older(scene.detail) else f"waiting for {what}"
+def _awaited(scene: Scene, waiting: str) -> str:
+    return tr("not measured by the version that logged it") if is_older(scene.detail) else waiting
 
 
 def lengths_picture(scene: Scene) -> Picture:
@@ -62,23 +63,25 @@ def lengths_picture(scene: Scene) -> Picture:
     lines = []
     if (points := detail.series.get(HORIZON)) is not None:
         more = "+" if points.last >= detail.last("trust/horizon_longest") else ""
-        lines.append(Line("t", "trusted", number(points.last) + more, SKY, points.x, points.y, glyph="•"))
+        lines.append(Line("t", tr("trusted"), number(points.last) + more, SKY, points.x, points.y, glyph="•"))
     if (points := detail.series.get(USED)) is not None:
         low, high = _beside(scene, points, "rollout/length_p10"), _beside(scene, points, "rollout/length_p90")
         value = f"{number(points.last)}{_span(low, high)}"
-        lines.append(Line("u", "in use", value, YELLOW, points.x, points.y, low, high, band="–"))
+        lines.append(Line("u", tr("in use"), value, YELLOW, points.x, points.y, low, high, band="–"))
     top = max((_top(line) for line in lines), default=0.0)
     if (points := detail.series.get("bound/k_star")) is not None:
         line = _k_star(scene, points)
         lines.append(line)
         top = max(top, min(_top(line), MOST_K_STAR))
     return Picture(
-        "steps",
+        tr("steps"),
         lines=tuple(lines),
         markers=scene.markers,
         x_range=scene.span,
         y_range=(0.0, 1.15 * max(top, 1.0)),
-        empty=_awaited(scene, SECOND_REFIT if detail.config.get("algo") in WITHOUT_BOUND else "the first refit"),
+        empty=_awaited(
+            scene, SECOND_REFIT if detail.config.get("algo") in WITHOUT_BOUND else tr("waiting for the first refit")
+        ),
     )
 
 
@@ -118,18 +121,18 @@ def _top(line: Line) -> float:
 
 def _stopped(scene: Scene) -> str:
     share = scene.detail.last("rollout/stopped_share")
-    return f"its rule stopped {share:.0%}" if 0 < share <= 1 else ""
+    return tr("its rule stopped {share:.0%}", share=share) if 0 < share <= 1 else ""
 
 
 def coverage_picture(scene: Scene) -> Picture:
     """Show how many outcomes lie inside the model's intervals, beside how many should."""
     return Picture(
-        "share inside",
+        tr("share inside"),
         lines=_lines(
             scene,
             ("5", "50 %", SKY, "trust/coverage_50"),
             ("9", "90 %", ORANGE, "trust/coverage_90"),
-            ("w", "worst 90 %", VERMILLION, "trust/coverage_90_worst"),
+            ("w", tr("worst 90 %"), VERMILLION, "trust/coverage_90_worst"),
         ),
         markers=scene.markers,
         x_range=scene.span,
@@ -141,13 +144,13 @@ def coverage_picture(scene: Scene) -> Picture:
 
 def promises_picture(scene: Scene) -> Picture:
     """Show what the critics promised at the starts of evaluations, and what came."""
-    promised, came = ("p", "promised", ORANGE, "trust/q_mean"), ("c", "came", SKY, "trust/return_discounted")
+    promised, came = ("p", tr("promised"), ORANGE, "trust/q_mean"), ("c", tr("came"), SKY, "trust/return_discounted")
     return Picture(
-        "discounted",
+        tr("discounted"),
         lines=_lines(scene, promised, came, nearest=True),
         markers=scene.markers,
         x_range=scene.span,
-        empty=_awaited(scene, "the first evaluation"),
+        empty=_awaited(scene, tr("waiting for the first evaluation")),
     )
 
 
@@ -161,7 +164,7 @@ def _lines(scene: Scene, *rows: tuple[str, str, str, str], nearest: bool = False
 
 def _bias(scene: Scene) -> str:
     bias = scene.detail.last("trust/q_bias")
-    return f"bias {'+' if bias > 0 else ''}{number(bias)}" if math.isfinite(bias) else ""
+    return tr("bias {bias}", bias=f"{'+' if bias > 0 else ''}{number(bias)}") if math.isfinite(bias) else ""
 
 
 def errors_picture(scene: Scene) -> Picture:
@@ -170,15 +173,18 @@ def errors_picture(scene: Scene) -> Picture:
     steps = np.array(BY_STEP, dtype=np.float64)
     errors = np.array([detail.last(f"trust/error_{step}") for step in BY_STEP])
     used, horizon = detail.last(USED), detail.last(HORIZON)
-    marks = ((used, f"in use {number(used)}", YELLOW, "│"), (horizon, f"trusted {number(horizon)}", SKY, "┊"))
+    marks = (
+        (used, tr("in use {k}", k=number(used)), YELLOW, "│"),
+        (horizon, tr("trusted {k}", k=number(horizon)), SKY, "┊"),
+    )
     known = np.flatnonzero(np.isfinite(errors))
     label, newest, top = "", "", 1.0
     if len(known):
-        label, newest = f"after {BY_STEP[known[-1]]} steps", number(float(errors[known[-1]]))
+        label, newest = tr("after {n} steps", n=BY_STEP[known[-1]]), number(float(errors[known[-1]]))
         top = float(errors[known].max()) or top
     return Picture(
-        "in spreads of a state",
-        x_label="imagined steps",
+        tr("in spreads of a state"),
+        x_label=tr("imagined steps"),
         lines=(Line("e", label, newest, ORANGE, steps, errors, glyph="●", nearest=True),),
         markers=tuple(Marker(*mark) for mark in marks if 0 <= mark[0] <= steps[-1]),
         x_range=(0.0, float(steps[-1]) + 1),
@@ -189,12 +195,14 @@ def errors_picture(scene: Scene) -> Picture:
 
 def _refit(scene: Scene) -> str:
     points = scene.detail.series.get("trust/error_1")
-    return f"refit @ {whole(float(points.x[-1]))}" if points is not None else ""
+    return tr("refit @ {step}", step=whole(float(points.x[-1]))) if points is not None else ""
 
 
 TRUST_CHARTS = (
-    TrustChart("lengths", "steps trusted, and in use", lengths_picture, (HORIZON, USED), _stopped),
-    TrustChart("errors", "error by horizon", errors_picture, ("trust/error_5",), _refit),
-    TrustChart("coverage", "intervals", coverage_picture, ("trust/coverage_50", "trust/coverage_90")),
-    TrustChart("promises", "critics", promises_picture, ("trust/q_mean", "trust/return_discounted"), _bias, ("pets",)),
+    TrustChart("lengths", tr("steps trusted, and in use"), lengths_picture, (HORIZON, USED), _stopped),
+    TrustChart("errors", tr("error by horizon"), errors_picture, ("trust/error_5",), _refit),
+    TrustChart("coverage", tr("intervals"), coverage_picture, ("trust/coverage_50", "trust/coverage_90")),
+    TrustChart(
+        "promises", tr("critics"), promises_picture, ("trust/q_mean", "trust/return_discounted"), _bias, ("pets",)
+    ),
 )

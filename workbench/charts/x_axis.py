@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mbpo.settings.language import tr
 from workbench.messages import NO_POINTS, Points, RunDetail
 from workbench.series import Floats, in_order
 
@@ -20,9 +21,14 @@ from workbench.series import Floats, in_order
 class XAxis:
     """Describe an x axis; ``metric`` is the one that counts along it."""
 
-    label: str
+    name: str
     metric: str = ""
     seconds: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what is written at the axis."""
+        return tr(self.name)
 
     def counts(self, detail: RunDetail) -> Points:
         """Return how far the run was along this axis, over env steps."""
@@ -49,7 +55,7 @@ class XAxis:
             return points
         counts = self.counts(detail)
         of = None if self.seconds else counts  # a point keeps its time, whatever comes after it
-        return points.once(self.label, lambda: self._placed(points, counts), of)
+        return points.once(self.name, lambda: self._placed(points, counts), of)
 
     def _placed(self, points: Points, counts: Points) -> Points:
         at, reached = self._rising(counts, by_row=self.seconds)

@@ -15,18 +15,20 @@ from textual.widgets import Button, Input, Static
 
 from mbpo.errors import ConfigError
 from mbpo.runs.about import MOST_NOTE, MOST_TITLE, tags_in
+from mbpo.settings.language import tr
 from workbench.format import MUTED, fitted, safe_text
 from workbench.messages import RunRow
 
-HINT = "The run's directory keeps its name: forks and commands go by it. / finds tag=paper and note~word."
+HINT = tr("The run's directory keeps its name: forks and commands go by it. / finds tag=paper and note~word.")
+NAMES = {"title": tr("title"), "note": tr("note"), "tags": tr("tags")}
 
 
 class AboutForm(ModalScreen[dict[str, Any] | None]):
     """Hand back what was changed; what was not stays as others may have it by now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "cancel", id="about.cancel"),
-        Binding("ctrl+s", "apply", "keep", id="about.apply"),
+        Binding("escape", "cancel", tr("cancel"), id="about.cancel"),
+        Binding("ctrl+s", "apply", tr("keep"), id="about.apply"),
     ]
 
     def __init__(self, rows: Sequence[RunRow]) -> None:
@@ -42,19 +44,19 @@ class AboutForm(ModalScreen[dict[str, Any] | None]):
     def compose(self) -> ComposeResult:
         """Lay out a field for each."""
         rows = self._rows
-        what = rows[0].run_id if len(rows) == 1 else f"{len(rows)} runs, {rows[0].run_id} …"
+        what = rows[0].run_id if len(rows) == 1 else tr("{n} runs, {name} …", n=len(rows), name=rows[0].run_id)
         with Vertical(classes="dialog") as box:
-            box.border_title = "name, note, tags"
+            box.border_title = tr("name, note, tags")
             yield Static(Content.styled(fitted(what, 56), "bold"))
             for name, text in self._before.items():
                 with Horizontal(classes="field-line"):
-                    yield Static(Content.styled(name, "bold"), classes="field-name")
+                    yield Static(Content.styled(NAMES[name], "bold"), classes="field-name")
                     most = {"title": MOST_TITLE, "note": MOST_NOTE}.get(name, 0)
                     yield Input(text, id=f"about-{name}", compact=True, max_length=most)
             yield Static(Content.styled(HINT, MUTED), id="about-hint", classes="hint")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("^s keep", id="apply", variant="primary", compact=True)
-                yield Button("esc cancel", id="cancel", compact=True)
+                yield Button(tr("^s keep"), id="apply", variant="primary", compact=True)
+                yield Button(tr("esc cancel"), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """Begin with the first field."""

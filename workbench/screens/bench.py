@@ -17,6 +17,7 @@ from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.widgets import Button
 
+from mbpo.settings.language import tr
 from workbench.charts.view import View
 from workbench.dials import keyed
 from workbench.format import fitted, number
@@ -255,7 +256,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
         if row is None:
             return
         if detail is None or not detail.config:
-            self.services.say(f"{fitted(row.run_id, 40)} has no config to read.", "warning")
+            self.services.say(tr("{name} has no config to read.", name=fitted(row.run_id, 40)), "warning")
         else:
             open_form(row, detail)
 
@@ -283,7 +284,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
     def action_turn_log(self) -> None:
         """Turn the y axes to log scale, and back."""
         if not self.query_one(ChartPanels).turn_log():
-            self.services.say("No chart here has values above 0 only, as a log axis needs.")
+            self.services.say(tr("No chart here has values above 0 only, as a log axis needs."))
         self.draw_anew()
 
     def action_filter(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding
 from textual.screen import Screen
 
+from mbpo.settings.language import tr
 from workbench.charts.view import View
 from workbench.widgets.chart import Chart
 
@@ -15,31 +16,19 @@ PAN = 0.25  # of what is in view
 
 def chart_keys() -> list[Binding]:
     """Return the keys of every screen with charts over a run."""
+    cursor, far = tr("cursor on the charts, to the left or the right"), tr("the same, ten times as far")
+    zoom, pan = tr("zoom in, or out, around the cursor or the end"), tr("what is in view, to the left or the right")
     return [
-        Binding("comma", "look(-1)", "cursor on the charts, to the left or the right", id="view.left", show=False),
-        Binding("full_stop", "look(1)", "cursor on the charts, to the left or the right", id="view.right", show=False),
-        Binding("less_than_sign", f"look({-FAST})", "the same, ten times as far", id="view.far_left", show=False),
-        Binding("greater_than_sign", f"look({FAST})", "the same, ten times as far", id="view.far_right", show=False),
-        Binding("z", f"zoom({CLOSER})", "zoom in, or out, around the cursor or the end", id="view.closer", show=False),
-        Binding(
-            "Z", f"zoom({FARTHER})", "zoom in, or out, around the cursor or the end", id="view.farther", show=False
-        ),
-        Binding(
-            "left_square_bracket",
-            f"pan({-PAN})",
-            "what is in view, to the left or the right",
-            id="view.earlier",
-            show=False,
-        ),
-        Binding(
-            "right_square_bracket",
-            f"pan({PAN})",
-            "what is in view, to the left or the right",
-            id="view.later",
-            show=False,
-        ),
-        Binding("backspace", "see_all", "all of the x axis again", id="view.all", show=False),
-        Binding("X", "turn_axis", "x axis: env steps, wall time, episodes, updates", id="view.axis", show=False),
+        Binding("comma", "look(-1)", cursor, id="view.left", show=False),
+        Binding("full_stop", "look(1)", cursor, id="view.right", show=False),
+        Binding("less_than_sign", f"look({-FAST})", far, id="view.far_left", show=False),
+        Binding("greater_than_sign", f"look({FAST})", far, id="view.far_right", show=False),
+        Binding("z", f"zoom({CLOSER})", zoom, id="view.closer", show=False),
+        Binding("Z", f"zoom({FARTHER})", zoom, id="view.farther", show=False),
+        Binding("left_square_bracket", f"pan({-PAN})", pan, id="view.earlier", show=False),
+        Binding("right_square_bracket", f"pan({PAN})", pan, id="view.later", show=False),
+        Binding("backspace", "see_all", tr("all of the x axis again"), id="view.all", show=False),
+        Binding("X", "turn_axis", tr("x axis: env steps, wall time, episodes, updates"), id="view.axis", show=False),
     ]
 
 

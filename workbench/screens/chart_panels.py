@@ -11,6 +11,7 @@ from textual.events import Click
 from textual.message import Message
 from textual.widgets import Static
 
+from mbpo.settings.language import tr
 from workbench.changes import Change
 from workbench.charts.overlay import Overlay
 from workbench.charts.picture import Picture
@@ -37,7 +38,7 @@ class Tab(Static):
             self.chart = name
 
     def __init__(self, chart: str, index: int) -> None:
-        super().__init__(Content(f" {index} {chart} "), id=f"tab-{chart}", classes="tab")
+        super().__init__(Content(f" {index} {tr(chart)} "), id=f"tab-{chart}", classes="tab")
         self.chart = chart
 
     def on_click(self) -> None:
@@ -163,7 +164,7 @@ class ChartPanels(Vertical):
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture.turned() if self._log else picture)
             panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
             panel.say(())
-            subtitle(panel, "IQM of the seeds, 95 % band")
+            subtitle(panel, tr("IQM of the seeds, 95 % band"))
 
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
         """Draw the run's curves, those compared with it too, or say what they wait for."""
@@ -185,8 +186,8 @@ class ChartPanels(Vertical):
         return toggle is not None and toggle.views[self._turns[toggle.name] % len(toggle.views)]
 
 
-NO_RUN = Picture("", empty="curves of the run in focus appear here")
-NOT_GROUPED = Picture("", empty="not drawn of a group: unfold it, and choose a run")
+NO_RUN = Picture("", empty=tr("curves of the run in focus appear here"))
+NOT_GROUPED = Picture("", empty=tr("not drawn of a group: unfold it, and choose a run"))
 
 
 def _picture(plot: Plot, scene: Scene, overlay: Overlay | None, view: Any) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -14,25 +15,26 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import MUTED, fitted
 from workbench.run_fields import columns_to_choose, field_named
 
-KEYS = "space shows or hides · [ ] move · / finds · r as many as fit · enter keeps · esc leaves"
-SHORT_KEYS = "space · [ ] move · / finds · r · enter"
+KEYS = tr("space shows or hides · [ ] move · / finds · r as many as fit · enter keeps · esc leaves")
+SHORT_KEYS = tr("space · [ ] move · / finds · r · enter")
 
 
 class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
     """List the columns shown, in their order, then all others; hand back those chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "leave as it was", id="columns.close"),
-        Binding("space", "choose", "show or hide", id="columns.toggle"),
-        Binding("left_square_bracket,shift+up", "move(-1)", "further left", id="columns.left"),
-        Binding("right_square_bracket,shift+down", "move(1)", "further right", id="columns.right"),
-        Binding("slash", "find", "find", id="columns.find"),
-        Binding("r", "reset", "as many as fit", id="columns.reset"),
-        Binding("enter", "keep", "keep", id="columns.keep", priority=True),
+        Binding("escape", "close", tr("leave as it was"), id="columns.close"),
+        Binding("space", "choose", tr("show or hide"), id="columns.toggle"),
+        Binding("left_square_bracket,shift+up", "move(-1)", tr("further left"), id="columns.left"),
+        Binding("right_square_bracket,shift+down", "move(1)", tr("further right"), id="columns.right"),
+        Binding("slash", "find", tr("find"), id="columns.find"),
+        Binding("r", "reset", tr("as many as fit"), id="columns.reset"),
+        Binding("enter", "keep", tr("keep"), id="columns.keep", priority=True),
     ]
 
     def __init__(self, shown: Sequence[str]) -> None:
@@ -43,9 +45,9 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         """Lay out the list, and the line that finds in it."""
         with Vertical(classes="page") as page:
-            page.border_title = "columns"
+            page.border_title = tr("columns")
             page.border_subtitle = KEYS if self.app.size.width >= 96 else SHORT_KEYS
-            yield Input(placeholder="a part of a name, as loss or lr", id="columns-find", compact=True)
+            yield Input(placeholder=tr("a part of a name, as loss or lr"), id="columns-find", compact=True)
             yield OptionList(id="columns-list")
 
     def on_mount(self) -> None:
@@ -133,4 +135,4 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
 
 
 def _doc(name: str) -> str:
-    return field_named(name).doc.split("; ")[0]
+    return re.split("; |；", field_named(name).doc)[0]

@@ -68,8 +68,8 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
     """Ask for exact values of the live settings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "cancel", id="edit.cancel"),
-        Binding("ctrl+s", "apply", "apply", id="edit.apply"),
+        Binding("escape", "cancel", tr("cancel"), id="edit.cancel"),
+        Binding("ctrl+s", "apply", tr("apply"), id="edit.apply"),
     ]
 
     def __init__(self, row: RunRow) -> None:
@@ -134,4 +134,4 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
 
 def _accepts(name: str) -> Content:
     setting = LIVE_SETTINGS[name]
-    return Content.styled(f"{setting.doc} {facts(setting)}", MUTED)
+    return Content.styled(f"{tr(setting.doc)} {facts(setting)}", MUTED)

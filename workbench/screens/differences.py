@@ -20,7 +20,7 @@ from workbench.widgets.group_table import groups_in_full
 class Differences(ModalScreen[None]):
     """Show every setting in which the runs differ, and their evaluations."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,d,q", "close", "close", id="differences.close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,d,q", "close", tr("close"), id="differences.close")]
 
     def __init__(self, comparison: Comparison | GroupComparison) -> None:
         super().__init__()

@@ -40,8 +40,8 @@ class ForkForm(StartForm[Branch]):
     """Ask from which env step on, and with what changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "start", "start", id="fork.start", priority=True),
-        Binding("escape", "cancel", "cancel", id="fork.cancel"),
+        Binding("ctrl+s", "start", tr("start"), id="fork.start", priority=True),
+        Binding("escape", "cancel", tr("cancel"), id="fork.cancel"),
     ]
 
     def __init__(
@@ -139,10 +139,10 @@ class ForkForm(StartForm[Branch]):
         if not fits:
             raise ConfigError(
                 tr(
-                    "step must be a whole number from {low} to {high}, got {text2!a}",
+                    "step must be a whole number from {low} to {high}, got {found!a}",
                     low=whole(low),
                     high=whole(high),
-                    text2=text[:40],
+                    found=text[:40],
                 )
             )
 

@@ -38,7 +38,7 @@ class Section:
 class HelpScreen(ModalScreen[None]):
     """Show the keys of the screen below, the theory and the glyphs: first what is about the panel in focus."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "close", "close", id="help.close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "close", tr("close"), id="help.close")]
 
     def __init__(self, bindings: Iterable[Binding], topic: str = "") -> None:
         """Explain ``bindings``, and before them what ``topic`` names."""

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,6 +18,7 @@ from mbpo.errors import RecordError
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.trash import disk_size
+from mbpo.settings.language import tr
 from workbench.charts.view import View
 from workbench.format import MUTED, fitted
 from workbench.run_info import Facts, Section, sections_of, with_words
@@ -32,9 +34,9 @@ class InfoScreen(RunPage):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,i,q", "close", "close", id="info.close"),
-        Binding("slash", "filter", "find", id="info.find", key_display="/"),
-        Binding("question_mark", "app.help", "help", id="info.help", key_display="?"),
+        Binding("escape,i,q", "close", tr("close"), id="info.close"),
+        Binding("slash", "filter", tr("find"), id="info.find", key_display="/"),
+        Binding("question_mark", "app.help", tr("help"), id="info.help", key_display="?"),
     ]
 
     def __init__(self, selection: Selection, steering: Steering, view: View, services: Services) -> None:
@@ -48,7 +50,7 @@ class InfoScreen(RunPage):
         yield Words(id="info-head")
         with VerticalScroll(id="info"):
             yield Static(id="info-lines")
-        yield Input(placeholder="words, as lr or torch or resume", id="info-find", compact=True)
+        yield Input(placeholder=tr("words, as lr or torch or resume"), id="info-find", compact=True)
 
     def on_mount(self) -> None:
         """Read what a listing does not, in a thread."""
@@ -82,12 +84,13 @@ class InfoScreen(RunPage):
         """Show the lines that are looked for."""
         row = self._selection.row
         if row is None:
-            self.query_one("#info-head", Words).say(Content("This run is not there any more."))
+            self.query_one("#info-head", Words).say(Content(tr("This run is not there any more.")))
             return
         sections = with_words(sections_of(row, self._facts), self._asked)
         count = sum(len(section.lines) for section in sections)
-        asked = f"/ {self._asked}: {count} lines" if self._asked else "/ finds"
-        head = Content.assemble((fitted(row.titled, 60), "bold"), (f" · {asked} · ↑ ↓ scroll · esc closes", MUTED))
+        asked = tr("/ {asked}: {n} lines", asked=self._asked, n=count) if self._asked else tr("/ finds")
+        keys = tr("↑ ↓ scroll · esc closes")
+        head = Content.assemble((fitted(row.titled, 60), "bold"), (f" · {asked} · {keys}", MUTED))
         self.query_one("#info-head", Words).say(head)
         self.query_one("#info-lines", Static).update(_written(sections, self.size.width))
 
@@ -122,14 +125,20 @@ class InfoScreen(RunPage):
 
 def _written(sections: list[Section], width: int) -> Content:
     if not sections:
-        return Content.styled("No line has these words.", MUTED)
-    names = max((len(line.name) for section in sections for line in section.lines), default=0)
+        return Content.styled(tr("No line has these words."), MUTED)
+    names = max((cell_len(line.name) for section in sections for line in section.lines), default=0)
     names = min(names, max(width // 3, 12))
     parts = []
     for section in sections:
         parts.append(Content.styled(section.title, "bold $primary"))
         for line in section.lines:
             note = f"  {line.note}" if line.note else ""
-            parts.append(Content.assemble((f"  {line.name:<{names}}  ", MUTED), (line.value, ""), (note, MUTED)))
+            parts.append(
+                Content.assemble(
+                    (f"  {set_cell_size(line.name, max(names, cell_len(line.name)))}  ", MUTED),
+                    (line.value, ""),
+                    (note, MUTED),
+                )
+            )
         parts.append(Content())
     return Content("\n").join(parts)

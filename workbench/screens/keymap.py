@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from textual.binding import Binding, BindingType
 from textual.keys import REPLACED_KEYS, Keys, _character_to_key, key_to_character
 
+from mbpo.settings.language import tr
 from workbench.format import safe_text
 from workbench.preferences import closest, read_preferences
 from workbench.screens.keys import EVERYWHERE, PALETTE, bench_keys
@@ -123,13 +125,15 @@ def checked(wanted: Mapping[str, Any], known: Collection[Place]) -> Keymap:
     for name, value in wanted.items():
         place = next((place for place in known if name in place.keys), None)
         if place is None:
-            keymap.wrong.append(
-                f"no key is called {safe_text(name, 60)}{closest(name, ids)}; mbpo-workbench --keys lists all"
-            )
+            unknown = tr("no key is called {name}", name=safe_text(name, 60))
+            further = tr("mbpo-workbench --keys lists all")
+            keymap.wrong.append("; ".join(filter(None, (unknown, closest(name, ids), further))))
             continue
         keys = [normal(key) for key in value.split(",")] if isinstance(value, str) else []
         if fault := _fault(value, keys, place) or _taken(name, keys, place, known, keymap.keys):
-            keymap.wrong.append(f"{name}: {fault}; it keeps {' and '.join(place.keys[name])}")
+            keymap.wrong.append(
+                tr("{name}: {fault}; it keeps {keys}", name=name, fault=fault, keys=_all_of(place.keys[name]))
+            )
         else:
             keymap.keys[name] = ",".join(keys)
     keymap.wrong += _left_without(keymap.keys, known)
@@ -139,14 +143,15 @@ def checked(wanted: Mapping[str, Any], known: Collection[Place]) -> Keymap:
 def _fault(value: Any, keys: list[str], place: Place) -> str:
     """Say what is wrong with keys wherever else they stand."""
     if not keys:
-        return f'expected text like "N" or "N,f5", got {safe_text(value, 40)}'
+        return tr('expected text like "N" or "N,f5", got {value}', value=safe_text(value, 40))
     for key in keys:
         if not is_key(key):
-            return f'{safe_text(key, 40) or "nothing"} is no key; give one as "N", "f5" or "ctrl+n"'
+            shown = safe_text(key, 40) or tr("nothing")
+            return tr('{key} is no key; give one as "N", "f5" or "ctrl+n"', key=shown)
         if key in place.taken:
-            return f"{key} moves in the table"
+            return tr("{key} moves in the table", key=key)
         if place.typed and _character(key):
-            return f"{key} is typed into a field there"
+            return tr("{key} is typed into a field there", key=key)
     return ""
 
 
@@ -155,7 +160,7 @@ def _taken(name: str, keys: list[str], place: Place, known: Collection[Place], m
     for other, theirs in moved.items():
         both = set(keys) & set(theirs.split(","))
         if both and any({name, other} <= together.keys() for together in _together(place, known)):
-            return f"{min(both)} is {other}'s now"
+            return tr("{key} is {other}'s now", key=min(both), other=other)
     return ""
 
 
@@ -168,7 +173,18 @@ def _left_without(moved: Mapping[str, str], known: Collection[Place]) -> Iterato
                 lost = set(keys.split(",")) & set(theirs)
                 if lost and other not in moved:
                     rest = [key for key in theirs if key not in lost]
-                    yield f"{min(lost)} is {name}'s now, and was {other}'s, which has {' and '.join(rest) or 'no key'}"
+                    yield tr(
+                        "{key} is {name}'s now, and was {other}'s, which has {rest}",
+                        key=min(lost),
+                        name=name,
+                        other=other,
+                        rest=_all_of(rest) or tr("no key"),
+                    )
+
+
+def _all_of(keys: Iterable[str]) -> str:
+    """Return keys as a list in words; nothing where there are none."""
+    return functools.reduce(lambda some, one: tr("{some} and {one}", some=some, one=one) if some else one, keys, "")
 
 
 def _together(place: Place, known: Collection[Place]) -> Iterator[Mapping[str, tuple[str, ...]]]:

@@ -17,6 +17,7 @@ from mbpo.errors import ConfigError
 from mbpo.runs.layout import check_run_id
 from mbpo.settings.config import SETTINGS, Config, defaults_of, resolve
 from mbpo.settings.grid import Grid, check_in_grid, values_of
+from mbpo.settings.language import tr
 from mbpo.settings.packages import lacking
 from mbpo.settings.presets import PRESETS, preset_for
 from mbpo.settings.setting import Setting, Value
@@ -28,16 +29,16 @@ from workbench.queueing import at_once
 from workbench.screens.start_form import StartForm, shown_order
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
-SEVERAL = "  Several runs: 0:5 here, or 1,5,15 in another field."
+SEVERAL = tr("Several runs: 0:5 here, or 1,5,15 in another field.")
 GROUPS = {
-    "run": "run",
-    "evaluation": "evaluation",
-    "trust": "how far to trust the model",
-    "loop": "loop",
-    "model": "dynamics model",
+    "run": tr("run"),
+    "evaluation": tr("evaluation"),
+    "trust": tr("how far to trust the model"),
+    "loop": tr("loop"),
+    "model": tr("dynamics model"),
     "sac": "SAC",
-    "planning": "planning (pets)",
-    "bound": "bound",
+    "planning": tr("planning (pets)"),
+    "bound": tr("bound"),
 }
 
 
@@ -97,11 +98,11 @@ class Field(Vertical):
 
     def _placeholder(self) -> str:
         default = self._default()
-        return "needed" if default is None else self.setting.text(default) or "none"
+        return tr("needed") if default is None else self.setting.text(default) or tr("none")
 
     def _meaning(self) -> Content:
-        several = SEVERAL if self.setting.name == "seed" else ""
-        return Content.assemble((self.setting.doc, MUTED), (f"  {facts(self.setting)}", SKY), several)
+        several = f"  {SEVERAL}" if self.setting.name == "seed" else ""
+        return Content.assemble((tr(self.setting.doc), MUTED), (f"  {facts(self.setting)}", SKY), several)
 
 
 class Group(Collapsible):
@@ -122,8 +123,8 @@ class LaunchForm(StartForm[Order]):
     """Ask for a preset and what should differ from it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,f5", "start", "start", id="launch.start", priority=True),
-        Binding("escape", "cancel", "cancel", id="launch.cancel"),
+        Binding("ctrl+s,f5", "start", tr("start"), id="launch.start", priority=True),
+        Binding("escape", "cancel", tr("cancel"), id="launch.cancel"),
     ]
 
     def __init__(self) -> None:
@@ -135,11 +136,11 @@ class LaunchForm(StartForm[Order]):
     def compose(self) -> ComposeResult:
         """Lay out the preset, the common settings and, folded, all others."""
         with Vertical(classes="page") as page:
-            page.border_title = "new run"
-            page.border_subtitle = "^s starts · tab moves · esc cancels"
+            page.border_title = tr("new run")
+            page.border_subtitle = tr("^s starts · tab moves · esc cancels")
             with VerticalScroll(id="form"):
                 with Horizontal(classes="field-line"):
-                    yield Static(Content.styled("preset", "bold"), classes="field-name")
+                    yield Static(Content.styled(tr("preset"), "bold"), classes="field-name")
                     yield Select(
                         [(name, name) for name in PRESETS],
                         value=self.preset,
@@ -151,14 +152,14 @@ class LaunchForm(StartForm[Order]):
                 for name in COMMON:
                     yield Field(SETTINGS[name], self.preset)
                 with Horizontal(classes="field-line"):
-                    yield Static(Content.styled("name", "bold"), classes="field-name")
-                    yield Input(placeholder="preset, seed and time", id="run-id", compact=True)
+                    yield Static(Content.styled(tr("name"), "bold"), classes="field-name")
+                    yield Input(placeholder=tr("preset, seed and time"), id="run-id", compact=True)
                 yield Static("", id="name-hint", classes="hint")
                 yield from self._groups()
             yield Static("", id="command")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("^s start", id="start", variant="primary", compact=True)
-                yield Button("esc cancel", id="cancel", compact=True)
+                yield Button(tr("^s start"), id="start", variant="primary", compact=True)
+                yield Button(tr("esc cancel"), id="cancel", compact=True)
 
     def _groups(self) -> ComposeResult:
         rest = [s for s in SETTINGS.values() if s.name not in (*COMMON, "preset")]
@@ -181,7 +182,9 @@ class LaunchForm(StartForm[Order]):
         self._settle_preset()
         fields = list(self.query(Field))
         order = self._asked({field.setting.name: field.values() for field in fields})
-        fault = next((f"{f.setting.name} cannot be used" for f in fields if f.fault), "") or self._fault(order)
+        fault = next(
+            (tr("{setting} cannot be used", setting=f.setting.name) for f in fields if f.fault), ""
+        ) or self._fault(order)
         self.query_one("#command", Static).update(Content.styled(fault, "$error") if fault else _shown(order))
         self.query_one("#start", Button).disabled = bool(fault)
         return None if fault else order
@@ -205,7 +208,8 @@ class LaunchForm(StartForm[Order]):
             if order.run_id:
                 check_run_id(order.run_id)
             if order.run_id and order.grid is not None:
-                raise ConfigError(f"name is for one run: leave it empty, each of {order.grid.size} runs has its own")
+                text = tr("name is for one run: leave it empty, each of {n} runs has its own", n=order.grid.size)
+                raise ConfigError(text)
         except ConfigError as error:
             return safe_text(error, 200)
         return safe_text(lacking(config.env_id), 200)
@@ -235,7 +239,8 @@ class LaunchForm(StartForm[Order]):
 
     def _source(self) -> Content:
         preset = PRESETS[self.preset]
-        return Content.assemble((preset.doc, "$text"), (f"  Source: {preset.source}", f"italic {MUTED}"))
+        source = tr("Source: {source}", source=preset.source)
+        return Content.assemble((tr(preset.doc), "$text"), (f"  {source}", f"italic {MUTED}"))
 
 
 def _first_config(order: Order) -> Config:
@@ -257,7 +262,7 @@ def _shown(order: Order) -> Content:
     if grid is None:
         return shown_order(command, resolve(overrides, order.preset))
     number = at_once(overrides, grid, order.preset)
-    said = f"{grid.size} runs: {grid.words}, {number} at once, in the queue"
+    said = tr("{n} runs: {words}, {at_once} at once, in the queue", n=grid.size, words=grid.words, at_once=number)
     shown = shown_order(command, _first_config(order))
     return Content.assemble((said, "bold $success"), "\n", shown)
 

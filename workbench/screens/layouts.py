@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from mbpo.settings.language import tr
 from workbench.charts.metric_layout import MOST_LAYOUTS, MOST_NAME, layout_in, name_of
 from workbench.format import MUTED, fitted
 
@@ -21,7 +22,7 @@ from workbench.format import MUTED, fitted
 class NameLayout(ModalScreen[str | None]):
     """Ask for the name of a layout."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel", id="layout.cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", tr("cancel"), id="layout.cancel")]
 
     def __init__(self, words: str, known: Mapping[str, Any]) -> None:
         super().__init__()
@@ -32,10 +33,10 @@ class NameLayout(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Lay out what is saved and the line for its name."""
         with Vertical(classes="dialog") as box:
-            box.border_title = "save this layout"
-            box.border_subtitle = "enter saves · esc cancels"
+            box.border_title = tr("save this layout")
+            box.border_subtitle = tr("enter saves · esc cancels")
             yield Static(Content.styled(self._words, MUTED))
-            yield Input(placeholder="its name", max_length=MOST_NAME, id="layout-name", compact=True)
+            yield Input(placeholder=tr("its name"), max_length=MOST_NAME, id="layout-name", compact=True)
             yield Static("", id="layout-fault")
 
     def on_mount(self) -> None:
@@ -49,15 +50,15 @@ class NameLayout(ModalScreen[str | None]):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         known = name_of(event.value) in self._known
-        self._say("That name is taken: enter saves over it." if known else "")
+        self._say(tr("That name is taken: enter saves over it.") if known else "")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         name = name_of(event.value)
         if not name:
-            self._say("A name needs a letter, as in: critics")
+            self._say(tr("A name needs a letter, as in: critics"))
         elif name not in self._known and len(self._known) >= MOST_LAYOUTS:
-            self._say(f"{MOST_LAYOUTS} layouts are saved, the most there can be: delete one with L.")
+            self._say(tr("{n} layouts are saved, the most there can be: delete one with L.", n=MOST_LAYOUTS))
         else:
             self.dismiss(name)
 
@@ -73,8 +74,8 @@ class ChooseLayout(ModalScreen[str | None]):
     """Show the layouts that are saved: choose one, or delete it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,L,q", "cancel", "close", id="layouts.close"),
-        Binding("d,delete", "delete", "delete the layout", id="layouts.delete"),
+        Binding("escape,L,q", "cancel", tr("close"), id="layouts.close"),
+        Binding("d,delete", "delete", tr("delete the layout"), id="layouts.delete"),
     ]
 
     def __init__(self, layouts: Mapping[str, Mapping[str, Any]], delete: Callable[[str], bool]) -> None:
@@ -86,8 +87,8 @@ class ChooseLayout(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Lay out the list."""
         with Vertical(classes="dialog") as box:
-            box.border_title = "layouts"
-            box.border_subtitle = "enter shows · d deletes · esc closes"
+            box.border_title = tr("layouts")
+            box.border_subtitle = tr("enter shows · d deletes · esc closes")
             yield OptionList(*map(self._option, self._layouts), id="layouts")
 
     def _option(self, name: str) -> Option:

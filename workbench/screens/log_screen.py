@@ -18,7 +18,7 @@ from workbench.format import fitted, safe_text
 class LogScreen(ModalScreen[None]):
     """Show the end of ``log.txt`` and go on as it grows."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,l,q", "close", "close", id="log.close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,l,q", "close", tr("close"), id="log.close")]
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from mbpo.settings.language import tr
 from workbench.charts.metric_layout import MetricLayout, layout_in, layouts_in, pinned_in
 from workbench.charts.x_axis import XAxis
 from workbench.memory import load, save
 from workbench.screens.services import Services
 
 PINS, LAYOUTS = "pinned metrics", "metric layouts"  # what is remembered
-NOT_KEPT = "It cannot be kept: the app's folder for what it remembers cannot be written."
+NOT_KEPT = tr("It cannot be kept: the app's folder for what it remembers cannot be written.")
 
 
 class MetricMemory:

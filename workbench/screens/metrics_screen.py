@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from mbpo.settings.language import tr
 from workbench.charts.any_metric import DEGREES, metric_picture
 from workbench.charts.metric_layout import MetricLayout
 from workbench.charts.scene import scene_of
@@ -27,6 +28,8 @@ from workbench.screens.steering import Steering
 from workbench.widgets.chart import Chart
 from workbench.widgets.metric_grid import MetricGrid
 from workbench.widgets.quiet import Words
+
+BESIDE = tr("to the chart beside, above or below")
 
 
 class Head(Words):
@@ -47,22 +50,24 @@ class MetricsScreen(RunPage):
     AUTO_FOCUS = ""  # keys move the cursor, unless a filter is being typed
     help_topic = "metrics"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,M,q", "close", "close", id="metrics.close"),
-        Binding("slash", "filter", "filter", id="metrics.filter", key_display="/", tooltip="only some metrics"),
-        Binding("right,tab", "move(1, 0)", "to the chart beside, above or below", id="metrics.right"),
-        Binding("left,shift+tab", "move(-1, 0)", "to the chart beside, above or below", id="metrics.left"),
-        Binding("down", "move(0, 1)", "to the chart beside, above or below", id="metrics.down"),
-        Binding("up", "move(0, -1)", "to the chart beside, above or below", id="metrics.up"),
-        Binding("pagedown,space", "turn(1)", "next page", id="metrics.next"),
-        Binding("pageup", "turn(-1)", "page before", id="metrics.before"),
-        Binding("enter", "alone", "the chart alone, or back", id="metrics.alone"),
-        Binding("p", "pin", "pin", id="metrics.pin", tooltip="pin the metric: it comes first, on every run"),
-        Binding("P", "only_pinned", "only those pinned, or all", id="metrics.only_pinned"),
-        Binding("S", "save", "save", id="metrics.save", tooltip="save what is shown, and how, under a name"),
-        Binding("L", "choose", "layouts", id="metrics.choose", tooltip="show a layout that was saved, or delete it"),
-        Binding("m", "smooth", "smooth", id="metrics.smooth", tooltip="smooth more; after the most: raw"),
-        Binding("y", "log", "log y", id="metrics.log", tooltip="a log axis, and back"),
-        Binding("question_mark", "app.help", "help", id="metrics.help", key_display="?"),
+        Binding("escape,M,q", "close", tr("close"), id="metrics.close"),
+        Binding("slash", "filter", tr("filter"), id="metrics.filter", key_display="/", tooltip=tr("only some metrics")),
+        Binding("right,tab", "move(1, 0)", BESIDE, id="metrics.right"),
+        Binding("left,shift+tab", "move(-1, 0)", BESIDE, id="metrics.left"),
+        Binding("down", "move(0, 1)", BESIDE, id="metrics.down"),
+        Binding("up", "move(0, -1)", BESIDE, id="metrics.up"),
+        Binding("pagedown,space", "turn(1)", tr("next page"), id="metrics.next"),
+        Binding("pageup", "turn(-1)", tr("page before"), id="metrics.before"),
+        Binding("enter", "alone", tr("the chart alone, or back"), id="metrics.alone"),
+        Binding("p", "pin", tr("pin"), id="metrics.pin", tooltip=tr("pin the metric: it comes first, on every run")),
+        Binding("P", "only_pinned", tr("only those pinned, or all"), id="metrics.only_pinned"),
+        Binding("S", "save", tr("save"), id="metrics.save", tooltip=tr("save what is shown, and how, under a name")),
+        Binding(
+            "L", "choose", tr("layouts"), id="metrics.choose", tooltip=tr("show a layout that was saved, or delete it")
+        ),
+        Binding("m", "smooth", tr("smooth"), id="metrics.smooth", tooltip=tr("smooth more; after the most: raw")),
+        Binding("y", "log", tr("log y"), id="metrics.log", tooltip=tr("a log axis, and back")),
+        Binding("question_mark", "app.help", tr("help"), id="metrics.help", key_display="?"),
     ]
 
     def __init__(self, selection: Selection, steering: Steering, view: View, services: Services) -> None:
@@ -78,9 +83,9 @@ class MetricsScreen(RunPage):
     def compose(self) -> ComposeResult:
         """Lay out the head, the most charts there can be, and the filter."""
         yield Head(id="metrics-head")
-        yield Static("No metric of this run has such a name.", id="no-metric")
+        yield Static(tr("No metric of this run has such a name."), id="no-metric")
         yield MetricGrid(self.view, id="metrics-grid")
-        yield Input(placeholder="words of a key, as eval or sac loss", id="metrics-filter", compact=True)
+        yield Input(placeholder=tr("words of a key, as eval or sac loss"), id="metrics-filter", compact=True)
 
     def on_mount(self) -> None:
         """Take keys, and show the first page."""
@@ -121,22 +126,22 @@ class MetricsScreen(RunPage):
         return self.query_one(MetricGrid).chart(self._at % self._fitting) if self._keys else None
 
     def _head(self, page: int) -> None:
-        row, layout = self._selection.row, self._layout
+        row, layout, count = self._selection.row, self._layout, len(self._keys)
         facts = [
-            f"{len(self._keys)} metrics{' pinned' if layout.only_pinned else ''}",
-            f"page {page + 1} of {max(math.ceil(len(self._keys) / self._fitting), 1)}",
+            tr("{n} metrics pinned", n=count) if layout.only_pinned else tr("{n} metrics", n=count),
+            tr("page {page} of {of}", page=page + 1, of=max(math.ceil(count / self._fitting), 1)),
             layout.smoothing,
-            "log y" if layout.log_y else "",
-            f"/ {layout.asked}" if layout.asked else "/ filters",
-            "m smooths",
-            "y log",
+            tr("log y") if layout.log_y else "",
+            f"/ {layout.asked}" if layout.asked else tr("/ filters"),
+            tr("m smooths"),
+            tr("y log"),
             f"X {self.view.x.label}",
-            "p pins",
-            "S saves",
-            "L layouts",
-            "? help",
+            tr("p pins"),
+            tr("S saves"),
+            tr("L layouts"),
+            tr("? help"),
         ]
-        name = fitted(row.run_id, 32) if row is not None else "no run"
+        name = fitted(row.run_id, 32) if row is not None else tr("no run")
         rest = " · ".join(fact for fact in facts if fact)
         self.query_one("#metrics-head", Words).say(Content.assemble((name, "bold"), (f" · {rest}", MUTED)))
 
@@ -176,7 +181,7 @@ class MetricsScreen(RunPage):
     def action_only_pinned(self) -> None:
         """Show only the metrics that are pinned, or all."""
         if not self._layout.pinned:
-            self._services.say("No metric is pinned yet: p pins the one under the cursor.")
+            self._services.say(tr("No metric is pinned yet: p pins the one under the cursor."))
         else:
             self._show(replace(self._layout, only_pinned=not self._layout.only_pinned))
 
@@ -202,7 +207,7 @@ class MetricsScreen(RunPage):
         if layouts := self._memory.layouts:
             self.app.push_screen(ChooseLayout(layouts, self._memory.delete), self._chosen)
         else:
-            self._services.say("No layout is saved yet: S saves what is shown, and how.")
+            self._services.say(tr("No layout is saved yet: S saves what is shown, and how."))
 
     def _chosen(self, name: str | None) -> None:
         found = self._memory.layout(name) if name else None

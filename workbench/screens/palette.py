@@ -12,6 +12,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from mbpo.errors import ConfigError
+from mbpo.settings.language import tr
 from mbpo.settings.presets import PRESETS
 from workbench.charts.table import CHARTS
 from workbench.dials import label, named, turnable, turns
@@ -70,58 +71,70 @@ class RunCommands(Provider):
             value = setting.parse(found[2])
         except ConfigError:
             return None
-        text = f"set {label(setting.name)} = {setting_value(value)} on {fitted(row.run_id, 40)}"
-        return text, partial(self._bench.steering.ask, setting.name, value), "Takes hold at the next env step"
+        text = tr(
+            "set {setting} = {value} on {name}",
+            setting=label(setting.name),
+            value=setting_value(value),
+            name=fitted(row.run_id, 40),
+        )
+        return text, partial(self._bench.steering.ask, setting.name, value), tr("Takes hold at the next env step")
 
     def _commands(self) -> Iterator[Command]:
         services, row = self._bench.services, self._bench.selection.row
         if row is not None and not services.readonly:
             yield from self._steering(row)
         if row is not None:
-            yield f"trust in the model of {fitted(row.run_id, 40)}", self._do("trust"), "What was measured of it"
-            yield f"settings and manifest of {fitted(row.run_id, 40)}", self._do("info"), "All of it, with commands"
-            yield f"every metric of {fitted(row.run_id, 40)}", self._do("metrics"), "All that was measured, in pages"
-        yield "filter the runs", self._do("filter"), "Lists only those like env=Hopper* and k>=5"
-        yield "group runs over their seeds", self._do("group"), "Folds runs that differ by their seed only, or not"
-        yield "columns of the table", self._do("columns"), "Which are shown, and in which order"
-        yield "archived runs", self._do("archived"), "Lists what is put away too, or no more"
-        yield "trash", self._do("trash"), "Restores deleted runs, or removes them for good"
+            name = fitted(row.run_id, 40)
+            yield tr("trust in the model of {name}", name=name), self._do("trust"), tr("What was measured of it")
+            yield tr("settings and manifest of {name}", name=name), self._do("info"), tr("All of it, with commands")
+            yield tr("every metric of {name}", name=name), self._do("metrics"), tr("All that was measured, in pages")
+        yield tr("filter the runs"), self._do("filter"), tr("Lists only those like env=Hopper* and k>=5")
+        folds = tr("Folds runs that differ by their seed only, or not")
+        yield tr("group runs over their seeds"), self._do("group"), folds
+        yield tr("columns of the table"), self._do("columns"), tr("Which are shown, and in which order")
+        yield tr("archived runs"), self._do("archived"), tr("Lists what is put away too, or no more")
+        yield tr("trash"), self._do("trash"), tr("Restores deleted runs, or removes them for good")
         yield from self._comparing()
         if not services.readonly:
-            yield "new run", self._do("app.new_run"), "Opens the launch form"
+            yield tr("new run"), self._do("app.new_run"), tr("Opens the launch form")
             for preset in PRESETS.values():
                 if preset.env_id:
-                    yield f"start {preset.name}", partial(services.launch, preset.name, {}), preset.doc
-        yield "queue", self._do("app.queue"), "Runs that wait, and what became of others"
+                    start = partial(services.launch, preset.name, {})
+                    yield tr("start {preset}", preset=preset.name), start, tr(preset.doc)
+        yield tr("queue"), self._do("app.queue"), tr("Runs that wait, and what became of others")
         for other in services.rows[:50]:
             if row is None or other.path != row.path:
-                text = f"open {fitted(other.titled, 40)}"
-                yield text, partial(services.select, Path(other.path)), f"Run is {other.state}"
+                text = tr("open {name}", name=fitted(other.titled, 40))
+                yield text, partial(services.select, Path(other.path)), tr("Run is {state}", state=tr(other.state))
         for chart in CHARTS.values():
-            yield f"chart {chart.title}", self._do(f"chart('{chart.name}')"), "Shows it alone; again: all"
-        yield "tour", self._do("tour"), "Five steps from a solved Pendulum to two forks compared"
-        yield "help", self._do("app.help"), "Keys, the theory, and what is measured"
-        yield "change theme", self._do("app.change_theme"), "Colours of the app"
-        yield "quit", self._do("app.quit"), "Ends this app; runs go on"
+            shown = tr("chart {title}", title=chart.title)
+            yield shown, self._do(f"chart('{chart.name}')"), tr("Shows it alone; again: all")
+        yield tr("tour"), self._do("tour"), tr("Five steps from a solved Pendulum to two forks compared")
+        yield tr("help"), self._do("app.help"), tr("Keys, the theory, and what is measured")
+        yield tr("change theme"), self._do("app.change_theme"), tr("Colours of the app")
+        yield tr("quit"), self._do("app.quit"), tr("Ends this app; runs go on")
 
     def _steering(self, row: RunRow) -> Iterator[Command]:
         name = fitted(row.run_id, 40)
         if row.answers:
-            verb = "resume" if row.state == "paused" else "pause"
-            yield f"{verb} {name}", self._do("pause"), "Training waits; the app may go"
-            yield f"stop {name}", self._do("stop"), "Ends the run after a checkpoint"
-            yield f"checkpoint {name}", partial(self._bench.steering.act, "checkpoint"), "Writes one now"
-            yield f"set values of {name}", self._do("edit"), "Exact values of all that can change live"
-            yield f"k auto on {name}", self._do("auto"), "Gives k back to its rule, k_policy"
-            yield f"log of {name}", self._do("app.log"), "Follows what the learner prints"
+            paused = tr("resume {name}", name=name) if row.state == "paused" else tr("pause {name}", name=name)
+            yield paused, self._do("pause"), tr("Training waits; the app may go")
+            yield tr("stop {name}", name=name), self._do("stop"), tr("Ends the run after a checkpoint")
+            checkpoint = partial(self._bench.steering.act, "checkpoint")
+            yield tr("checkpoint {name}", name=name), checkpoint, tr("Writes one now")
+            exact = tr("Exact values of all that can change live")
+            yield tr("set values of {name}", name=name), self._do("edit"), exact
+            yield tr("k auto on {name}", name=name), self._do("auto"), tr("Gives k back to its rule, k_policy")
+            yield tr("log of {name}", name=name), self._do("app.log"), tr("Follows what the learner prints")
         if row.state in RESUMABLE:
-            yield f"resume {name}", self._do("go_on"), "Goes on from its newest checkpoint"
-        yield f"name, note and tags of {name}", self._do("about"), "What the table and / know it by"
-        yield f"{'list' if row.about.archived else 'archive'} {name}", self._do("archive"), "Puts it away, or back"
-        yield f"delete {name}", self._do("delete"), "Moves it to the trash, once confirmed"
-        yield f"fork {name}", self._do("fork"), "A new run that branches off it at an env step"
-
-        yield f"what if on {name}", self._do("what_if"), "Forks of it with other settings, compared"
+            yield tr("resume {name}", name=name), self._do("go_on"), tr("Goes on from its newest checkpoint")
+        yield tr("name, note and tags of {name}", name=name), self._do("about"), tr("What the table and / know it by")
+        archive = tr("list {name}", name=name) if row.about.archived else tr("archive {name}", name=name)
+        yield archive, self._do("archive"), tr("Puts it away, or back")
+        yield tr("delete {name}", name=name), self._do("delete"), tr("Moves it to the trash, once confirmed")
+        yield tr("fork {name}", name=name), self._do("fork"), tr("A new run that branches off it at an env step")
+        forks = tr("Forks of it with other settings, compared")
+        yield tr("what if on {name}", name=name), self._do("what_if"), forks
 
     def _turns(self) -> Iterator[Command]:
         """Return a turn down and one up of each live setting; too many to be offered unasked."""
@@ -130,7 +143,7 @@ class RunCommands(Provider):
             return
         for setting in turnable():
             for words, by in zip(turns(setting), (-1, 1), strict=True):
-                yield words, self._do(f"turn('{setting.name}', {by})"), setting.doc
+                yield words, self._do(f"turn('{setting.name}', {by})"), tr(setting.doc)
 
     def _comparing(self) -> Iterator[Command]:
         selection = self._bench.selection
@@ -138,12 +151,12 @@ class RunCommands(Provider):
         if row is not None:
             name = fitted(row.run_id, 40)
             if row.path in letters:
-                yield f"stop comparing {name}", self._do("mark"), "Takes its mark off"
+                yield tr("stop comparing {name}", name=name), self._do("mark"), tr("Takes its mark off")
             else:
-                yield f"compare {name}", self._do("mark"), "Marks it for the charts"
+                yield tr("compare {name}", name=name), self._do("mark"), tr("Marks it for the charts")
             if any(path not in letters for path in selection.kin):
-                text = f"compare the family of {name}"
-                yield text, self._do("mark_family"), "Marks its whole tree of forks"
+                text = tr("compare the family of {name}", name=name)
+                yield text, self._do("mark_family"), tr("Marks its whole tree of forks")
         if letters:
-            yield "what differs", self._do("differences"), "Settings and evaluations, in full"
-            yield "compare nothing", selection.clear_marks, "Takes off every mark"
+            yield tr("what differs"), self._do("differences"), tr("Settings and evaluations, in full")
+            yield tr("compare nothing"), selection.clear_marks, tr("Takes off every mark")

@@ -19,6 +19,7 @@ from mbpo.errors import MBPOError
 from mbpo.runs.queue import AGAIN, Queue
 from mbpo.runs.queue_files import Entry, Line
 from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
+from mbpo.settings.language import tr
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
 from workbench.messages import RunRow
 from workbench.screens.services import Services
@@ -28,8 +29,8 @@ from workbench.widgets.runs_table import COLORS
 
 LOOK_S = 1.0
 GROUPS = (AT_WORK, WAITING)  # above all that has ended
-WIDTHS = (("", 1), ("state", 9), ("env steps", 17))  # the run's name and why take what is left
-EMPTY = "Nothing is queued. n starts runs: give seeds as 0:5, or a setting several values, as 1,5,15."
+WIDTHS = (("", 1), (tr("state"), 9), (tr("env steps"), 17))  # the run's name and why take what is left
+EMPTY = tr("Nothing is queued. n starts runs: give seeds as 0:5, or a setting several values, as 1,5,15.")
 Change = Callable[[Queue], object]
 
 
@@ -37,14 +38,22 @@ class QueueScreen(Screen[None]):
     """List the runs that were ordered under the root, in the order in which they come."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,Q,q", "close", "close", id="queue.close"),
-        Binding("K,shift+up", "move(-1)", "earlier", id="queue.up", tooltip="a run that waits: one place earlier"),
-        Binding("J,shift+down", "move(1)", "later", id="queue.down", tooltip="a run that waits: one place later"),
-        Binding("x", "cancel", "cancel", id="queue.cancel", tooltip="cancel a run that waits"),
-        Binding("X", "cancel_all", "cancel all", id="queue.cancel_all", tooltip="cancel all runs that wait"),
-        Binding("r", "again", "try again", id="queue.again", tooltip="let a run that ended early wait once more"),
-        Binding("c", "clear", "clear", id="queue.clear", tooltip="take all that has ended off the list; runs stay"),
-        Binding("question_mark", "app.help", "help", id="queue.help", key_display="?"),
+        Binding("escape,Q,q", "close", tr("close"), id="queue.close"),
+        Binding(
+            "K,shift+up", "move(-1)", tr("earlier"), id="queue.up", tooltip=tr("a run that waits: one place earlier")
+        ),
+        Binding(
+            "J,shift+down", "move(1)", tr("later"), id="queue.down", tooltip=tr("a run that waits: one place later")
+        ),
+        Binding("x", "cancel", tr("cancel"), id="queue.cancel", tooltip=tr("cancel a run that waits")),
+        Binding("X", "cancel_all", tr("cancel all"), id="queue.cancel_all", tooltip=tr("cancel all runs that wait")),
+        Binding(
+            "r", "again", tr("try again"), id="queue.again", tooltip=tr("let a run that ended early wait once more")
+        ),
+        Binding(
+            "c", "clear", tr("clear"), id="queue.clear", tooltip=tr("take all that has ended off the list; runs stay")
+        ),
+        Binding("question_mark", "app.help", tr("help"), id="queue.help", key_display="?"),
     ]
 
     def __init__(self, services: Services) -> None:
@@ -122,7 +131,7 @@ class QueueScreen(Screen[None]):
         room = self.size.width - sum(width for _, width in fixed) - 2 * (len(WIDTHS) + 2) - 2
         name = max(min(room, 40 if room > 60 else room), 12)
         steps = [WIDTHS[2]] if len(fixed) > 2 else [("", 0)]
-        return [WIDTHS[0], ("run", name), WIDTHS[1], *steps, ("about", max(room - name, 0))]
+        return [WIDTHS[0], (tr("run"), name), WIDTHS[1], *steps, (tr("about"), max(room - name, 0))]
 
     def _cells(self, entry: Entry, row: RunRow | None) -> list[Text]:
         state, (_, name, _, steps, why) = entry.turn.state, (width for _, width in self._columns())
@@ -133,19 +142,21 @@ class QueueScreen(Screen[None]):
         return [
             Text(GLYPHS.get(shown, "·"), style=style),
             Text(squeezed(entry.run_id, name)),
-            Text(fitted(shown, WIDTHS[1][1]), style=style),
+            Text(fitted(tr(shown), WIDTHS[1][1]), style=style),
             Text(fitted(reached, steps) if steps else "", justify="right"),
             Text(fitted(_why(entry), why) if why else "", style=MUTED),
         ]
 
     def _say(self) -> None:
         counts = ((self._line.count(state), state) for state in (*GROUPS, *ENDS))
-        parts = [f"{number} {state}" for number, state in counts if number]
+        parts = [tr("{n} {state}", n=number, state=tr(state)) for number, state in counts if number]
         idle = self._line.unfinished and not self._services.queueing.queue.has_runner
-        mend = ": open the app without --readonly" if self._services.readonly else ""
-        parts += [f"nobody starts what waits{mend}" if idle else ""]
-        facts = " · ".join(part for part in (*parts, "enter opens a run", "esc closes") if part)
-        self.query_one("#queue-head", Words).say(Content.assemble(("queue", "bold"), (f" · {facts}", MUTED)))
+        idle_words = tr("nobody starts what waits")
+        if self._services.readonly:
+            idle_words = tr("nobody starts what waits: open the app without --readonly")
+        parts += [idle_words if idle else ""]
+        facts = " · ".join(part for part in (*parts, tr("enter opens a run"), tr("esc closes")) if part)
+        self.query_one("#queue-head", Words).say(Content.assemble((tr("queue"), "bold"), (f" · {facts}", MUTED)))
         fault = "; ".join(self._line.faults)
         chosen = self._chosen
         why = f"{chosen.run_id}: {_why(chosen)}" if chosen is not None and _why(chosen) else ""
@@ -195,7 +206,7 @@ class QueueScreen(Screen[None]):
             self._services.select(row.path)
             self.dismiss(None)
         elif entry is not None:
-            self._services.say(f"{entry.run_id} has not begun.")
+            self._services.say(tr("{name} has not begun.", name=entry.run_id))
 
     @on(DataTable.RowHighlighted)
     def _moved(self) -> None:
@@ -203,7 +214,7 @@ class QueueScreen(Screen[None]):
 
     def _may(self) -> bool:
         if self._services.readonly:
-            self._services.say("Read-only: this workbench was started to watch.", "warning")
+            self._services.say(tr("Read-only: this workbench was started to watch."), "warning")
         return not self._services.readonly
 
     def _usable(self, *states: str) -> Entry | None:
@@ -213,10 +224,11 @@ class QueueScreen(Screen[None]):
             return None
         if entry.turn.state in states:
             return entry
-        further = "enter opens it, s stops it there" if entry.turn.state == AT_WORK else "r tries it again"
-        further = "nothing is left to do" if entry.turn.state == "finished" else further
-        further = "x cancels it" if entry.turn.state == WAITING else further
-        self._services.say(f"{entry.run_id} is {entry.turn.state}: {further}.")
+        further = tr("enter opens it, s stops it there") if entry.turn.state == AT_WORK else tr("r tries it again")
+        further = tr("nothing is left to do") if entry.turn.state == "finished" else further
+        further = tr("x cancels it") if entry.turn.state == WAITING else further
+        state = tr(entry.turn.state)
+        self._services.say(tr("{name} is {state}: {further}.", name=entry.run_id, state=state, further=further))
         return None
 
     def _change(self, change: Change) -> None:
@@ -227,7 +239,7 @@ class QueueScreen(Screen[None]):
         try:
             change(Queue(self._services.queueing.root))
         except MBPOError as error:
-            self.app.call_from_thread(self._services.say, f"Not changed: {error}", "error")
+            self.app.call_from_thread(self._services.say, tr("Not changed: {error}", error=error), "error")
         self.app.call_from_thread(self._after_change)
 
     def _after_change(self) -> None:
@@ -240,8 +252,8 @@ class ConfirmCancel(ModalScreen[bool]):
     """Ask before all that wait are cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "cancel them", id="cancel.yes"),
-        Binding("n,escape", "answer(False)", "let them wait", id="cancel.no"),
+        Binding("y", "answer(True)", tr("cancel them"), id="cancel.yes"),
+        Binding("n,escape", "answer(False)", tr("let them wait"), id="cancel.no"),
     ]
 
     def __init__(self, count: int) -> None:
@@ -251,11 +263,12 @@ class ConfirmCancel(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Lay out the question."""
         with Vertical(classes="dialog") as box:
-            box.border_title = "cancel all"
-            yield Static(f"Cancel all that wait, {self._count} in number?\n\nThose at work go on.")
+            box.border_title = tr("cancel all")
+            asked = tr("Cancel all that wait, {n} in number?", n=self._count)
+            yield Static(f"{asked}\n\n{tr('Those at work go on.')}")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("y cancel them", id="yes", variant="error", compact=True)
-                yield Button("n let them wait", id="no", compact=True)
+                yield Button(tr("y cancel them"), id="yes", variant="error", compact=True)
+                yield Button(tr("n let them wait"), id="no", compact=True)
 
     def on_mount(self) -> None:
         """Put the safe answer under the cursor."""

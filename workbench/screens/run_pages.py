@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from mbpo.settings.language import tr
 from workbench.charts.view import View
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
@@ -35,9 +36,9 @@ class RunPages(Screen[None]):
         elif len(comparison.runs) > 1:
             self.app.push_screen(Differences(comparison))
         elif self.selection.marks.letters:
-            self.services.say("One run is marked: move to another, and the two are compared.")
+            self.services.say(tr("One run is marked: move to another, and the two are compared."))
         else:
-            self.services.say("Nothing is compared yet: c marks the run in focus, C its family.")
+            self.services.say(tr("Nothing is compared yet: c marks the run in focus, C its family."))
 
     def action_trust(self) -> None:
         """Show how far the model of the run in focus can be trusted."""

@@ -13,6 +13,7 @@ from mbpo.errors import MBPOError
 from mbpo.runs.about import change_about
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.trash import Trashed, move_to_trash
+from mbpo.settings.language import tr
 from workbench.format import fitted
 from workbench.messages import RunRow
 from workbench.run_groups import is_group
@@ -34,7 +35,7 @@ class RunShelf(Screen[None]):
         if not view.grouped and is_group(self.services.selected):
             self.services.select(next((row.path for row in self.selection.reading.rows), None))
         elif view.grouped and not groups:
-            self.services.say("No two runs here differ by their seed only, so there is no group.")
+            self.services.say(tr("No two runs here differ by their seed only, so there is no group."))
         self.services.redraw()
 
     def action_columns(self) -> None:
@@ -55,13 +56,13 @@ class RunShelf(Screen[None]):
         from workbench.screens.about_form import AboutForm
 
         if rows := self._usable():
-            self.app.push_screen(AboutForm(rows), lambda changes: self._change(rows, changes, "Kept"))
+            self.app.push_screen(AboutForm(rows), lambda changes: self._change(rows, changes, tr("Kept")))
 
     def action_archive(self) -> None:
         """Put the run away, or list it again."""
         if rows := self._usable():
             away = not all(row.about.archived for row in rows)
-            told = "Put away: A again lists it, and / archived what is put away." if away else "Listed again."
+            told = tr("Put away: A again lists it, and / archived what is put away.") if away else tr("Listed again.")
             self._change(rows, {"archived": away}, told)
 
     def action_delete(self) -> None:
@@ -71,7 +72,9 @@ class RunShelf(Screen[None]):
         rows = self._usable()
         if busy := [row for row in rows if row.active]:
             name = fitted(busy[0].titled, 40)
-            self.services.say(f"{name} is at work: s stops it, and then it can go into the trash.", "warning")
+            self.services.say(
+                tr("{name} is at work: s stops it, and then it can go into the trash.", name=name), "warning"
+            )
         elif rows:
             self.app.push_screen(
                 ConfirmDelete(self.services.runs_root, rows), lambda yes: self._delete(rows) if yes else None
@@ -93,7 +96,7 @@ class RunShelf(Screen[None]):
         """Return the runs that a key acts on; none, and why, where there are none."""
         rows = self.selection.targets
         if self.services.readonly:
-            self.services.say("Read-only: this workbench was started to watch.", "warning")
+            self.services.say(tr("Read-only: this workbench was started to watch."), "warning")
             return []
         if not rows:
             self.services.say(self.selection.nothing, "warning")
@@ -109,10 +112,10 @@ class RunShelf(Screen[None]):
         def move() -> list[Trashed]:
             return [move_to_trash(root, row.path) for row in rows]
 
-        what = fitted(rows[0].titled, 40) if len(rows) == 1 else f"{len(rows)} runs"
-        told = (
-            f"{what} moved to the trash: ctrl+p, trash, restores it." if len(rows) == 1 else f"{what} are in the trash."
-        )
+        told = tr("{n} runs are in the trash.", n=len(rows))
+        if len(rows) == 1:
+            name = fitted(rows[0].titled, 40)
+            told = tr("{name} moved to the trash: ctrl+p, trash, restores it.", name=name)
         self._off_the_loop(move, told, lambda: self.services.select(after))
 
     def _after(self, rows: Sequence[RunRow]) -> Path | None:

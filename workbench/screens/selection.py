@@ -56,8 +56,8 @@ class Selection:
     def nothing(self) -> str:
         """Say why there is no run that a key could act on."""
         if is_group(self._services.selected):
-            return "A group of seeds is in focus: enter unfolds it, and its runs take keys."
-        return "No run is selected: press n to start one."
+            return tr("A group of seeds is in focus: enter unfolds it, and its runs take keys.")
+        return tr("No run is selected: press n to start one.")
 
     @property
     def grouped(self) -> GroupComparison:

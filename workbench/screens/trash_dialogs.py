@@ -15,7 +15,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from mbpo.runs.trash import Dependents, dependents, disk_size
-from workbench.format import MUTED, byte_size, fitted
+from mbpo.settings.language import tr
+from workbench.format import MUTED, NAME, around, byte_size, fitted
 from workbench.messages import RunRow
 
 MOST_NAMES = 3
@@ -25,13 +26,13 @@ class Confirm(ModalScreen[bool]):
     """Ask a question; no is the safe answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "yes", id="trash.yes"),
-        Binding("n,escape", "answer(False)", "no", id="trash.no"),
+        Binding("y", "answer(True)", tr("yes"), id="trash.yes"),
+        Binding("n,escape", "answer(False)", tr("no"), id="trash.no"),
     ]
 
     def __init__(self, title: str, question: Content, yes: str, no: str) -> None:
         super().__init__()
-        self._title, self._question, self._words = title, question, (f"y {yes}", f"n {no}")
+        self._title, self._question, self._words = title, question, (yes, no)
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
@@ -60,9 +61,9 @@ class ConfirmDelete(Confirm):
     """Ask before runs are moved to the trash: how large they are, and what becomes of their forks."""
 
     def __init__(self, root: Path, rows: Sequence[RunRow]) -> None:
-        super().__init__("delete", Content(), "to the trash", "keep")
+        super().__init__(tr("delete"), Content(), tr("y to the trash"), tr("n keep"))
         self._root, self._rows = root, rows
-        self._question = self._asked("counting …", "")
+        self._question = self._asked(tr("counting …"), "")
 
     def on_mount(self) -> None:
         """Count what they take on the disk, in a thread."""
@@ -72,11 +73,13 @@ class ConfirmDelete(Confirm):
     def _count(self) -> None:
         sizes = [disk_size(row.path) for row in self._rows]
         own, shared = (sum(size[part] for size in sizes) for part in (0, 1))
-        also = f", and {byte_size(shared)} that forks share" if shared else ""
+        size = byte_size(own)
+        if shared:
+            size = tr("{own}, and {shared} that forks share", own=size, shared=byte_size(shared))
         found = [dependents(self._root, row.path) for row in self._rows]
         words = fate_of_forks(found, {row.path.name for row in self._rows})
         with contextlib.suppress(RuntimeError):  # the app ended meanwhile
-            self.app.call_from_thread(self._tell, f"{byte_size(own)}{also}", words)
+            self.app.call_from_thread(self._tell, size, words)
 
     def _tell(self, size: str, words: str) -> None:
         if self.is_mounted:
@@ -84,19 +87,23 @@ class ConfirmDelete(Confirm):
 
     def _asked(self, size: str, words: str) -> Content:
         rows = self._rows
-        what = rows[0].titled if len(rows) == 1 else f"{len(rows)} runs, {rows[0].titled} …"
+        what = rows[0].titled if len(rows) == 1 else tr("{n} runs, {name} …", n=len(rows), name=rows[0].titled)
         silent = [row for row in rows if row.state == "silent"]
         notes = [
-            "They stay in .trash of the runs' folder until it is emptied: ctrl+p, trash."
+            tr("They stay in .trash of the runs' folder until it is emptied: ctrl+p, trash.")
             if len(rows) > 1
-            else "It stays in .trash of the runs' folder until that is emptied: ctrl+p, trash.",
+            else tr("It stays in .trash of the runs' folder until that is emptied: ctrl+p, trash."),
             words,
-            f"{fitted(silent[0].titled, 30)} is silent: see that no learner of another machine is at work."
-            if silent
-            else "",
+            _warning(silent[0]) if silent else "",
         ]
         note = "\n".join(filter(None, notes))
-        return Content.assemble("Delete ", (fitted(what, 40), "bold"), f" · {size}?\n\n", (note, MUTED))
+        asked = around(tr("Delete {what} · {size}?", what=NAME, size=size), fitted(what, 40))
+        return Content.assemble(asked, "\n\n", (note, MUTED))
+
+
+def _warning(row: RunRow) -> str:
+    name = fitted(row.titled, 30)
+    return tr("{name} is silent: see that no learner of another machine is at work.", name=name)
 
 
 def fate_of_forks(found: Sequence[Dependents], leaving: set[str]) -> str:
@@ -107,18 +114,20 @@ def fate_of_forks(found: Sequence[Dependents], leaving: set[str]) -> str:
     )
     sentences = []
     if at_work:
-        sentences.append(f"{_listed(at_work)} {_is(at_work)} at work on its files: it cannot go before that ends.")
+        names = _listed(at_work)
+        one = tr("{names} is at work on its files: it cannot go before that ends.", names=names)
+        more = tr("{names} are at work on its files: it cannot go before that ends.", names=names)
+        sentences.append(more if len(at_work) > 1 else one)
     if unbegun:
-        sentences.append(f"{_listed(unbegun)} can go on only while it is there: restore it before you resume them.")
+        sentences.append(
+            tr("{names} can go on only while it is there: restore it before you resume them.", names=_listed(unbegun))
+        )
     if others:
-        sentences.append(f"Forks of it ({_listed(others)}) have all they need and stay.")
+        sentences.append(tr("Forks of it ({names}) have all they need and stay.", names=_listed(others)))
     return " ".join(sentences)
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(fitted(name, 32) for name in names[:MOST_NAMES]) + more
-
-
-def _is(names: Sequence[str]) -> str:
-    return "are" if len(names) > 1 else "is"
+    some = ", ".join(fitted(name, 32) for name in names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return tr("{names} and {n} more", names=some, n=more) if more > 0 else some

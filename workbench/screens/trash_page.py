@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,20 +20,21 @@ from textual.widgets.option_list import Option
 
 from mbpo.errors import MBPOError
 from mbpo.runs.trash import Trashed, delete_for_good, disk_size, restore, trashed_below
-from workbench.format import MUTED, byte_size, fitted, safe_text, short_age, squeezed
+from mbpo.settings.language import tr, tr_n
+from workbench.format import MUTED, NAME, around, byte_size, fitted, safe_text, short_age, squeezed
 from workbench.screens.trash_dialogs import Confirm
 
-EMPTY = "The trash is empty: D in the table moves a run here."
+EMPTY = tr("The trash is empty: D in the table moves a run here.")
 
 
 class TrashPage(ModalScreen[None]):
     """List the runs in the trash, the last moved first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "close", id="trash.close"),
-        Binding("r", "restore", "restore", id="trash.restore"),
-        Binding("x", "remove", "remove for good", id="trash.remove"),
-        Binding("X", "empty", "empty the trash", id="trash.empty"),
+        Binding("escape,q", "close", tr("close"), id="trash.close"),
+        Binding("r", "restore", tr("restore"), id="trash.restore"),
+        Binding("x", "remove", tr("remove for good"), id="trash.remove"),
+        Binding("X", "empty", tr("empty the trash"), id="trash.empty"),
     ]
 
     def __init__(self, root: Path, readonly: bool, say: Callable[..., None]) -> None:
@@ -43,9 +45,9 @@ class TrashPage(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the list."""
         with Vertical(classes="page") as page:
-            page.border_title = "trash"
-            page.border_subtitle = "enter or r restores · x removes for good · X empties · esc closes"
-            yield Static(Content.styled("looking …", MUTED), id="trash-head")
+            page.border_title = tr("trash")
+            page.border_subtitle = tr("enter or r restores · x removes for good · X empties · esc closes")
+            yield Static(Content.styled(tr("looking …"), MUTED), id="trash-head")
             yield OptionList(id="trash-list")
 
     def on_mount(self) -> None:
@@ -73,7 +75,7 @@ class TrashPage(ModalScreen[None]):
         options.add_options([Option(_line(each, size, width)) for each, size in zip(found, sizes, strict=True)])
         if found:
             options.highlighted = min(at, len(found) - 1)
-        head = f"{len(found)} run{'s' * (len(found) != 1)}, {byte_size(sum(sizes))}" if found else EMPTY
+        head = tr_n("{n} run, {size}", "{n} runs, {size}", len(found), size=byte_size(sum(sizes))) if found else EMPTY
         self.query_one("#trash-head", Static).update(Content.styled(head, MUTED))
 
     def action_close(self) -> None:
@@ -84,7 +86,7 @@ class TrashPage(ModalScreen[None]):
     def action_restore(self) -> None:
         """Put the run back where it was."""
         if (each := self._usable()) is not None:
-            self._do(lambda: restore(self._root, each), f"{fitted(each.place.name, 40)} is back.")
+            self._do(lambda: restore(self._root, each), tr("{name} is back.", name=fitted(each.place.name, 40)))
 
     def action_remove(self) -> None:
         """Remove one run for good, once confirmed."""
@@ -94,17 +96,19 @@ class TrashPage(ModalScreen[None]):
     def action_empty(self) -> None:
         """Remove all for good, once confirmed."""
         if self._usable() is not None:
-            self._ask(list(self._found), f"all {len(self._found)} runs in the trash")
+            self._ask(list(self._found), tr("all {n} runs in the trash", n=len(self._found)))
 
     def _ask(self, which: Sequence[Trashed], what: str) -> None:
-        question = Content.assemble("Remove ", (what, "bold"), " for good? Nothing brings it back.")
-        dialog = Confirm("remove for good", question, "remove", "keep")
-        self.app.push_screen(dialog, lambda yes: self._do(lambda: delete_for_good(which), "Removed.") if yes else None)
+        question = around(tr("Remove {what} for good? Nothing brings it back.", what=NAME), what)
+        dialog = Confirm(tr("remove for good"), question, tr("y remove"), tr("n keep"))
+        self.app.push_screen(
+            dialog, lambda yes: self._do(lambda: delete_for_good(which), tr("Removed.")) if yes else None
+        )
 
     def _usable(self) -> Trashed | None:
         at = self.query_one(OptionList).highlighted
         if self._readonly:
-            self._say("Read-only: this workbench was started to watch.", "warning")
+            self._say(tr("Read-only: this workbench was started to watch."), "warning")
             return None
         return self._found[at] if at is not None and at < len(self._found) else None
 
@@ -125,6 +129,6 @@ class TrashPage(ModalScreen[None]):
 def _line(each: Trashed, size: int, width: int) -> Content:
     name = f"{each.title} ({each.place})" if each.title else str(each.place)
     age = short_age(max(time.time() - each.at, 0.0)) if abs(each.at) < 1e12 else "–"
-    return Content.assemble(
-        squeezed(safe_text(name), width).ljust(width), (f" {byte_size(size):>9} {age:>5} ago", MUTED)
-    )
+    ago = tr("{age:>5} ago", age=age)
+    shown = set_cell_size(squeezed(safe_text(name), width), width)
+    return Content.assemble(shown, (f" {byte_size(size):>9} {ago}", MUTED))

@@ -31,7 +31,7 @@ class TrustScreen(RunPage):
 
     help_topic = "trust"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,t,q", "close", "close", id="trust.close"),
+        Binding("escape,t,q", "close", tr("close"), id="trust.close"),
         Binding(
             "w",
             "what_if",
@@ -39,7 +39,7 @@ class TrustScreen(RunPage):
             id="trust.what_if",
             tooltip=tr("what if: forks with other settings, compared"),
         ),
-        Binding("question_mark", "app.help", "help", id="trust.help"),
+        Binding("question_mark", "app.help", tr("help"), id="trust.help"),
     ]
 
     def __init__(self, selection: Selection, steering: Steering, view: View, ask: Callable[[], None]) -> None:

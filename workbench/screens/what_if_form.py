@@ -40,8 +40,8 @@ class WhatIfForm(StartForm[AskingProcess]):
     """Ask for the question; close once the command has taken it, else show what the command says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "start", "start", id="what_if.start", priority=True),
-        Binding("escape", "cancel", "cancel", id="what_if.cancel"),
+        Binding("ctrl+s", "start", tr("start"), id="what_if.start", priority=True),
+        Binding("escape", "cancel", tr("cancel"), id="what_if.cancel"),
     ]
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -40,7 +41,7 @@ def _power(exponent: float) -> float:
 def x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
     """Return the line below the plot: labels, and what is counted there."""
     name = axis_name(picture, frame)
-    room = width - gutter - len(name) - 2
+    room = width - gutter - cell_len(name) - 2
     cells = [" "] * width
     free = 0
     for tick, label in x_labels(picture, frame.x, max(room // 8, 2)):
@@ -48,7 +49,7 @@ def x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
         if start >= free and start + len(label) <= gutter + room:
             cells[start : start + len(label)] = label
             free = start + len(label) + 2
-    text = "".join(cells)[: width - len(name) - 1]
+    text = "".join(cells)[: width - cell_len(name) - 1]
     return Strip([Segment(f"{text} {name}", Style(color=picture.axes))], width)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import get_character_cell_size
 
 from workbench.raster import DOTS_X, DOTS_Y, scale
 from workbench.series import Floats
@@ -39,11 +40,12 @@ class Canvas:
         return self.colors.index(color)
 
     def put(self, column: int, row: int, text: str, color: str) -> None:
-        """Write ``text`` where it fits."""
-        for offset, character in enumerate(text):
-            if 0 <= row < self.height and 0 <= column + offset < self.width:
-                self.chars[row, column + offset] = character
-                self.inks[row, column + offset] = self.ink(color)
+        """Write ``text`` where it fits; the second cell of a character that has two holds nothing."""
+        cells = [cell for character in text for cell in (character, "")[: get_character_cell_size(character)]]
+        for at, cell in enumerate(cells, column):
+            if 0 <= row < self.height and 0 <= at < self.width:
+                self.chars[row, at] = cell
+                self.inks[row, at] = self.ink(color)
 
 
 @dataclass(frozen=True)

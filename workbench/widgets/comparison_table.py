@@ -8,12 +8,13 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
+from mbpo.settings.language import tr
 from workbench.charts.overlay import color_of, mark_of
 from workbench.format import MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.groups_side_by_side import GroupComparison
 from workbench.side_by_side import Compared, Comparison
 from workbench.widgets.group_table import group_table
-from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, that_fit
+from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, heading, that_fit
 
 __all__ = ["MOST_NAME", "Column", "ComparisonTable", "evaluation_columns", "in_full", "setting_columns", "table"]
 
@@ -22,9 +23,9 @@ def evaluation_columns(comparison: Comparison) -> list[Column]:
     """Return each run's latest evaluation, and the one at the last step that all have."""
     common = comparison.common_step
     runs = comparison.by_letter
-    head = f"at {whole(common)}" if math.isfinite(common) else "in common"
+    head = tr("at {step}", step=whole(common)) if math.isfinite(common) else tr("in common")
     return [
-        Column("evaluation", tuple(map(_latest, runs))),
+        Column(tr("evaluation"), tuple(map(_latest, runs))),
         Column(head, tuple(_evaluation(run, common) for run in runs)),
     ]
 
@@ -63,17 +64,11 @@ def table(comparison: Comparison, width: int, height: int) -> Content:
     more = len(settings) - len(columns)
     columns += evaluations
     shown = that_fit([run.focused for run in runs], height - 1)
-    head = f"+{more} more: d" if more else ""
+    head = tr("+{n} more: d", n=more) if more else ""
     longest = max(map(cell_len, (head, *(safe_text(run.row.titled) for run in runs))))
     room = width - 3 - sum(column.width for column in columns)
     name_width = max(min(room, longest, MOST_NAME), LEAST_NAME)
-    lines = [
-        Content.styled(
-            f"   {fitted(head, name_width):<{name_width}}"
-            + "".join(f"{column.head:>{column.width}}" for column in columns),
-            MUTED,
-        )
-    ]
+    lines = [heading(fitted(head, name_width), name_width, columns)]
     for index in shown:
         cells = "".join(column.text(index) for column in columns)
         lines.append(_line(runs[index], name_width, cells))
@@ -93,25 +88,25 @@ def _line(run: Compared, name_width: int, cells: str) -> Content:
 def in_full(comparison: Comparison) -> Content:
     """Return all that is compared, a paragraph for each run."""
     differences = comparison.differences
-    names = ", ".join(differences) or "no setting that is known of all"
+    names = ", ".join(differences) or tr("no setting that is known of all")
     latest, common = evaluation_columns(comparison)
     fair = (
-        f"“{common.head}” is the last env step at which all were evaluated."
+        tr("“{head}” is the last env step at which all were evaluated.", head=common.head)
         if math.isfinite(comparison.common_step)
-        else "There is no env step yet at which all were evaluated."
+        else tr("There is no env step yet at which all were evaluated.")
     )
-    parts = [Content.styled(f"They differ in {names}.\n{fair}", MUTED)]
+    parts = [Content.styled(f"{tr('They differ in {names}.', names=names)}\n{fair}", MUTED)]
     for index, run in enumerate(comparison.by_letter):
         facts = [f"{name} {values[index]}" for name, values in differences.items()]
         origin = f" · ⑂ {safe_text(run.row.parent, 80)}" if run.row.parent else ""
-        where = f" · {run.row.state} · {whole(run.row.env_steps)} steps{origin}"
+        where = f" · {tr(run.row.state)} · {tr('{steps} steps', steps=whole(run.row.env_steps))}{origin}"
         parts.append(
             Content.assemble(
                 (f"{mark_of(run)} {safe_text(run.row.titled, 80)}", f"bold {color_of(run)}"),
                 (where, MUTED),
                 "\n",
                 "  " + " · ".join(facts) + "\n" if facts else "",
-                f"  evaluation {latest.cells[index]} · {common.head} {common.cells[index]}",
+                f"  {latest.head} {latest.cells[index]} · {common.head} {common.cells[index]}",
             )
         )
     return Content("\n\n").join(parts)
@@ -124,8 +119,8 @@ class ComparisonTable(Static, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)
-        self.border_title = "compared"
-        self.border_subtitle = "d all that differs"
+        self.border_title = tr("compared")
+        self.border_subtitle = tr("d all that differs")
         self._comparison: Comparison | GroupComparison = Comparison()
 
     def show(self, comparison: Comparison | GroupComparison) -> None:
@@ -148,12 +143,13 @@ class ComparisonTable(Static, can_focus=True):
         if isinstance(self._comparison, GroupComparison):
             if self._comparison.groups:
                 several = len(self._comparison.groups) > 1
-                self._titled("groups compared" if several else "the group", len(self._comparison.groups), height)
+                title = tr("groups compared") if several else tr("the group")
+                self._titled(title, len(self._comparison.groups), height)
                 self.update(group_table(self._comparison, width, height), layout=False)
         elif self._comparison.runs:
-            self._titled("compared", len(self._comparison.runs), height)
+            self._titled(tr("compared"), len(self._comparison.runs), height)
             self.update(table(self._comparison, width, height), layout=False)
 
     def _titled(self, title: str, lines: int, height: int) -> None:
         hidden = lines - (height - 1)
-        self.border_title = f"{title} · {hidden} more below" if hidden > 0 else title
+        self.border_title = f"{title} · {tr('{n} more below', n=hidden)}" if hidden > 0 else title

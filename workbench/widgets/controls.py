@@ -12,6 +12,7 @@ from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.widgets import Button, Static
 
+from mbpo.settings.language import tr
 from mbpo.settings.setting import Setting
 from workbench.changes import Change
 from workbench.dials import label, turnable
@@ -111,8 +112,8 @@ class DialRow(Horizontal):
         self.query_one(".dial-value", Words).say(value)
         if self.setting.dial.metric:
             cell = self.query_one(".dial-measured", Words)
-            name = "measured " if cell.size.width >= 14 else "m "
-            cell.say(Content.assemble((name, MUTED), (number(state.measured), "bold")))
+            name = tr("measured") if cell.size.width >= 14 else "m"
+            cell.say(Content.assemble((f"{name} ", MUTED), (number(state.measured), "bold")))
 
 
 class Controls(Vertical):
@@ -122,17 +123,17 @@ class Controls(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = "controls"
+        self.border_title = tr("controls")
 
     def compose(self) -> ComposeResult:
         """Lay out the dials, a row of buttons and the latest changes."""
         for setting in turnable():
             yield DialRow(setting)
         with Horizontal(id="control-buttons"):
-            yield Button("pause", id="pause", compact=True)
-            yield Button("stop", id="stop", compact=True)
-            yield Button("edit", id="edit", compact=True)
-            yield Button("k auto", id="auto", compact=True)
+            yield Button(tr("pause"), id="pause", compact=True)
+            yield Button(tr("stop"), id="stop", compact=True)
+            yield Button(tr("edit"), id="edit", compact=True)
+            yield Button(tr("k auto"), id="auto", compact=True)
         yield Words("", id="load")
         yield Words("", id="fates")
 
@@ -140,13 +141,13 @@ class Controls(Vertical):
         self, row: RunRow | None, detail: RunDetail | None, promises: Promises, changes: list[Change], readonly: bool
     ) -> None:
         """Show the selected run's settings; without one, what they would be for."""
-        subtitle(self, "read-only" if readonly else "")
+        subtitle(self, tr("read-only") if readonly else "")
         closed = row is None or readonly or not row.answers
         for button in self.query(Button):
             button.disabled = closed
         pause, word = (
             self.query_one("#pause", Button),
-            "resume" if row is not None and row.state == "paused" else "pause",
+            tr("resume") if row is not None and row.state == "paused" else tr("pause"),
         )
         if str(pause.label) != word:
             pause.label = word
@@ -154,21 +155,24 @@ class Controls(Vertical):
         for dial in self.query(DialRow):
             dial.show(None if row is None else dial_state(row, detail, promises, dial.setting))
         load = load_words(detail) if row is not None and row.active else ""
-        self.query_one("#load", Words).say(Content.styled(f"takes {load}" if load else "", MUTED))
+        self.query_one("#load", Words).say(Content.styled(tr("takes {load}", load=load) if load else "", MUTED))
         self.query_one("#fates", Words).say(self._fates(row, promises, changes), layout=True)
 
     def _fates(self, row: RunRow | None, promises: Promises, changes: list[Change]) -> Content:
         if row is None:
-            return Content.styled("Select a run to steer it.", MUTED)
+            return Content.styled(tr("Select a run to steer it."), MUTED)
         width = max(self.content_size.width, 20)
         lines = [
-            Content.styled(fitted(f"{what} pending…", 2 * width), WAITING) for what in promises.pending(row.controls)
+            Content.styled(fitted(tr("{what} pending…", what=what), 2 * width), WAITING)
+            for what in promises.pending(row.controls)
         ]
         lines += [fate(change, 2 * width) for change in latest(promises, changes)]
         if not lines and row.answers:
-            lines = [Content.styled("No change by hand yet: k/K turns k.", MUTED)]
+            lines = [Content.styled(tr("No change by hand yet: k/K turns k."), MUTED)]
         elif not lines:
-            lines = [Content.styled(f"This run is {row.state}: {row.further}.", MUTED)]
+            lines = [
+                Content.styled(tr("This run is {state}: {further}.", state=tr(row.state), further=row.further), MUTED)
+            ]
         return Content("\n").join(lines)
 
 

@@ -35,7 +35,7 @@ def crossed(painting: Painting, width: int, at: float) -> list[Strip]:
         strips[-1],
         painting.left + column,
         place_words(at, picture.seconds, dot),
-        width - len(axis_name(picture, frame)),
+        width - cell_len(axis_name(picture, frame)),
     )
     return strips
 

@@ -9,6 +9,7 @@ from typing import Any
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp
 
+from mbpo.settings.language import tr
 from workbench.changes import change_of
 from workbench.charts.picture import ORANGE, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed, whole
@@ -43,7 +44,7 @@ def event_line(event: Mapping[str, Any], width: int) -> Content:
             mark, color = "✗", "$error"
         steps, text = change.at, change.text
     else:
-        steps, text = _steps(event), f"{name} {_facts(event)}"
+        steps, text = _steps(event), f"{tr(name) if name in MARKS else name} {_facts(event)}"
     at = whole(steps) if math.isfinite(steps) else ""
     head = f"{at:>8} "
     return Content.assemble((head, MUTED), (f"{mark} ", color), fitted(text, max(width - len(head) - 2, 8)))
@@ -95,9 +96,16 @@ def _by_need(seeds: Sequence[RunRow]) -> list[RunRow]:
 
 def seed_line(row: RunRow, width: int) -> Content:
     """Write how one seed of a group does."""
-    why = row.reason if row.state in BROKEN else f"best {number(row.best_return)}"
+    why = row.reason if row.state in BROKEN else tr("best {best}", best=number(row.best_return))
     head = f"{GLYPHS.get(row.state, '·')} "
-    text = f"seed {row.seed}: {number(row.eval_return)} at {whole(row.env_steps)}, {row.state}, {why}"
+    text = tr(
+        "seed {seed}: {value} at {step}, {state}, {why}",
+        seed=row.seed,
+        value=number(row.eval_return),
+        step=whole(row.env_steps),
+        state=tr(row.state),
+        why=why,
+    )
     return Content.assemble((head, "$error" if row.state in BROKEN else MUTED), fitted(text, max(width - 2, 8)))
 
 
@@ -139,13 +147,13 @@ class Events(Tail):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = "events"
+        self.border_title = tr("events")
         self._detail: RunDetail | None = None
 
     def show_seeds(self, group: GroupCompared) -> None:
         """Show how each seed of a group does: those that broke off, then the best first."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
-        self._titled("seeds")
+        self._titled(tr("seeds"))
         self.say(Content("\n").join(seed_line(row, width) for row in _by_need(group.seeds)[:height]))
 
     def _titled(self, title: str) -> None:
@@ -154,7 +162,7 @@ class Events(Tail):
 
     def show(self, detail: RunDetail | None) -> None:
         """Show the end of the run's events."""
-        self._titled("events")
+        self._titled(tr("events"))
         self._detail = detail
         self.draw()
 
@@ -166,9 +174,9 @@ class Events(Tail):
         end = self.end(len(every), height)
         events = telling(every, height) if end == len(every) else every[max(end - height, 0) : end]
         if not events:
-            self.say(Content.styled("Evaluations, refits and changes appear here.", MUTED))
+            self.say(Content.styled(tr("Evaluations, refits and changes appear here."), MUTED))
             return
-        subtitle(self, f"{detail.bad_lines} damaged lines skipped" if detail and detail.bad_lines else "")
+        subtitle(self, tr("{n} damaged lines skipped", n=detail.bad_lines) if detail and detail.bad_lines else "")
         self.say(Content("\n").join(event_line(event, width) for event in events))
 
 
@@ -179,8 +187,8 @@ class LogTail(Tail):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = "log"
-        self.border_subtitle = "l opens it"
+        self.border_title = tr("log")
+        self.border_subtitle = tr("l opens it")
         self._lines: Sequence[str] = ()
 
     def show(self, lines: Sequence[str]) -> None:
@@ -195,7 +203,7 @@ class LogTail(Tail):
         last = [
             squeezed(line, width) for line in self._lines[max(end - height, 0) : end]
         ]  # a line's news is at its end
-        empty = Content.styled("The learner has printed nothing yet.", MUTED)
+        empty = Content.styled(tr("The learner has printed nothing yet."), MUTED)
         self.say(Content("\n".join(last)) if last else empty)
 
     async def on_click(self) -> None:

@@ -7,12 +7,13 @@ import math
 from rich.cells import cell_len
 from textual.content import Content
 
+from mbpo.settings.language import tr
 from workbench.charts.grouped import color_of, mark_of
 from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.group_figures import Interval
 from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.widgets.run_columns import COLORS
-from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, that_fit
+from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, heading, that_fit
 
 FEW_SEEDS = 5
 
@@ -26,11 +27,10 @@ def group_table(comparison: GroupComparison, width: int, height: int) -> Content
         for name, values in (comparison.differences if len(groups) > 1 else {}).items()
     ]
     columns, more = _that_have_room(settings, figures, width - 3 - LEAST_NAME)
-    head = f"+{more} more: d" if more else ""
+    head = tr("+{n} more: d", n=more) if more else ""
     longest = max(map(cell_len, (head, *(safe_text(group.title) for group in groups))))
     name_width = max(min(width - 3 - sum(column.width for column in columns), longest, MOST_NAME), LEAST_NAME)
-    heads = "".join(f"{column.head:>{column.width}}" for column in columns)
-    lines = [Content.styled(f"   {fitted(head, name_width):<{name_width}}{heads}", MUTED)]
+    lines = [heading(fitted(head, name_width), name_width, columns)]
     for index in that_fit([group.focused for group in groups], height - 1):
         lines.append(_line(groups[index], name_width, "".join(column.text(index) for column in columns)))
     lines += [Content.styled(fitted(remark, width), MUTED) for remark in _remarks(comparison)[: height - len(lines)]]
@@ -55,15 +55,21 @@ def _that_have_room(settings: list[Column], figures: list[Column], room: int) ->
 def _figure_columns(comparison: GroupComparison) -> list[Column]:
     groups = comparison.groups
     at = {group.score.at for group in groups}
-    head = f"IQM at {whole(at.pop())}" if len(at) == 1 and not any(math.isnan(step) for step in at) else "IQM"
+    head = (
+        tr("IQM at {step}", step=whole(at.pop()))
+        if len(at) == 1 and not any(math.isnan(step) for step in at)
+        else "IQM"
+    )
     columns = [
         Column(head, tuple(number(group.score.iqm) for group in groups)),
         Column("95 %", tuple(interval(group.score.band) or "–" for group in groups)),
-        Column("seeds", tuple(_counted(group) for group in groups)),
+        Column(tr("seeds"), tuple(_counted(group) for group in groups)),
     ]
     if len(groups) > 1:
         beats = [
-            Column(f"beats {mark_of(other)}", tuple(_better(comparison, group, other) for group in groups))
+            Column(
+                tr("beats {other}", other=mark_of(other)), tuple(_better(comparison, group, other) for group in groups)
+            )
             for other in groups
         ]
         columns = [*columns[:2], *beats, columns[2]]
@@ -100,32 +106,43 @@ def _remarks(comparison: GroupComparison) -> list[str]:
     """Return what is to be known of the figures, the most needed first."""
     remarks = [group.remark for group in comparison.groups if group.remark]
     if len({group.seeds[0].env_id for group in comparison.groups}) > 1:
-        remarks.append("Groups of different environments are not set against each other.")
+        remarks.append(tr("Groups of different environments are not set against each other."))
     fewest = min(len(group.seeds) for group in comparison.groups)
     if fewest < FEW_SEEDS:
-        remarks.append(f"Bands of fewer than {FEW_SEEDS} seeds are too narrow, and one seed has none.")
+        remarks.append(tr("Bands of fewer than {n} seeds are too narrow, and one seed has none.", n=FEW_SEEDS))
     return [*dict.fromkeys(remarks)]
 
 
 def groups_in_full(comparison: GroupComparison) -> Content:
     """Return all that is known of the groups compared, a paragraph for each."""
     differences = comparison.differences
-    names = ", ".join(differences) or "no setting but the seed"
-    parts = [Content.styled("\n".join([f"They differ in {names}.", *_remarks(comparison)]), MUTED)]
+    names = ", ".join(differences) or tr("no setting but the seed")
+    parts = [Content.styled("\n".join([tr("They differ in {names}.", names=names), *_remarks(comparison)]), MUTED)]
     for index, group in enumerate(comparison.groups):
         facts = [f"{name} {values[index]}" for name, values in differences.items()]
-        score = group.score
         lines = [
             "  " + " · ".join(facts) if facts else "",
-            f"  at {number(score.at) if math.isnan(score.at) else whole(score.at)}: IQM {number(score.iqm)} "
-            f"{interval(score.band)} · mean {number(score.mean)} ± {number(score.std, 2)} over {_counted(group)} seeds",
+            f"  {_figures(group)}",
             *(f"  {line}" for line in _against(comparison, group)),
-            f"  seeds {', '.join(str(row.seed) for row in group.seeds)}" if group.folded else "",
+            f"  {tr('seeds {seeds}', seeds=', '.join(str(row.seed) for row in group.seeds))}" if group.folded else "",
         ]
         head = (f"{mark_of(group)} {safe_text(group.title, 80)}", f"bold {color_of(group)}")
         body = "\n".join(line for line in lines if line)
         parts.append(Content.assemble(head, (f" · {_fates(group)}", MUTED), f"\n{body}"))
     return Content("\n\n").join(parts)
+
+
+def _figures(group: GroupCompared) -> str:
+    score = group.score
+    return tr(
+        "at {step}: IQM {iqm} {band} · mean {mean} ± {std} over {n} seeds",
+        step=number(score.at) if math.isnan(score.at) else whole(score.at),
+        iqm=number(score.iqm),
+        band=interval(score.band),
+        mean=number(score.mean),
+        std=number(score.std, 2),
+        n=_counted(group),
+    )
 
 
 def _against(comparison: GroupComparison, group: GroupCompared) -> list[str]:
@@ -134,15 +151,15 @@ def _against(comparison: GroupComparison, group: GroupCompared) -> list[str]:
         versus = comparison.better(group, other)
         if versus is not None and not math.isnan(versus.better):
             ends = f"[{number(versus.interval[0], 2)}, {number(versus.interval[1], 2)}]"
-            found.append(
-                f"P(a seed of {mark_of(group)} beats one of {mark_of(other)}) = {number(versus.better, 2)} {ends}"
-            )
+            better = number(versus.better, 2)
+            pair = {"one": mark_of(group), "other": mark_of(other)}
+            found.append(tr("P(a seed of {one} beats one of {other}) = {p} {ends}", **pair, p=better, ends=ends))
     return found
 
 
 def _fates(group: GroupCompared) -> str:
     states = [row.state for row in group.seeds]
-    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    return ", ".join(tr("{n} {state}", n=states.count(state), state=tr(state)) for state in dict.fromkeys(states))
 
 
 def group_headline(group: GroupCompared, width: int) -> Content:
@@ -154,14 +171,14 @@ def group_headline(group: GroupCompared, width: int) -> Content:
     parts: list[tuple[int, Content]] = [
         (0, Content.styled(squeezed(group.title, 40), "bold")),
         *(
-            (1, Content.styled(f"{GLYPHS.get(state, '·')} {states.count(state)} {state}", COLORS.get(state, "")))
+            (1, Content.styled(f"{GLYPHS.get(state, '·')} {states.count(state)} {tr(state)}", COLORS.get(state, "")))
             for state in dict.fromkeys(states)
         ),
         (1, Content(f"IQM {number(score.iqm)}" if not math.isnan(score.iqm) else "")),
         (1, Content(interval(score.band))),
-        (2, Content(f"at {whole(score.at)} steps" if not math.isnan(score.at) else "")),
-        (3, Content(f"best {number(max(best))}" if best else "")),
-        (2, Content.styled(f"{solved} of {len(states)} solved", COLORS["running"] if solved else MUTED)),
+        (2, Content(tr("at {step} steps", step=whole(score.at)) if not math.isnan(score.at) else "")),
+        (3, Content(tr("best {best}", best=number(max(best))) if best else "")),
+        (2, Content.styled(tr("{n} of {of} solved", n=solved, of=len(states)), COLORS["running"] if solved else MUTED)),
         (4, Content(fitted(group.seeds[0].env_id, 32))),
     ]
     kept = [(rank, part) for rank, part in parts if part.plain]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from mbpo.runs.solved import solved_words
+from mbpo.settings.language import tr
 from workbench.charts.picture import GREEN, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
 from workbench.groups_side_by_side import GroupCompared
@@ -23,21 +24,28 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
     parts: list[tuple[int, Content]] = [
         (0, Content.styled(fitted(row.titled, 32), "bold")),
         (5, Content.styled(fitted(row.run_id, 40), MUTED) if row.about.title else Content("")),
-        (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {row.state}", COLORS.get(row.state, ""))),
-        (6, Content.styled(phase, MUTED)),
-        (1, Content(f"evaluation {number(row.eval_return)}" if row.eval_return is not None else "")),
-        (5, Content(f"best {number(row.best_return)}" if row.best_return is not None else "")),
+        (1, Content.styled(f"{GLYPHS.get(row.state, '·')} {tr(row.state)}", COLORS.get(row.state, ""))),
+        (6, Content.styled(tr(phase), MUTED)),
+        (
+            1,
+            Content(
+                tr("evaluation {eval_return}", eval_return=number(row.eval_return))
+                if row.eval_return is not None
+                else ""
+            ),
+        ),
+        (5, Content(tr("best {best}", best=number(row.best_return)) if row.best_return is not None else "")),
         (3, Content.styled(_solved(row), GREEN)),
-        (2, Content(f"{progress} steps")),
+        (2, Content(tr("{steps} steps", steps=progress))),
         (4, Content(_time_left(row))),
         (3, Content.styled(asked, SKY)),
-        (6, Content(f"{number(row.steps_per_s)} steps/s" if row.steps_per_s > 0 else "")),
+        (6, Content(tr("{speed} steps/s", speed=number(row.steps_per_s)) if row.steps_per_s > 0 else "")),
         (4, Content(fitted(row.env_id, 32))),
-        (7, Content(f"seed {row.seed}")),
+        (7, Content(tr("seed {seed}", seed=row.seed))),
         (8, Content.styled(load if row.active else "", MUTED)),
-        (6, Content(f"last episode {number(row.last_return)}" if row.last_return is not None else "")),
+        (6, Content(tr("last episode {value}", value=number(row.last_return)) if row.last_return is not None else "")),
         (5, Content.styled(fitted(f"⑂ {row.parent}", 40) if row.parent else "", MUTED)),
-        (5, Content.styled("interactive" if row.interactive else "", PURPLE)),
+        (5, Content.styled(tr("interactive") if row.interactive else "", PURPLE)),
         (1, Content(dials)),
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
     ]
@@ -58,7 +66,7 @@ def _time_left(row: RunRow) -> str:
     known = row.active and row.steps_per_s > 0 and row.phase != "warm-up"
     if not known or row.total_steps <= row.env_steps:
         return ""
-    return f"{duration((row.total_steps - row.env_steps) / row.steps_per_s)} left"
+    return tr("{time} left", time=duration((row.total_steps - row.env_steps) / row.steps_per_s))
 
 
 class Header(Words):
@@ -72,6 +80,7 @@ class Header(Words):
         """Show ``row``, how far a what-if has come and the load, or what to do when there is none."""
         width = self.content_size.width or 80
         if row is None:
-            self.say(Content.assemble(("MBPO Workbench", "bold"), (" · find out when to trust your model", MUTED)))
+            motto = tr("find out when to trust your model")
+            self.say(Content.assemble(("MBPO Workbench", "bold"), (f" · {motto}", MUTED)))
             return
         self.say(headline(row, width, dials, asked, load))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import textwrap
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -49,7 +49,7 @@ def _keys(picture: Picture, at: float | None, words: bool, values: bool = True) 
 
 def without_plot(picture: Picture, width: int, height: int) -> list[Strip]:
     """Return lines that say why there is nothing to draw."""
-    text = picture.empty[: width - 2]
+    text = next(iter(chop_cells(picture.empty, width - 2)), "")
     left = " " * ((width - cell_len(text)) // 2)
     words = Strip([Segment(left + text, _style(picture.axes, italic=True))]).adjust_cell_length(width)
     blank = Strip.blank(width)

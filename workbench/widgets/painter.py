@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -227,11 +228,12 @@ def _paint_marker_labels(picture: Picture, canvas: Canvas, frame: Frame) -> None
         column = frame.column(marker.x)
         if not 0 <= column < canvas.width:
             continue
-        start = column + 1 if column + 1 + len(marker.label) <= canvas.width else (column - len(marker.label))
+        width = cell_len(marker.label)
+        start = column + 1 if column + 1 + width <= canvas.width else column - width
         for row in range(min(2, canvas.height)):
             if start >= free[row]:
                 canvas.put(start, row, marker.label, marker.color)
-                free[row] = start + len(marker.label) + 1
+                free[row] = start + width + 1
                 break
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
+from mbpo.settings.language import tr
 from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
 from workbench.dials import label as setting_label
 from workbench.fork_tree import origin
@@ -100,7 +102,7 @@ def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
     if name == "run":
         return label(row, width, letter)
     if name == "state":
-        return fates(row, width) if isinstance(row, GroupRow) else Text(fitted(row.state, width), style=color)
+        return fates(row, width) if isinstance(row, GroupRow) else Text(fitted(tr(row.state), width), style=color)
     if name == "env":
         return Text(fitted(row.env_id, width), style=GREY)
     if name == "steps":
@@ -116,7 +118,7 @@ def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
     if name == "trend":
         return Text(sparkline(row.recent, width), style=SKY if row.active else GREY)
     if name == "hand":
-        return Text("yes" if row.interactive else "", style=PURPLE)
+        return Text(tr("yes") if row.interactive else "", style=PURPLE)
     text, is_number = cell_text(row, name)
     return Text(fitted(text, width), justify="right" if is_number else "left", style="" if row.active else GREY)
 
@@ -124,7 +126,7 @@ def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
 def evaluation(row: RunRow, width: int) -> Text:
     """Return the last evaluation of a run, or the IQM of a group; ~ where it is not at a step that all share."""
     if row.eval_return is None:
-        text = row.state
+        text = tr(row.state)
     else:
         about = "~" if isinstance(row, GroupRow) and row.estimated else ""
         text = about + number(row.eval_return)
@@ -143,7 +145,7 @@ def fates(row: GroupRow, width: int) -> Text:
     solved, at_work, failed = row.fates
     marks = (("✓", solved, GREEN), ("●", at_work, SKY), ("✗", failed, VERMILLION))
     parts = [(f"{mark}{count} ", color) for mark, count, color in marks if count]
-    text = Text.assemble(*parts) if parts else Text("0 solved", style=GREY)
+    text = Text.assemble(*parts) if parts else Text(tr("0 solved"), style=GREY)
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
 
@@ -151,7 +153,7 @@ def fates(row: GroupRow, width: int) -> Text:
 def solved_cell(row: RunRow) -> str:
     """Return the env step from which on all evaluations reach the task's threshold, of a group how many reach it."""
     if isinstance(row, GroupRow):
-        return f"{row.fates[0]} of {len(row.group.seeds)}"
+        return tr("{n} of {of}", n=row.fates[0], of=len(row.group.seeds))
     return "" if row.solved_at is None else f"@{whole(row.solved_at)}"
 
 
@@ -169,9 +171,9 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
         step = origin(row.parent)[1]
         before = f"{lines}@{step} " if step >= 0 else f"{lines} "
     elif row.parent:
-        room = max(width - len(mark) - len(safe_text(row.titled)) - 2, width // 2 - 1)
+        room = max(width - len(mark) - cell_len(safe_text(row.titled)) - 2, width // 2 - 1)
         after = " ⑂" + ending(f" {row.parent}", room)
-    name = squeezed(row.titled, width - len(before) - len(mark) - len(after))
+    name = squeezed(row.titled, width - len(before) - len(mark) - cell_len(after))
     style = "strike " + GREY if row.about.archived else "" if row.active else GREY
     if isinstance(row, GroupRow):
         style = "bold"

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
+from mbpo.settings.language import tr, tr_n
 from workbench.format import fitted
 from workbench.group_figures import GroupScore
 from workbench.messages import RunRow
@@ -22,8 +23,10 @@ from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
 
 NO_RUNS = Content.from_markup(
-    "[b]No runs here yet.[/b]\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
-    "Runs started elsewhere\nappear by themselves."
+    tr(
+        "[b]No runs here yet.[/b]\nPress [b]n[/b] to start one,\n[b]T[/b] for a tour in five steps.\n"
+        "Runs started elsewhere\nappear by themselves."
+    )
 )
 FIELD_OF_COLUMN = {"run": "name", "band": "eval", "trend": "", "glyph": ""}  # where it is another
 EXAMPLE = "env=Hopper* and k>=5 and best>1000"
@@ -33,8 +36,8 @@ class FilterLine(Input):
     """Take a filter; enter keeps it, esc lets it go."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "clear", "all runs", id="filter.clear"),
-        Binding("down", "submit", "to the runs", id="filter.down", show=False),
+        Binding("escape", "clear", tr("all runs"), id="filter.clear"),
+        Binding("down", "submit", tr("to the runs"), id="filter.down", show=False),
     ]
 
     def action_clear(self) -> None:
@@ -56,7 +59,7 @@ class RunsPanel(Vertical):
 
     def __init__(self, view: RunsView, pick: Callable[[Path], object], *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = "runs"
+        self.border_title = tr("runs")
         self._view = view
         self._pick = pick
         self._rows: tuple[RunRow, ...] = ()
@@ -143,10 +146,10 @@ class RunsPanel(Vertical):
         groups = len(view.groups(self._rows, self._selected))
         shown = len(view.let_through(self._rows, self._selected)) if view.filtered else 0
         parts = (
-            f"{shown} shown" if view.filtered else "",
-            f"{groups} group{'s' * (groups != 1)}" if view.grouped else "",
-            f"by {view.sorted_by}" if view.sorted_by else "",
-            f"{sum(row.active for row in self._rows)} of {len(self._rows)} at work",
+            tr("{n} shown", n=shown) if view.filtered else "",
+            tr_n("{n} group", "{n} groups", groups) if view.grouped else "",
+            tr("by {field}", field=view.sorted_by) if view.sorted_by else "",
+            tr("{n} of {of} at work", n=sum(row.active for row in self._rows), of=len(self._rows)),
         )
         return " · ".join(filter(None, parts))
 

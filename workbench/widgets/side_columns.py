@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+from workbench.format import MUTED
 
 LEAST_NAME, MOST_NAME = 9, 32
 MOST_VALUE = 16  # characters of a setting
@@ -26,7 +29,18 @@ class Column:
 
     def text(self, index: int) -> str:
         """Return one cell, flush right."""
-        return f"{self.cells[index]:>{self.width}}"
+        return right(self.cells[index], self.width)
+
+
+def right(text: str, width: int) -> str:
+    """Return a text flush right in so many cells."""
+    return " " * (width - cell_len(text)) + text
+
+
+def heading(first: str, width: int, columns: Sequence[Column]) -> Content:
+    """Return the line above the columns: ``first`` above the names, of so many cells."""
+    heads = "".join(right(column.head, column.width) for column in columns)
+    return Content.styled(f"   {set_cell_size(first, width)}{heads}", MUTED)
 
 
 def that_fit(focused: Sequence[bool], most: int) -> list[int]:
