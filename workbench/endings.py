@@ -38,6 +38,7 @@ def _ended(row: RunRow) -> str:
         row.reason,
     ]
     said = ", ".join(fact for fact in facts if fact)
-    return safe_text(
-        f"{row.run_id} {tr('is lost') if row.state == 'lost' else row.state}{': ' if said else ''}{said}", 200
-    )
+    what = tr("{name} is lost", name=row.run_id)
+    if row.state != "lost":
+        what = tr("{name} {state}", name=row.run_id, state=tr(row.state))
+    return safe_text(tr("{what}: {said}", what=what, said=said) if said else what, 200)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Generic, Literal, TypeVar, cast
 
-from textual.theme import Theme
+from textual.command import CommandPalette
+from textual.theme import Theme, ThemeProvider
 
 from mbpo.errors import ConfigError
 from mbpo.settings.language import tr
@@ -48,6 +49,15 @@ class PersonalApp(HeldKeys[Result], Generic[Result]):
         """Return the colours of the theme in force, and the inks of words and charts for it."""
         self.theme_variables = {**super().get_css_variables(), **inks_of(self.current_theme)}
         return self.theme_variables
+
+    def action_command_palette(self) -> None:
+        """Show every command, by name."""
+        if self.use_command_palette and not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder=tr("Search for commands…"), id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Show every theme, by name."""
+        self.push_screen(CommandPalette(providers=[ThemeProvider], placeholder=tr("Search for themes…")))
 
     def on_mount(self) -> None:
         """Move the keys, and say what cannot be followed."""

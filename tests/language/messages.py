@@ -7,6 +7,7 @@ that the app reads.
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
 from collections.abc import Iterator
@@ -14,33 +15,49 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from babel.messages import Catalog
-from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from mbpo.runs.command import ACTIONS
 from mbpo.runs.metrics import METRICS
+from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
 from mbpo.settings.config import SETTINGS
 from mbpo.settings.language import DOMAIN
 from mbpo.settings.presets import PRESETS
+from workbench.charts.table import CHARTS
+from workbench.charts.x_axis import AXES
 from workbench.format import GLYPHS
+from workbench.widgets.events import MARKS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "workbench" / "locale"
 SOURCES = ("workbench", "mbpo/runs", "mbpo/settings", "mbpo/trust")
 NEWS = ('"POT-Creation', '"PO-Revision', '"Report-Msgid', '"Last-Trans', '"Language-Team', '"Generated-By')
 EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
-KEYWORDS = {"tr": None, "tr_n": (1, 2)}
+PHASES = ("warm-up", "train", "refit", "rollout", "evaluation", "repeat", "ended")  # of a learner, as its status says
+SAYING = {"tr": 1, "tr_n": 2}  # which functions say how many texts
 
 
 def declared() -> Iterator[str]:
     """Return the texts of declarations that the app says through ``tr``."""
     for setting in SETTINGS.values():
-        yield from (setting.doc, setting.unit, setting.dial.down, setting.dial.up)
+        yield from (setting.doc, setting.unit, setting.group, setting.dial.down, setting.dial.up)
     for metric in METRICS.values():
         yield from (metric.meaning, metric.unit)
     for preset in PRESETS.values():
         yield preset.doc
-    yield from GLYPHS
+    yield from (*(axis.name for axis in AXES), *CHARTS, *GLYPHS, *MARKS, *ACTIONS, *PHASES)
+    yield from (WAITING, AT_WORK, *ENDS, "applied", "rejected", "unanswered", "palette", "Open the command palette")
+
+
+def said_in(source: str) -> Iterator[str | tuple[str, ...]]:
+    """Return the texts that a module says, in their order: also those inside f-strings, which Babel passes over."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        count = SAYING.get(call.func.id, 0) if isinstance(call.func, ast.Name) else 0
+        texts = tuple(arg.value for arg in call.args[:count] if isinstance(arg, ast.Constant))
+        if texts and len(texts) == count:
+            yield texts if count > 1 else texts[0]
 
 
 def template() -> Catalog:
@@ -50,7 +67,7 @@ def template() -> Catalog:
     for source in SOURCES:
         for path in sorted((ROOT / source).rglob("*.py")):
             place = (path.relative_to(ROOT).as_posix(), 1)
-            for _, message, _, _ in extract_from_file("python", path, keywords=KEYWORDS):
+            for message in said_in(path.read_text()):
                 _add(catalog, message, place)
     for text in filter(None, declared()):
         _add(catalog, text, ("declared", 1))

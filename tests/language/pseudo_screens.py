@@ -10,10 +10,14 @@ import gettext
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mbpo.settings import language
+
+if TYPE_CHECKING:
+    from driving import Driver
+    from textual.screen import Screen
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ACCENTED = "àƀćđèƒğħìĵķĺḿńòþɋŕśţùṽŵẋýżÀƁĆĐÈƑĞĦÌĴĶĹḾŃÒÞɊŔŚŢÙṼŴẊÝŻ"
@@ -39,32 +43,57 @@ class Pseudo(gettext.NullTranslations):
 
 
 async def screens(root: Path) -> dict[str, str]:
-    """Return what each screen shows."""
+    """Return what each screen shows, and without a name what the runs themselves say."""
     from driving import Driver
-    from screens_shown import VIEWS, prepare
+    from screens_shown import DATA, VIEWS, WIDE, prepare
 
     from workbench.app import Workbench
+    from workbench.queueing import Queueing
 
     prepare(root)
-    shown = {}
-    app = Workbench(root, watch=False)
-    async with app.run_test(size=(200, 60), notifications=True) as pilot:
+    shown, size = {"": "\n".join(DATA)}, WIDE
+    app = Workbench(root, queueing=Queueing(root, start=lambda queue: None), watch=False)
+    async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot)
+        app.select(root / "pendulum-3")
         await driver.look()
-        for name, (enter, leave) in VIEWS.items():
-            await _settled(driver.pilot.pause, driver.text)
-            await driver.press(*enter)
-            shown[name] = await _settled(driver.pilot.pause, driver.text)
-            await driver.press(*leave)
+        for name, view in VIEWS.items():
+            app.clear_notifications()
+            if view.size != size:
+                size = view.size
+                await pilot.resize_terminal(*size)
+            await _pressed(driver, view.enter)
+            if app.screen is driver.bench:
+                await driver.look()
+            await _rested(driver)
+            shown[name] = _text(app.screen)
+            await _pressed(driver, view.leave)
     return shown
 
 
-async def _settled(pause: Callable[[float], Awaitable[None]], text: Callable[[], str]) -> str:
-    seen = ""
-    while seen != text():
-        seen = text()
-        await pause(0.15)
-    return seen
+def _text(screen: Screen[Any]) -> str:
+    """Return what a screen shows, without what it covers in part."""
+    from textual.screen import ModalScreen
+
+    strips = screen._compositor.render_strips()
+    whole = [screen.region] if not isinstance(screen, ModalScreen) else [child.region for child in screen.children]
+    return "\n".join(strip.crop(part.x, part.right).text for part in whole for strip in strips[part.y : part.bottom])
+
+
+async def _pressed(driver: Driver, keys: str) -> None:
+    for key in keys.split():
+        if key.startswith("@"):
+            await driver.app.screen.run_action(key[1:])
+        else:
+            await driver.press(key)
+    await _rested(driver)
+
+
+async def _rested(driver: Driver) -> None:
+    """Wait until all that was begun is done and drawn."""
+    await driver.pilot.pause()
+    await driver.app.workers.wait_for_complete()
+    await driver.pilot.pause()
 
 
 if __name__ == "__main__":

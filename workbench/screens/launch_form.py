@@ -31,15 +31,11 @@ from workbench.screens.start_form import StartForm, shown_order
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 SEVERAL = tr("Several runs: 0:5 here, or 1,5,15 in another field.")
 GROUPS = {
-    "run": tr("run"),
-    "evaluation": tr("evaluation"),
     "trust": tr("how far to trust the model"),
-    "loop": tr("loop"),
     "model": tr("dynamics model"),
     "sac": "SAC",
     "planning": tr("planning (pets)"),
-    "bound": tr("bound"),
-}
+}  # that are called otherwise on screen
 
 
 @dataclass(frozen=True)
@@ -165,7 +161,7 @@ class LaunchForm(StartForm[Order]):
         rest = [s for s in SETTINGS.values() if s.name not in (*COMMON, "preset")]
         for group in dict.fromkeys(s.group for s in rest):
             members = [s for s in rest if s.group == group]
-            yield Group(f"{GROUPS.get(group, group)} ({len(members)})", group, members)
+            yield Group(f"{GROUPS.get(group) or tr(group)} ({len(members)})", group, members)
 
     @on(Collapsible.Expanded)
     def _unfold(self, event: Collapsible.Expanded) -> None:

@@ -8,6 +8,8 @@ from textual.events import Resize
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
+from mbpo.settings.language import tr
+
 FIRST = "app.help"  # the action that stays whatever the width: it tells of all others
 PALETTE = "-command-palette"
 
@@ -19,6 +21,8 @@ class KeyLine(Footer):
         """Lay out the keys that fit beside that of the palette."""
         keys = [key for key in super().compose() if isinstance(key, FooterKey)]
         docked = [key for key in keys if key.has_class(PALETTE)]
+        for key in docked:  # Textual's words
+            key.description, key.tooltip = tr(key.description), tr(str(key.tooltip))
         room = self.app.size.width - sum(1 + _width(key) for key in docked)  # a line stands before it
         kept = []
         for key in sorted((key for key in keys if key not in docked), key=lambda key: key.action != FIRST):
