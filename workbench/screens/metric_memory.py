@@ -42,7 +42,7 @@ class MetricMemory:
     def save(self, name: str, layout: MetricLayout, axis: XAxis) -> None:
         """Keep a layout under a name."""
         if self._keep(LAYOUTS, {**self.layouts, name: layout.kept(axis)}):
-            self._services.say(f"Saved as {name}: L shows it again, on every run.")
+            self._services.say(tr("Saved as {name}: L shows it again, on every run.", name=name))
 
     def delete(self, name: str) -> bool:
         """Forget a layout; return whether that was kept."""

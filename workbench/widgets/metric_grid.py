@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 
 from mbpo.runs.metrics import METRICS
+from mbpo.settings.language import tr
 from workbench.charts.view import View
 from workbench.format import fitted
 from workbench.widgets.chart import Chart
@@ -58,4 +59,4 @@ class MetricGrid(Grid):
                 if panel.border_title != title:
                     panel.border_title = title
                 panel.set_class(key == at, "-at")
-                subtitle(panel, fitted(METRICS[key].meaning, max(self.screen.size.width // columns - 6, 20)))
+                subtitle(panel, fitted(tr(METRICS[key].meaning), max(self.screen.size.width // columns - 6, 20)))
