@@ -18,6 +18,7 @@ from mbpo.runs.about import MOST_NOTE, MOST_TITLE, tags_in
 from mbpo.settings.language import tr
 from workbench.format import MUTED, fitted, safe_text
 from workbench.messages import RunRow
+from workbench.widgets.flowing import Passage
 
 HINT = tr("The run's directory keeps its name: forks and commands go by it. / finds tag=paper and note~word.")
 NAMES = {"title": tr("title"), "note": tr("note"), "tags": tr("tags")}
@@ -53,7 +54,7 @@ class AboutForm(ModalScreen[dict[str, Any] | None]):
                     yield Static(Content.styled(NAMES[name], "bold"), classes="field-name")
                     most = {"title": MOST_TITLE, "note": MOST_NOTE}.get(name, 0)
                     yield Input(text, id=f"about-{name}", compact=True, max_length=most)
-            yield Static(Content.styled(HINT, MUTED), id="about-hint", classes="hint")
+            yield Passage(Content.styled(HINT, MUTED), id="about-hint", classes="hint")
             with Horizontal(classes="dialog-buttons"):
                 yield Button(tr("^s keep"), id="apply", variant="primary", compact=True)
                 yield Button(tr("esc cancel"), id="cancel", compact=True)

@@ -18,6 +18,7 @@ from mbpo.settings.language import tr
 from workbench.dials import facts
 from workbench.format import MUTED, NAME, around, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
+from workbench.widgets.flowing import Passage
 
 
 class ConfirmStop(ModalScreen[bool]):
@@ -38,7 +39,7 @@ class ConfirmStop(ModalScreen[bool]):
         with Vertical(classes="dialog") as box:
             box.border_title = tr("stop a run")
             at, of = whole(row.env_steps), whole(row.total_steps)
-            yield Static(
+            yield Passage(
                 Content.assemble(
                     around(
                         tr("Stop {name} at {at} of {of} env steps?", name=NAME, at=at, of=of), fitted(row.run_id, 40)
@@ -87,7 +88,7 @@ class EditValues(ModalScreen[dict[str, Any] | None]):
                     yield Static(Content.styled(name, "bold"), classes="field-name")
                     value = setting_value(self._row.controls[name])
                     yield Input(value, id=f"edit-{name}", compact=True)
-                yield Static(_accepts(name), id=f"hint-{name}", classes="hint")
+                yield Passage(_accepts(name), id=f"hint-{name}", classes="hint")
             with Horizontal(classes="dialog-buttons"):
                 yield Button(tr("^s apply"), id="apply", variant="primary", compact=True)
                 yield Button(tr("esc cancel"), id="cancel", compact=True)

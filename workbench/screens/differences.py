@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from mbpo.settings.language import tr
 from workbench.groups_side_by_side import GroupComparison
 from workbench.side_by_side import Comparison
 from workbench.widgets.comparison_table import in_full
+from workbench.widgets.flowing import Passage
 from workbench.widgets.group_table import groups_in_full
 
 
@@ -32,7 +32,7 @@ class Differences(ModalScreen[None]):
             page.border_title = tr("what differs")
             page.border_subtitle = tr("esc closes")
             shown = self._comparison
-            yield Static(groups_in_full(shown) if isinstance(shown, GroupComparison) else in_full(shown))
+            yield Passage(groups_in_full(shown) if isinstance(shown, GroupComparison) else in_full(shown))
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from mbpo.runs.metrics import METRICS
 from mbpo.settings.language import tr
@@ -23,6 +22,7 @@ from workbench.charts.table import CHARTS
 from workbench.charts.trust import ESSAY, TRUST_CHARTS, TrustChart
 from workbench.format import GLYPHS
 from workbench.messages import DEAF
+from workbench.widgets.flowing import Passage
 from workbench.widgets.run_columns import COLORS
 
 
@@ -53,7 +53,7 @@ class HelpScreen(ModalScreen[None]):
             page.border_subtitle = tr("esc closes")
             about = sorted(self._sections(), key=lambda section: self._topic not in section.topics)
             for section in about:
-                yield Static(Content.assemble((section.title, "bold $primary"), "\n", section.body, "\n"))
+                yield Passage(Content.assemble((section.title, "bold $primary"), "\n", section.body, "\n"))
 
     def _sections(self) -> Iterator[Section]:
         yield Section(tr("Keys"), self._keys(), ("runs",))

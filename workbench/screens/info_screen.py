@@ -26,6 +26,7 @@ from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
+from workbench.widgets.flowing import Passage
 from workbench.widgets.quiet import Words
 
 
@@ -49,7 +50,7 @@ class InfoScreen(RunPage):
         """Lay out the head, the lines, and what finds among them."""
         yield Words(id="info-head")
         with VerticalScroll(id="info"):
-            yield Static(id="info-lines")
+            yield Passage(id="info-lines")
         yield Input(placeholder=tr("words, as lr or torch or resume"), id="info-find", compact=True)
 
     def on_mount(self) -> None:

@@ -27,6 +27,7 @@ from workbench.format import MUTED, safe_text
 from workbench.launcher import shown_command
 from workbench.queueing import at_once
 from workbench.screens.start_form import StartForm, shown_order
+from workbench.widgets.flowing import Passage
 
 COMMON = ("env_id", "seed", "total_steps", "rollout_length", "real_ratio")
 SEVERAL = tr("Several runs: 0:5 here, or 1,5,15 in another field.")
@@ -63,7 +64,7 @@ class Field(Vertical):
         with Horizontal(classes="field-line"):
             yield Static(Content.styled(self.setting.name, "bold"), classes="field-name")
             yield Input(placeholder=self._placeholder(), id=f"set-{self.setting.name}", compact=True)
-        yield Static(self._meaning(), classes="hint")
+        yield Passage(self._meaning(), classes="hint")
 
     @property
     def text(self) -> str:
@@ -144,7 +145,7 @@ class LaunchForm(StartForm[Order]):
                         id="preset",
                         compact=True,
                     )
-                yield Static(self._source(), id="source", classes="hint")
+                yield Passage(self._source(), id="source", classes="hint")
                 for name in COMMON:
                     yield Field(SETTINGS[name], self.preset)
                 with Horizontal(classes="field-line"):

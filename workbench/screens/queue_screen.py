@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Button, DataTable, Static
+from textual.widgets import Button, DataTable
 
 from mbpo.errors import MBPOError
 from mbpo.runs.queue import AGAIN, Queue
@@ -23,6 +23,7 @@ from mbpo.settings.language import tr
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
 from workbench.messages import RunRow
 from workbench.screens.services import Services
+from workbench.widgets.flowing import Passage
 from workbench.widgets.key_line import KeyLine
 from workbench.widgets.quiet import Words
 from workbench.widgets.runs_table import COLORS
@@ -66,7 +67,7 @@ class QueueScreen(Screen[None]):
         """Lay out the head, the runs, and what is to be said of the one under the cursor."""
         yield Words(id="queue-head")
         yield DataTable(id="queue", cursor_type="row", zebra_stripes=False)
-        yield Static(Content.styled(EMPTY, MUTED), id="queue-empty")
+        yield Passage(Content.styled(EMPTY, MUTED), id="queue-empty")
         yield Words(id="queue-why")
         yield KeyLine(compact=True)
 
@@ -265,7 +266,7 @@ class ConfirmCancel(ModalScreen[bool]):
         with Vertical(classes="dialog") as box:
             box.border_title = tr("cancel all")
             asked = tr("Cancel all that wait, {n} in number?", n=self._count)
-            yield Static(f"{asked}\n\n{tr('Those at work go on.')}")
+            yield Passage(Content(f"{asked}\n\n{tr('Those at work go on.')}"))
             with Horizontal(classes="dialog-buttons"):
                 yield Button(tr("y cancel them"), id="yes", variant="error", compact=True)
                 yield Button(tr("n let them wait"), id="no", compact=True)

@@ -18,6 +18,7 @@ from mbpo.runs.trash import Dependents, dependents, disk_size
 from mbpo.settings.language import tr
 from workbench.format import MUTED, NAME, around, byte_size, fitted
 from workbench.messages import RunRow
+from workbench.widgets.flowing import Passage
 
 MOST_NAMES = 3
 
@@ -38,7 +39,7 @@ class Confirm(ModalScreen[bool]):
         """Lay out the question."""
         with Vertical(classes="dialog") as box:
             box.border_title = self._title
-            yield Static(self._question, id="question")
+            yield Passage(self._question, id="question")
             with Horizontal(classes="dialog-buttons"):
                 yield Button(self._words[0], id="yes", variant="error", compact=True)
                 yield Button(self._words[1], id="no", compact=True)

@@ -23,6 +23,7 @@ from mbpo.runs.trash import Trashed, delete_for_good, disk_size, restore, trashe
 from mbpo.settings.language import tr, tr_n
 from workbench.format import MUTED, NAME, around, byte_size, fitted, safe_text, short_age, squeezed
 from workbench.screens.trash_dialogs import Confirm
+from workbench.widgets.flowing import Passage
 
 EMPTY = tr("The trash is empty: D in the table moves a run here.")
 
@@ -47,7 +48,7 @@ class TrashPage(ModalScreen[None]):
         with Vertical(classes="page") as page:
             page.border_title = tr("trash")
             page.border_subtitle = tr("enter or r restores · x removes for good · X empties · esc closes")
-            yield Static(Content.styled(tr("looking …"), MUTED), id="trash-head")
+            yield Passage(Content.styled(tr("looking …"), MUTED), id="trash-head")
             yield OptionList(id="trash-list")
 
     def on_mount(self) -> None:

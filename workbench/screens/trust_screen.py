@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from mbpo.settings.language import tr
 from workbench.charts.scene import Scene, scene_of
@@ -22,6 +21,7 @@ from workbench.screens.selection import Selection
 from workbench.screens.steering import Steering
 from workbench.trust_words import TrustWords, trust_words
 from workbench.widgets.chart import Chart
+from workbench.widgets.flowing import Passage
 
 LEAST_HEIGHT = 10  # of a panel
 
@@ -52,9 +52,9 @@ class TrustScreen(RunPage):
         """Lay out the sentences and a panel for each chart."""
         with VerticalScroll(id="trust") as page:
             page.border_subtitle = tr("↑ ↓ scroll · w what if · ? help · esc closes")
-            yield Static(id="measured")
-            yield Static(id="theorem")
-            yield Static(id="what-if", classes="-untold")
+            yield Passage(id="measured")
+            yield Passage(id="theorem")
+            yield Passage(id="what-if", classes="-untold")
             with Grid(id="trust-charts"):
                 for chart in TRUST_CHARTS:
                     with Vertical(id=f"trust-panel-{chart.name}", classes="panel") as panel:
@@ -92,8 +92,8 @@ class TrustScreen(RunPage):
         self._put("#what-if", Content("\n").join(Content(text) for text in words.what_ifs))
 
     def _put(self, selector: str, text: Content) -> None:
-        said = self.query_one(selector, Static)
-        if said.content != text:  # its height is that of its words: all is laid out again
+        said = self.query_one(selector, Passage)
+        if said.text != text:  # its height is that of its words: all is laid out again
             said.update(text)
             said.set_class(not text, "-untold")
 

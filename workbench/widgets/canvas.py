@@ -46,6 +46,17 @@ class Canvas:
             if 0 <= row < self.height and 0 <= at < self.width:
                 self.chars[row, at] = cell
                 self.inks[row, at] = self.ink(color)
+        if 0 <= row < self.height and "" in self.chars[row]:
+            self._blank_halves(row)
+
+    def _blank_halves(self, row: int) -> None:
+        """Leave no half of a character of which the other half is written over, or outside."""
+        cells = self.chars[row].tolist()
+        wide = [bool(cell) and get_character_cell_size(cell) > 1 for cell in cells]
+        for at, cell in enumerate(cells):
+            whole = cells[at + 1 : at + 2] == [""] if wide[at] else bool(cell) or (at > 0 and wide[at - 1])
+            if not whole:
+                self.chars[row, at] = " "
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from workbench.charts.spec import ChartSpec
 from workbench.charts.view import View
 from workbench.format import MUTED
 from workbench.widgets.chart import Chart
+from workbench.widgets.flowing import flowing
 from workbench.widgets.quiet import Words
 
 LEAST_CHART = 4  # rows
@@ -57,5 +58,5 @@ class ChartPanel(Vertical, can_focus=True):
         words = self.query_one(".said", Words)
         width = words.content_size.width or 36
         told = list(itertools.accumulate(sentences, lambda one, other: tr("{one} {other}", one=one, other=other)))
-        fitting = [text for text in told if len(Content(text).wrap(width)) <= SENTENCE] or told[:1]
+        fitting = [text for text in told if flowing(Content(text)).get_height({}, width) <= SENTENCE] or told[:1]
         words.say(Content.styled(fitting[-1] if fitting else "", MUTED))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import textwrap
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
@@ -12,6 +11,7 @@ from textual.strip import Strip
 
 from workbench.charts.picture import Picture
 from workbench.charts.readout import value_at
+from workbench.widgets.flowing import lines_of
 
 
 def legend(picture: Picture, width: int, at: float | None = None) -> Strip:
@@ -31,7 +31,7 @@ def legend(picture: Picture, width: int, at: float | None = None) -> Strip:
 
 def remark(picture: Picture, width: int, most: int) -> list[Strip]:
     """Return the remark on as many lines as it takes, at most ``most``."""
-    lines = textwrap.wrap(picture.remark, width)[: max(most, 0)]
+    lines = lines_of(picture.remark, width)[: max(most, 0)]
     return [Strip([Segment(line, _style(picture.axes, italic=True))]).adjust_cell_length(width) for line in lines]
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+
+from workbench.widgets.flowing import Passage
 
 
-class Words(Static):
+class Words(Passage):
     """Show text that is said again and again, and seldom new."""
 
     def say(self, text: Content, *, layout: bool = False) -> None:
         """Show ``text`` unless that is what stands here; ``layout`` where its height may be another."""
-        shown = self.content
-        if not (isinstance(shown, Content) and shown.is_same(text)):
+        shown = self.text
+        if shown is None or not shown.is_same(text):
             self.update(text, layout=layout)
 
 
