@@ -13,6 +13,7 @@ from mbpo.errors import EnvironmentFault, StorageError
 from mbpo.runs.layout import RunPaths, check_run_id, default_run_id
 from mbpo.runs.reader import last_words
 from mbpo.settings.config import SETTINGS, Config, resolve
+from mbpo.settings.language import tr
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
 from workbench.messages import RunRow
@@ -135,9 +136,11 @@ class Launcher:
             log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             process = spawn(argv, log)
         except OSError as error:
-            raise StorageError(
-                f"cannot start a learner under {self.root}: {error.strerror or error}; give a writable --runs-root"
-            ) from None
+            why = error.strerror or error
+            text = tr(
+                "cannot start a learner under {root}: {why}; give a writable --runs-root", root=self.root, why=why
+            )
+            raise StorageError(text) from None
         self.launches[name] = Launch(name, path, argv, log, process, preset, parent, found)
         return self.launches[name]
 

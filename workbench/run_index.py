@@ -21,6 +21,7 @@ from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.records.manifest import Manifest
 from mbpo.runs.status import ENDED, RunStatus, load_status
+from mbpo.settings.language import tr
 from workbench.fork_tree import with_names
 from workbench.messages import RunRow
 
@@ -99,7 +100,7 @@ def _status_or_fault(paths: RunPaths) -> RunStatus | str:
     except NewerRecordError as error:
         return str(error)
     except RecordError:
-        return "its status.json cannot be read"
+        return tr("its status.json cannot be read")
 
 
 def _settings(paths: RunPaths) -> tuple[Mapping[str, Any], str]:

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbpo.errors import ConfigError
+from mbpo.settings.language import ENGLISH, choose
+from workbench.command_line import LOCALE
 from workbench.messages import RunRow
 from workbench.run_filter import parse_filter
 
@@ -19,6 +21,15 @@ HOP = RunRow(
 HOP = replace(HOP, controls={"rollout_length": 15, "real_ratio": 0.05, "k_policy": "bound"}, steps_per_s=30.0)
 PEND = RunRow(Path("swing up"), "finished", "", "Pendulum-v1", "pendulum", 0, 1200, 1200, -441.0, -168.0, solved_at=500)
 PEND = replace(PEND, best_return=-163.0, controls={"rollout_length": "auto"}, interactive=True, parent="old@600")
+
+
+def test_a_state_is_found_by_its_english_word_and_by_the_one_that_is_shown() -> None:
+    choose(LOCALE, "zh")
+    try:
+        for text in ("state=finished", "state=已完成", "state!=运行中", "state~完成", "已完成", "finished"):
+            assert [parse_filter(text)(row) for row in (HOP, PEND)] == [False, True], text
+    finally:
+        choose(LOCALE, ENGLISH)
 
 
 @pytest.mark.parametrize(
