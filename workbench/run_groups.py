@@ -119,11 +119,7 @@ def _names(found: Sequence[Sequence[RunRow]]) -> list[str]:
     for own in settings:
         for name in ("seed", "log_every", "profile", "threshold"):
             own.pop(name, None)
-    names = names_apart(settings, label) if settings else []
-    return [
-        name if name.startswith(str(own["preset"])) else f"{own['preset']} {name}"
-        for name, own in zip(names, settings, strict=True)
-    ]
+    return names_apart(settings, label) if settings else []
 
 
 def group_row(group: RunGroup, score: GroupScore, unfolded: bool) -> GroupRow:

@@ -9,8 +9,11 @@ import pytest
 
 from workbench.charts.overlay import Overlay
 from workbench.charts.plain_comparison import least_and_most, returns_compared
+from workbench.charts.plain_groups import said_of_groups
 from workbench.charts.plain_words import said_of_bound, said_of_errors, said_of_mix, said_of_returns
 from workbench.charts.scene import Scene
+from workbench.group_figures import GroupScore, Versus
+from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.messages import Points, RunDetail, RunRow
 from workbench.side_by_side import Compared, Comparison
 
@@ -104,3 +107,26 @@ def test_least_and_most_name_two_runs_or_say_that_all_are_the_same() -> None:
     assert least_and_most(overlay((1.0,), (3.0,), (2.0,)), key, said) == ("A (1) least, B (3) most.",)
     assert least_and_most(overlay((1.0,), (1.0,)), key, said) == ("The same for all: 1.",)
     assert least_and_most(overlay((1.0,), ()), key, said) == ()
+
+
+def group(letter: str, iqm: float, at: float = 1000.0) -> GroupCompared:
+    row = RunRow(Path(letter), "finished")
+    score = GroupScore(at, 5, 5, iqm, (iqm - 10, iqm + 10), iqm, 5.0, read=True)
+    return GroupCompared(Path(letter), letter, (row,) * 5, letter, score=score)
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [((0.6, 1.0), "A seed of A beats one of B in 80%."), ((0.4, 1.0), "These seeds cannot tell which is better.")],
+)
+def test_groups_of_seeds_are_ranked_as_far_as_they_can_be(interval: tuple[float, float], told: str) -> None:
+    pair = group("B", -200.0), group("A", -100.0)
+    versus = {(Path("A"), Path("B")): Versus(0.8, interval)}
+    assert said_of_groups(GroupComparison(pair, versus)) == ("At 1,000, A (−100) leads B (−200).", told)
+
+
+def test_a_group_alone_says_its_band_and_groups_without_a_common_step_nothing() -> None:
+    told = said_of_groups(GroupComparison((group("A", -100.0),)))
+    assert told == ("At 1,000, the middle half of 5 seeds returned −100.", "95 %: −110 to −90.")
+    assert said_of_groups(GroupComparison((group("A", -100.0), group("B", -90.0, at=500.0)))) == ()
+    assert said_of_groups(GroupComparison((group("A", float("nan")),))) == ()

@@ -8,6 +8,7 @@ from workbench.charts.grouped import returns_of_groups
 from workbench.charts.overlay import Overlay, color_of, mark_of
 from workbench.charts.picture import ORANGE, SKY, Line, Picture
 from workbench.charts.plain_comparison import returns_compared
+from workbench.charts.plain_groups import said_of_groups
 from workbench.charts.plain_words import said_of_returns
 from workbench.charts.scene import Scene, smoothed
 from workbench.charts.spec import ChartSpec, Plot, Toggle
@@ -89,4 +90,5 @@ RETURN = ChartSpec(
     words=_words,
     said=lambda scene, smooth: said_of_returns(scene),
     said_together=lambda overlay, smooth: returns_compared(overlay),
+    said_of_groups=said_of_groups,
 )

@@ -48,3 +48,4 @@ class ChartSpec:
     words: Callable[[Scene, Any, bool], str] = lambda scene, on, several: ""  # on its border, as of now
     said: Callable[[Scene, Any], Sentences] = lambda scene, on: ()  # below it: what it shows, the most telling first
     said_together: Callable[[Overlay, Any], Sentences] = lambda overlay, on: ()  # the same of several runs
+    said_of_groups: Callable[[GroupComparison], Sentences] = lambda comparison: ()  # and of groups of seeds

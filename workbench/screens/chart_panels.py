@@ -163,7 +163,7 @@ class ChartPanels(Vertical):
                 picture = plot.grouped(comparison, view) if plot.grouped is not None else NOT_GROUPED
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture.turned() if self._log else picture)
             panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
-            panel.say(())
+            panel.say(chart.said_of_groups(comparison))
             subtitle(panel, tr("IQM of the seeds, 95 % band"))
 
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
