@@ -101,8 +101,9 @@ def test_each_of_several_seeds_has_them(tmp_path: Path) -> None:
     launch = parse_launch(
         ["--preset=debug", "--env-id=Told-v0", *words(given()), "--seeds=0:2", f"--runs-root={tmp_path}"]
     )
-    for seed in (0, 1):
-        command = make_plan(launch).command(seed)
+    plan = make_plan(launch)
+    for seed, point in enumerate(plan.grid.points):
+        command = plan.command(point)
         config = parse_launch(command[command.index("mbpo.train") + 1 :]).config
         assert (config.env_kwargs, config.wrappers, config.seed) == (KWARGS, WRAPPERS, seed)
 

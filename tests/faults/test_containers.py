@@ -124,7 +124,7 @@ def test_without_locks_the_heartbeat_decides_a_resume(
     def no_locks(descriptor: int, operation: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("mbpo.runs.journal.fcntl.flock", no_locks)
+    monkeypatch.setattr("mbpo.runs.locks.fcntl.flock", no_locks)
     write_status(stopped_run, a_status(pid_namespace=OTHER))
     assert call(train.main, "--resume", stopped_run.root).code == 7
     write_status(stopped_run, a_status(pid_namespace=OTHER, heartbeat=time.time() - 61))

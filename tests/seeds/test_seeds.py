@@ -549,7 +549,9 @@ def test_a_narrow_terminal_has_fewer_columns_and_no_cell_cut(
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     plan = make_plan(launched(tmp_path, "--seeds", "0:2"))
-    runs = [LearnerRun(str(seed), RunPaths(tmp_path / plan.run_id(seed)), (), tmp_path / "out") for seed in plan.seeds]
+    runs = [
+        LearnerRun(str(point.seed), RunPaths(tmp_path / plan.run_id(point)), (), tmp_path) for point in plan.grid.points
+    ]
     with PoolConsole(plan.heading) as console:
         console.progress(runs)
         console.table(["seed", "state", "last evaluation", "best"], [["0", "finished", "-151.2", "-139.0"]])
