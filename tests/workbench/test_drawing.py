@@ -13,9 +13,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from workbench.app import Workbench
+from workbench.charts.picture import Picture
 from workbench.messages import RunsRead
 from workbench.screens import pace
 from workbench.screens.pace import NEWS_S, Pace
+from workbench.widgets.chart import Chart
 from workbench.widgets.runs_table import RunsTable
 
 
@@ -135,3 +137,22 @@ async def test_controls_drawn_while_they_were_hidden_fit_when_they_are_back(tmp_
         await driver.look()
         await driver.press("0")
         await driver.shows("measured 3 │", "episodes")
+
+
+async def test_a_chart_of_which_a_part_was_drawn_in_between_is_drawn_in_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, "one", status_of(), rows=20)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 34)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await pilot.pause(0.5)
+        chart = app.screen.query_one("#chart-return", Chart)
+        before = chart.picture
+        drawn: list[Region] = []
+        monkeypatch.setattr(chart, "refresh", lambda *regions, **options: drawn.extend(regions or [chart.region]))
+        chart.picture = Picture("other", empty="nothing of it")
+        chart.render_lines(Region(0, 0, 3, 1))  # as where something above it gave way
+        chart.look()
+        assert before.drawn and {region.y for region in drawn} >= set(range(1, chart.size.height - 1))

@@ -44,6 +44,7 @@ class Chart(Widget):
         self._painting = Painting([])
         self._painted: tuple[object, ...] = ()  # of what
         self._strips: list[Strip] = []
+        self._looked_at: list[Strip] = []  # as they were when it was last seen to that all of them are drawn
         self._grip: tuple[int, float] | None = None  # where the mouse holds the chart, and what began there
         self._dragged = False
 
@@ -82,12 +83,12 @@ class Chart(Widget):
 
     def look(self) -> None:
         """Draw the cells that are others than before."""
-        before = self._strips
-        if not self.size or len(before) != self.size.height:
-            self.refresh()
-            return
+        before = self._looked_at  # not the painted ones: a part of them may have been drawn in between
         self._bring_up_to_date()
-        if regions := differing(before, self._strips):
+        self._looked_at = self._strips
+        if not self.size or len(before) != len(self._strips):
+            self.refresh()
+        elif regions := differing(before, self._strips):
             self.refresh(*regions)
 
     def render_lines(self, crop: Region) -> list[Strip]:
