@@ -20,8 +20,9 @@ from workbench.format import byte_size, short_age
 from workbench.run_index import RunIndex
 from workbench.run_info import Facts, sections_of, with_words
 from workbench.screens.about_form import AboutForm
+from workbench.screens.confirm import Confirm
 from workbench.screens.info_screen import InfoScreen
-from workbench.screens.trash_dialogs import Confirm, ConfirmDelete
+from workbench.screens.trash_dialogs import ConfirmDelete
 from workbench.screens.trash_page import TrashPage
 from workbench.widgets.runs_table import RunsTable
 

@@ -18,10 +18,11 @@ from mbpo.settings.language import tr
 from workbench.dials import facts
 from workbench.format import MUTED, NAME, around, fitted, safe_text, setting_value, whole
 from workbench.messages import RunRow
+from workbench.screens.confirm import Confirm
 from workbench.widgets.flowing import Passage
 
 
-class ConfirmStop(ModalScreen[bool]):
+class ConfirmStop(Confirm):
     """Ask before a run is stopped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,39 +31,11 @@ class ConfirmStop(ModalScreen[bool]):
     ]
 
     def __init__(self, row: RunRow) -> None:
-        super().__init__()
-        self._row = row
-
-    def compose(self) -> ComposeResult:
-        """Lay out the question."""
-        row = self._row
-        with Vertical(classes="dialog") as box:
-            box.border_title = tr("stop a run")
-            at, of = whole(row.env_steps), whole(row.total_steps)
-            yield Passage(
-                Content.assemble(
-                    around(
-                        tr("Stop {name} at {at} of {of} env steps?", name=NAME, at=at, of=of), fitted(row.run_id, 40)
-                    ),
-                    "\n\n",
-                    (tr("It ends at its next step, after a checkpoint."), MUTED),
-                )
-            )
-            with Horizontal(classes="dialog-buttons"):
-                yield Button(tr("y stop it"), id="yes", variant="error", compact=True)
-                yield Button(tr("n let it run"), id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Put the safe answer under the cursor."""
-        self.query_one("#no").focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse."""
-        self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Answer with a key."""
-        self.dismiss(yes)
+        at, of = whole(row.env_steps), whole(row.total_steps)
+        asked = tr("Stop {name} at {at} of {of} env steps?", name=NAME, at=at, of=of)
+        after = tr("It ends at its next step, after a checkpoint.")
+        question = Content.assemble(around(asked, fitted(row.run_id, 40)), "\n\n", (after, MUTED))
+        super().__init__(tr("stop a run"), question, tr("y stop it"), tr("n let it run"))
 
 
 class EditValues(ModalScreen[dict[str, Any] | None]):

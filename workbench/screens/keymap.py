@@ -69,7 +69,7 @@ def places() -> tuple[Place, ...]:
     from workbench.screens.metrics_screen import MetricsScreen
     from workbench.screens.queue_screen import ConfirmCancel, QueueScreen
     from workbench.screens.run_page import RunPage
-    from workbench.screens.trash_dialogs import Confirm
+    from workbench.screens.trash_dialogs import ConfirmTrash
     from workbench.screens.trash_page import TrashPage
     from workbench.screens.trust_screen import TrustScreen
     from workbench.screens.what_if_form import WhatIfForm
@@ -98,7 +98,7 @@ def places() -> tuple[Place, ...]:
         Place.of("exact values", EditValues.BINDINGS, typed=True),
         Place.of("stop a run", ConfirmStop.BINDINGS),
         Place.of("cancel what waits", ConfirmCancel.BINDINGS),
-        Place.of("into the trash", Confirm.BINDINGS),
+        Place.of("into the trash", ConfirmTrash.BINDINGS),
     )
 
 

@@ -10,10 +10,9 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Button, DataTable
+from textual.screen import Screen
+from textual.widgets import DataTable
 
 from mbpo.errors import MBPOError
 from mbpo.runs.queue import AGAIN, Queue
@@ -22,6 +21,7 @@ from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
 from mbpo.settings.language import tr
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
 from workbench.messages import RunRow
+from workbench.screens.confirm import Confirm
 from workbench.screens.services import Services
 from workbench.widgets.flowing import Passage
 from workbench.widgets.key_line import KeyLine
@@ -249,7 +249,7 @@ class QueueScreen(Screen[None]):
             self.redraw()
 
 
-class ConfirmCancel(ModalScreen[bool]):
+class ConfirmCancel(Confirm):
     """Ask before all that wait are cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -258,30 +258,9 @@ class ConfirmCancel(ModalScreen[bool]):
     ]
 
     def __init__(self, count: int) -> None:
-        super().__init__()
-        self._count = count
-
-    def compose(self) -> ComposeResult:
-        """Lay out the question."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = tr("cancel all")
-            asked = tr("Cancel all that wait, {n} in number?", n=self._count)
-            yield Passage(Content(f"{asked}\n\n{tr('Those at work go on.')}"))
-            with Horizontal(classes="dialog-buttons"):
-                yield Button(tr("y cancel them"), id="yes", variant="error", compact=True)
-                yield Button(tr("n let them wait"), id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Put the safe answer under the cursor."""
-        self.query_one("#no").focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse."""
-        self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Answer with a key."""
-        self.dismiss(yes)
+        asked = tr("Cancel all that wait, {n} in number?", n=count)
+        question = Content(f"{asked}\n\n{tr('Those at work go on.')}")
+        super().__init__(tr("cancel all"), question, tr("y cancel them"), tr("n let them wait"))
 
 
 def _why(entry: Entry) -> str:

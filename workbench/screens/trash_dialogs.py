@@ -7,58 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Static
 
 from mbpo.runs.trash import Dependents, dependents, disk_size
 from mbpo.settings.language import tr
 from workbench.format import MUTED, NAME, around, byte_size, fitted
 from workbench.messages import RunRow
-from workbench.widgets.flowing import Passage
+from workbench.screens.confirm import Confirm
 
 MOST_NAMES = 3
 
 
-class Confirm(ModalScreen[bool]):
-    """Ask a question; no is the safe answer."""
+class ConfirmTrash(Confirm):
+    """Ask a question about the trash."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", tr("yes"), id="trash.yes"),
         Binding("n,escape", "answer(False)", tr("no"), id="trash.no"),
     ]
 
-    def __init__(self, title: str, question: Content, yes: str, no: str) -> None:
-        super().__init__()
-        self._title, self._question, self._words = title, question, (yes, no)
 
-    def compose(self) -> ComposeResult:
-        """Lay out the question."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = self._title
-            yield Passage(self._question, id="question")
-            with Horizontal(classes="dialog-buttons"):
-                yield Button(self._words[0], id="yes", variant="error", compact=True)
-                yield Button(self._words[1], id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Put the safe answer under the cursor."""
-        self.query_one("#no").focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse."""
-        event.stop()
-        self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Answer with a key."""
-        self.dismiss(yes)
-
-
-class ConfirmDelete(Confirm):
+class ConfirmDelete(ConfirmTrash):
     """Ask before runs are moved to the trash: how large they are, and what becomes of their forks."""
 
     def __init__(self, root: Path, rows: Sequence[RunRow]) -> None:

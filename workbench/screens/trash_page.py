@@ -22,7 +22,7 @@ from mbpo.errors import MBPOError
 from mbpo.runs.trash import Trashed, delete_for_good, disk_size, restore, trashed_below
 from mbpo.settings.language import tr, tr_n
 from workbench.format import MUTED, NAME, around, byte_size, fitted, safe_text, short_age, squeezed
-from workbench.screens.trash_dialogs import Confirm
+from workbench.screens.trash_dialogs import ConfirmTrash
 from workbench.widgets.flowing import Passage
 
 EMPTY = tr("The trash is empty: D in the table moves a run here.")
@@ -101,7 +101,7 @@ class TrashPage(ModalScreen[None]):
 
     def _ask(self, which: Sequence[Trashed], what: str) -> None:
         question = around(tr("Remove {what} for good? Nothing brings it back.", what=NAME), what)
-        dialog = Confirm(tr("remove for good"), question, tr("y remove"), tr("n keep"))
+        dialog = ConfirmTrash(tr("remove for good"), question, tr("y remove"), tr("n keep"))
         self.app.push_screen(
             dialog, lambda yes: self._do(lambda: delete_for_good(which), tr("Removed.")) if yes else None
         )
