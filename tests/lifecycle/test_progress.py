@@ -124,9 +124,9 @@ gymnasium.register("Noisy-v0", Env, max_episode_steps=40)
 SHORT = (*DEBUG, "--total-steps", "240", "--eval-every", "60", "--log-every", "20", "--eval-episodes", "1")
 
 
-def start(folder: Path, screen: TerminalScreen) -> subprocess.Popen[bytes]:
+def start(folder: Path, screen: TerminalScreen, *flags: str) -> subprocess.Popen[bytes]:
     (folder / "noisy.py").write_text(NOISY)
-    argv = [sys.executable, "-m", "mbpo.train", *SHORT, "--env-id", "noisy:Noisy-v0", "--run-id", "one"]
+    argv = [sys.executable, "-m", "mbpo.train", *SHORT, "--env-id", "noisy:Noisy-v0", "--run-id", "one", *flags]
     variables = {**environment(), "TERM": "xterm-256color"}
     streams = {"stdin": screen.file, "stdout": screen.file, "stderr": screen.file}
     return subprocess.Popen(argv, cwd=folder, env=variables, **streams)
@@ -134,8 +134,8 @@ def start(folder: Path, screen: TerminalScreen) -> subprocess.Popen[bytes]:
 
 def test_a_run_on_a_terminal_has_one_line_that_stays_and_events_above_it(tmp_path: Path) -> None:
     screen = TerminalScreen(70)
-    learner = start(tmp_path, screen)
-    during = screen.until(lambda text: re.search(r"/240  evaluation .*\n(.*\n)*.* left  eval ", text), PATIENCE_S)
+    learner = start(tmp_path, screen, "--total-steps", "90000")  # it ends when told to fail, however fast it is
+    during = screen.until(lambda text: re.search(r"/90,000  evaluation .*\n(.*\n)*.* left  eval ", text), PATIENCE_S)
     assert len(re.findall(r" left", during)) == 1
     (tmp_path / "fail").touch()
     text = screen.until(lambda text: learner.poll() is not None, PATIENCE_S)
@@ -146,7 +146,7 @@ def test_a_run_on_a_terminal_has_one_line_that_stays_and_events_above_it(tmp_pat
     for said in (
         "a worker",
         "a library",
-        r" +\d+/240  checkpoint",
+        r" +\d+/90,000  checkpoint",
         "error: noisy:Noisy-v0.step raised .*",
         "failed at",
     ):
