@@ -16,10 +16,11 @@ UNDER_SANITIZERS = cd $(SANITIZED)/lib && \
 	$(CURDIR)/$(BIN)
 RUN_ARGS ?= --preset pendulum
 SUITES ?=
+EXTRAS := mujoco,plot,pandas,report,video,serve,tensorboard,wandb,trackio,minari,parquet,onnx
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures clean
+.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures interop clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults fuzz check sanitize: export MBPO_WERROR := 1
@@ -87,6 +88,10 @@ bench: ready-bench ## time ours beside torch, JAX and other projects; BENCH_ARGS
 pictures: ready-run ## draw docs/images anew: the app in terminals of five sizes, on runs that learn for it
 	$(BIN)/python docs/pictures.py
 
+interop: ready-interop ## read back what leaves a run with every library it goes to; allows no skip
+	@command -v chromium >/dev/null || { echo "error: chromium is needed; on Debian: apt-get install chromium"; exit 1; }
+	MBPO_INTEROP=1 $(BIN)/python -m pytest -n auto --dist worksteal -o timeout=900 tests/outside
+
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so
 
@@ -112,7 +117,7 @@ $(VENV)/.op: $(VENV)/.torch $(SOURCES)
 # The op has a rule of its own, so that no install builds it again.
 $(VENV)/.run: $(VENV)/.torch pyproject.toml constraints.txt
 	@echo "installing the package and what its commands need"
-	@MBPO_NO_EXT=1 $(PIP) --no-build-isolation -e '.[mujoco,plot,pandas]'
+	@MBPO_NO_EXT=1 $(PIP) --no-build-isolation -e '.[mujoco,plot,pandas,report,video,serve]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
@@ -129,6 +134,11 @@ $(VENV)/.bench: $(VENV)/.test
 	@echo "installing what the benchmarks compare with (JAX among it)"
 	@$(PIP) --group bench
 	@$(PIP) --no-deps mbrl==0.2.0
+	@touch $@
+
+$(VENV)/.interop: $(VENV)/.test
+	@echo "installing every library that a run can go to"
+	@MBPO_NO_EXT=1 $(PIP) --no-build-isolation -e '.[$(EXTRAS)]' --group interop
 	@touch $@
 
 # The compiler works while pip installs.
