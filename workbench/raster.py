@@ -14,6 +14,7 @@ DOTS_X, DOTS_Y = 2, 4
 BRAILLE = 0x2800
 _WEIGHTS = np.array([[1, 8], [2, 16], [4, 32], [64, 128]], dtype=np.uint8)
 MAX_DOTS = 400_000
+SHARES = 16  # of a range, to a multiple of which its ends are moved
 
 
 def scale(values: Floats, low: float, high: float, dots: int) -> Floats:
@@ -78,12 +79,27 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [index * step for index in range(first, last + 1)][: most + 1]
 
 
-def padded(low: float, high: float, share: float = 0.06) -> tuple[float, float]:
-    """Return the range with room around it; a single value gets a range of its own size."""
+def up_to_round(low: float, high: float) -> float:
+    """Return the end of a range moved up to a multiple of a round number, by at most a sixth of the range."""
+    step = round_step((high - low) / SHARES)
+    return math.ceil(high / step - 1e-9) * step if step else high
+
+
+def round_step(least: float) -> float:
+    """Return the smallest of 1, 2, 5, 10 … that is no smaller than ``least``, 0 where it is none."""
+    if not sys.float_info.min < least < sys.float_info.max / 10:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10, 20) if step * power >= least)
+
+
+def padded(low: float, high: float, share: float = 0.03) -> tuple[float, float]:
+    """Return the range with room around it, its ends round; a single value gets a range of its own size."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return 0.0, 1.0
     if high - low < 1e-9 * max(abs(low), abs(high), 1e-9):
         room = max(abs(low) * 0.1, 1e-6) if low else 1.0
     else:
         room = (high - low) * share
-    return low - room, high + room
+    low, high = low - room, high + room
+    return -up_to_round(-high, -low), up_to_round(low, high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -75,20 +76,26 @@ def _decayed_sum(values: Floats, weight: float) -> Floats:
 
 def smoothing_weight(points: int) -> float:
     """Return the weight that averages over about a twentieth of the points."""
-    window = max(points / 20.0, 1.0)
+    window = math.pow(
+        2, math.floor(2 * math.log2(max(points / 20.0, 1.0))) / 2
+    )  # in steps: a new point moves no old one
     return (window - 1.0) / (window + 1.0)
 
 
-def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
+def thin(x: Floats, y: Floats, bins: int, over: tuple[float, float] | None = None) -> tuple[Floats, Floats]:
     """Return at most four points a bin that draw the same line: first, lowest, highest, last.
+
+    The bins lie ``over`` a range, or over that of the points.
 
     A bin of NaN only stays NaN, so that gaps stay gaps. ``x`` must not fall.
     """
     if len(x) <= 4 * bins or bins < 1:
         return x, y
-    edges = x[0] + (x[-1] - x[0]) / bins * np.arange(bins)
+    low, high = over or (float(x[0]), float(x[-1]))
+    edges = low + (high - low) / bins * np.arange(bins)
+    edges[0] = min(low, x[0])
     starts = np.searchsorted(x, edges)  # of each bin: its first point, or that of the next which has any
-    starts = starts[np.diff(starts, prepend=-1) > 0]
+    starts = starts[(np.diff(starts, prepend=-1) > 0) & (starts < len(x))]
     ends = np.append(starts[1:], len(x)) - 1
     middle = (x[starts] + x[ends]) / 2
     lowest, highest = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)

@@ -52,7 +52,7 @@ async def test_keys_move_one_cursor_over_all_charts_of_the_run_and_their_pages(t
         await driver.press("comma")
         await driver.until(lambda: view.cursor("env steps") == 1240.0)
         await driver.press(*["less_than_sign"] * 4, "comma")
-        at = 1240 - 41 * 1240 / (chart(app).dots - 1)
+        at = 1240 - 41 * 1300 / (chart(app).dots - 1)
         await driver.until(lambda: view.cursor("env steps") == pytest.approx(at))
         returns = chart(app).picture.lines[1]  # evaluations: the nearest of one every 100 steps or so
         nearest = min(range(len(returns.x)), key=lambda index: abs(returns.x[index] - at))

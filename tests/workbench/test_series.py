@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.raster import polyline, ticks
+from workbench.charts.picture import Picture
+from workbench.charts.scene import smoothed
+from workbench.messages import Points
+from workbench.raster import polyline, round_step, ticks, up_to_round
 from workbench.series import at_steps, ema, in_order, smoothing_weight, spread, thin
+from workbench.widgets.painter import painted
 
 
 def slow_ema(values: np.ndarray, weight: float) -> np.ndarray:
@@ -81,3 +85,35 @@ def test_values_at_steps_are_those_logged_there() -> None:
     found = at_steps(x, y, np.array([0.0, 1.0, 2.0, 3.0, 5.0, 6.0]))
     np.testing.assert_array_equal(found, [np.nan, 10.0, 21.0, np.nan, 50.0, np.nan])
     assert np.isnan(at_steps(x[:0], y[:0], x)).all()
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.floats(0, 1))
+def test_an_end_moved_up_is_round_and_near_and_stays_while_there_is_room(
+    low: float, extent: float, part: float
+) -> None:
+    high = low + extent
+    end = up_to_round(low, high)
+    assert high * (1 - 1e-9 * np.sign(high)) <= end + 1e-6 * extent and end - high <= extent / 6 + 1e-6 * extent
+    step = round_step(extent / 16)
+    assert abs(end / step - round(end / step)) < 1e-6 or extent < 1e-6 * abs(high)
+
+
+def test_ranges_that_have_no_round_end_stay_as_they_are() -> None:
+    for low, high in ((0.0, 0.0), (0.0, 5e-324), (-1.7e308, 1.7e308), (float("nan"), 1.0)):
+        assert up_to_round(low, high) == high
+
+
+def test_a_new_point_moves_no_other() -> None:
+    """Only what was not there before is drawn, but where the room at the axis' end is used up: bytes for ssh."""
+    y = np.cumsum(np.sin(np.arange(1001.0))) + np.arange(1001.0) / 50
+
+    def cells(points: int) -> list[str]:
+        x = np.arange(float(points))
+        line = smoothed("a", "", "#ffffff", Points(x, y[:points]))
+        picture = Picture("y", lines=(line,), x_range=(0.0, float(points - 1)), goes_on=True)
+        return ["".join(part) for part in (strip.text for strip in painted(picture, 80, 24, "#000000").strips[1:])]
+
+    different = [
+        sum(a != b for a, b in zip("".join(cells(n)), "".join(cells(n + 1)), strict=True)) for n in range(900, 1000)
+    ]
+    assert sorted(different)[len(different) * 9 // 10] <= 12  # of 1,840

@@ -27,6 +27,10 @@ class Seen:
     looks: list[Range] = field(default_factory=list)
     view: View = field(default_factory=View)
 
+    @property
+    def with_room(self) -> Range:
+        return self.whole
+
     def look(self) -> None:
         self.looks.append(self.view.shown(self))
 

@@ -25,4 +25,6 @@ def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Pictur
     line = smoothed("", "", SKY, points, weight)
     unlabelled = tuple(replace(marker, label="") for marker in scene.markers)
     unit = tr(metric.unit) or "–"
-    return Picture(unit, lines=(line,), markers=unlabelled, x_range=scene.span, log_y=log_y, empty=tr("no value yet"))
+    return Picture(
+        unit, lines=(line,), markers=unlabelled, x_range=scene.span, goes_on=True, log_y=log_y, empty=tr("no value yet")
+    )

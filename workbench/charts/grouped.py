@@ -39,7 +39,9 @@ def bands(label: str, key: str, empty: str) -> Callable[[GroupComparison, bool],
 def banded(comparison: GroupComparison, label: str, key: str, empty: str) -> Picture:
     """Show the IQM of one metric of every group, with its band."""
     lines = [line for group in comparison.groups if (line := band_line(group, key)) is not None]
-    return Picture(label, lines=tuple(lines), x_range=_span(comparison, lines), empty=_awaited(comparison, empty))
+    return Picture(
+        label, lines=tuple(lines), x_range=_span(comparison, lines), goes_on=True, empty=_awaited(comparison, empty)
+    )
 
 
 def returns_of_groups(comparison: GroupComparison, smooth: bool) -> Picture:
@@ -51,7 +53,7 @@ def returns_of_groups(comparison: GroupComparison, smooth: bool) -> Picture:
     picture = banded(comparison, label, key, tr("waiting for an evaluation"))
     seeds = [line for group in comparison.groups for line in _seed_lines(group, len(comparison.groups))]
     lines = (*seeds, *picture.lines)
-    return replace(picture, lines=lines, x_range=_span(comparison, list(lines)))
+    return replace(picture, lines=lines, x_range=_span(comparison, list(lines)), goes_on=True)
 
 
 def errors_of_groups(comparison: GroupComparison, squared: bool) -> Picture:

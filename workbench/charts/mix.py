@@ -51,7 +51,13 @@ def _mix(scene: Scene, label: str, key: str, setting: str) -> Picture:
         lines.append(Line("m", tr("measured"), last, YELLOW, points.x, points.y, glyph="•", joined=False))
     unlabelled = tuple(replace(m, label="") for m in scene.markers)
     return Picture(
-        label, lines=tuple(lines), markers=unlabelled, x_range=scene.span, y_range=from_zero(lines), empty=EMPTY
+        label,
+        lines=tuple(lines),
+        markers=unlabelled,
+        x_range=scene.span,
+        goes_on=True,
+        y_range=from_zero(lines),
+        empty=EMPTY,
     )
 
 

@@ -42,6 +42,7 @@ def error_picture(scene: Scene, squared: bool) -> Picture:
         lines=tuple(known),
         markers=scene.markers,
         x_range=scene.span,
+        goes_on=True,
         log_y=squared,
         empty=scene.awaited(tr("waiting for the first refit"), WITHOUT_MODEL if squared else WITHOUT_BOUND),
     )

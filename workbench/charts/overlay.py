@@ -29,7 +29,7 @@ class Overlay:
     def picture(self, label: str, lines: list[Line], empty: str) -> Picture:
         """Show lines over all runs, with the changes of the one in focus."""
         markers = self.scene.markers
-        return Picture(label, lines=tuple(lines), markers=markers, x_range=self.span, empty=empty)
+        return Picture(label, lines=tuple(lines), markers=markers, x_range=self.span, goes_on=True, empty=empty)
 
     @property
     def span(self) -> tuple[float, float]:

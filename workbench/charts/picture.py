@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from mbpo.settings.language import tr
+from workbench.raster import up_to_round
 from workbench.series import Floats
 
 SKY, ORANGE, GREEN, PURPLE = "$ink-sky", "$ink-orange", "$ink-green", "$ink-purple"
@@ -96,6 +97,7 @@ class Picture:
     lines: tuple[Line, ...] = ()
     markers: tuple[Marker, ...] = ()
     x_range: tuple[float, float] | None = None
+    goes_on: bool = False  # whether more comes at its right end: it is drawn as far as a round number
     y_range: tuple[float, float] | None = None
     log_y: bool = False
     rules: tuple[float, ...] = ()  # horizontal lines that mean something
@@ -118,6 +120,12 @@ class Picture:
         ends = [end for line in self.lines if len(line.x) for end in (float(line.x[0]), float(line.x[-1]))]
         low, high = min(ends, default=0.0), max(ends, default=0.0)
         return (low, high) if high > low else (low - 1.0, high + 1.0)
+
+    @property
+    def with_room(self) -> tuple[float, float]:
+        """Return the x axis as it is drawn: what is there keeps its place until the room at the end is used up."""
+        low, high = self.whole
+        return (low, up_to_round(low, high)) if self.goes_on else (low, high)
 
     @property
     def drawn(self) -> bool:

@@ -40,7 +40,9 @@ def return_picture(scene: Scene, weight: float | None) -> Picture:
         lines.append(
             Line("E", tr("evaluation"), value, ORANGE, mean.x, mean.y, low, high, glyph="●", nearest=True, band="±")
         )
-    return Picture(tr("return"), lines=tuple(lines), markers=scene.markers, x_range=scene.span, empty=EMPTY)
+    return Picture(
+        tr("return"), lines=tuple(lines), markers=scene.markers, x_range=scene.span, goes_on=True, empty=EMPTY
+    )
 
 
 def _band(mean: Points, std: Points | None) -> tuple[Floats | None, Floats | None]:

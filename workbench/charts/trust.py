@@ -78,6 +78,7 @@ def lengths_picture(scene: Scene) -> Picture:
         lines=tuple(lines),
         markers=scene.markers,
         x_range=scene.span,
+        goes_on=True,
         y_range=(0.0, 1.15 * max(top, 1.0)),
         empty=_awaited(
             scene, SECOND_REFIT if detail.config.get("algo") in WITHOUT_BOUND else tr("waiting for the first refit")
@@ -136,6 +137,7 @@ def coverage_picture(scene: Scene) -> Picture:
         ),
         markers=scene.markers,
         x_range=scene.span,
+        goes_on=True,
         y_range=(0.0, 1.03),
         rules=(0.5, 0.9),
         empty=_awaited(scene, SECOND_REFIT),
@@ -150,6 +152,7 @@ def promises_picture(scene: Scene) -> Picture:
         lines=_lines(scene, promised, came, nearest=True),
         markers=scene.markers,
         x_range=scene.span,
+        goes_on=True,
         empty=_awaited(scene, tr("waiting for the first evaluation")),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from workbench.charts.x_axis import AXES, STEPS
 
 Range = tuple[float, float]
 CLOSEST = 1e-6  # of the whole axis
+FINEST = 1000  # numbers that a computer tells apart, at least in view
 NEAR = 1e-9  # of a width: rounding
 
 
@@ -32,6 +34,10 @@ class Viewer(Protocol):
     @property
     def whole(self) -> Range:
         """Return all of its x axis."""
+
+    @property
+    def with_room(self) -> Range:
+        """Return all of its x axis as it is drawn, with room for what comes."""
 
     @property
     def dots(self) -> int:
@@ -61,7 +67,8 @@ class Window:
 def zoomed(shown: Range, whole: Range, at: float, factor: float) -> Range:
     """Return ``shown`` times ``factor`` as wide, with ``at`` where it was, inside ``whole``."""
     before = shown[1] - shown[0]
-    width = max(before * factor, (whole[1] - whole[0]) * CLOSEST)
+    told_apart = FINEST * math.ulp(max(map(abs, whole)))
+    width = max(before * factor, (whole[1] - whole[0]) * CLOSEST, min(before, told_apart))
     low = at - (at - shown[0]) / before * width
     return inside((low, low + width), whole)
 
@@ -102,7 +109,12 @@ class View:
     def shown(self, viewer: Viewer) -> Range:
         """Return the part of its axis that a chart shows: where that is not zoomed, all of it."""
         window = self._windows.get(viewer.axis)
-        return viewer.whole if window is None else window.on(self.whole(viewer))
+        return viewer.with_room if window is None else window.on(self.whole(viewer))
+
+    def _known(self, viewer: Viewer) -> Range:
+        """Return what is in view without the room at its end."""
+        low, high = self.shown(viewer)
+        return low, min(high, self.whole(viewer)[1])
 
     def is_zoomed(self, axis: str) -> bool:
         """Return whether only a part of an axis is in view."""
@@ -140,7 +152,7 @@ class View:
         low, high = self.shown(viewer)
         at, self._pointed = self.cursor(axis), None
         if at is None or not whole[0] <= at <= whole[1]:
-            at = high
+            at = min(high, whole[1])
         else:
             at = min(max(at + columns * (high - low) / max(viewer.dots - 1, 1), whole[0]), whole[1])
         self._kept[axis] = at
@@ -160,7 +172,7 @@ class View:
 
     def zoom(self, viewer: Viewer, factor: float, at: float | None = None) -> None:
         """Show a part of the axis ``factor`` times as wide, around ``at``, the cursor, or the end."""
-        shown = self.shown(viewer)
+        shown = self._known(viewer)
         at = self.cursor(viewer.axis) if at is None else at
         centre = at if at is not None and shown[0] <= at <= shown[1] else shown[1]
         self._put(viewer, zoomed(shown, self.whole(viewer), centre, factor))
@@ -168,12 +180,12 @@ class View:
 
     def pan(self, viewer: Viewer, share: float) -> None:
         """Move what is in view by a share of its width."""
-        low, high = self.shown(viewer)
+        low, high = self._known(viewer)
         self.pan_to(viewer, low + share * (high - low))
 
     def pan_to(self, viewer: Viewer, low: float) -> None:
         """Let what is in view begin at ``low``, as far as there is anything."""
-        shown = self.shown(viewer)
+        shown = self._known(viewer)
         self._put(viewer, (low, low + shown[1] - shown[0]))
         self._tell([viewer.axis])
 

@@ -69,6 +69,11 @@ class Chart(Widget):
         return self.picture.whole
 
     @property
+    def with_room(self) -> Range:
+        """Return all of its x axis as it is drawn."""
+        return self.picture.with_room
+
+    @property
     def dots(self) -> int:
         """Return how many dot columns its plot has."""
         frame = self._painting.frame

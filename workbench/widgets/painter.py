@@ -65,7 +65,7 @@ def painted(
         return Painting(without_plot(picture, width, height), whole)
     if shown is not None:
         picture = in_view(picture, shown)
-    x_range, y_range = picture.whole, picture.y_range or _y_range(picture.lines)
+    x_range, y_range = shown or picture.with_room, picture.y_range or _y_range(picture.lines)
     words = remark(picture, width, height - 2 - LEAST_ROWS)
     rows = height - 2 - len(words)
     at, labels = y_labels(*y_range, rows, picture.log_y)
@@ -170,8 +170,8 @@ def _paint_band(line: Line, canvas: Canvas, frame: Frame) -> None:
 def _paint_line(line: Line, canvas: Canvas, frame: Frame) -> None:
     if not len(line.x):
         return
-    x, y = thin(line.x, line.y, canvas.width * DOTS_X)
-    own_x, own_y = thin(line.own.x, line.own.y, canvas.width * DOTS_X) if any(line.cut) else (x, y)
+    x, y = thin(line.x, line.y, canvas.width * DOTS_X, frame.x)
+    own_x, own_y = thin(line.own.x, line.own.y, canvas.width * DOTS_X, frame.x) if any(line.cut) else (x, y)
     known = np.flatnonzero(np.isfinite(own_y))
     few = len(known) <= max(canvas.width // 2, 8)
     glyphs = bool(line.glyph) and (few or line.gap > 0)
