@@ -29,6 +29,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ready-run ## make .venv, install the package with MuJoCo and matplotlib, build the op
+	@echo "ready: source .venv/bin/activate, then mbpo-workbench"
 
 run: ready-run ## open the workbench on a Pendulum run; without a terminal, train headless
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/mbpo-workbench --start pendulum; \
@@ -109,9 +110,10 @@ $(VENV)/.torch: $(VENV)/bin/python constraints.txt
 	@touch $@
 
 $(VENV)/.op: $(VENV)/.torch $(SOURCES)
-	@echo "building the op"
-	@$(BIN)/python setup.py -q build_ext --inplace
-	@$(BIN)/python -c 'from mbpo.ops import build_info; print(*build_info().values(), sep="\n")'
+	@echo "building the op (once; some minutes; what the compiler says: build/op.log)"
+	@mkdir -p build
+	@$(BIN)/python setup.py -q build_ext --inplace > build/op.log || { cat build/op.log; exit 1; }
+	@$(BIN)/python -c 'from mbpo.ops import build_info; print(*(f"{op} on {how}" for op, how in build_info().items()), sep="\n")'
 	@touch $@
 
 # The op has a rule of its own, so that no install builds it again.
