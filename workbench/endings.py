@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mbpo.runs.solved import solved_words
 from mbpo.settings.language import tr
-from workbench.format import number, safe_text
+from workbench.format import safe_text, told_apart
 from workbench.messages import ACTIVE, RunRow
 
 TOLD = {"finished": "information", "failed": "error", "diverged": "error", "lost": "warning"}
@@ -33,7 +33,7 @@ class Endings:
 def _ended(row: RunRow) -> str:
     evaluated = row.eval_return is not None
     facts = [
-        tr("evaluation {eval_return}", eval_return=number(row.eval_return)) if evaluated else "",
+        tr("evaluation {eval_return}", eval_return=told_apart(row.eval_return, row.threshold)) if evaluated else "",
         solved_words(row.threshold, row.solved_at, evaluated=evaluated),
         row.reason,
     ]

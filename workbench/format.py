@@ -121,6 +121,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return short(value, digits).replace("-", "−")
 
 
+def told_apart(value: float | None, threshold: float | None) -> str:
+    """Write a measured number so that it never reads as a threshold which it misses."""
+    near = value is not None and threshold is not None and value != threshold
+    digits = next((d for d in range(3, 8) if number(value, d) != number(threshold, d)), 3) if near else 3
+    return number(value, digits)
+
+
 def whole(value: float) -> str:
     """Write a count with thousands separated."""
     return f"{value:,.0f}" if math.isfinite(value) else number(value)

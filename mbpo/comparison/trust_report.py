@@ -66,7 +66,7 @@ def _by_step(report: TrustReport) -> FigureTable:
         ]
         for row in steps
     ]
-    heads = ["left alone for", "state is off by", "no change is off by", "reward off by", "ends missed, invented"]
+    heads = ["left alone for", "state is off by", "mean change is off by", "reward off by", "ends missed, invented"]
     return FigureTable(heads, rows, names=(0,))
 
 
@@ -103,7 +103,7 @@ def write_trust_png(path: Path, report: TrustReport) -> None:
 
 def _draw_by_step(ax: Axes, report: TrustReport) -> None:
     steps = [row["step"] for row in report.by_step]
-    for of, label, style in (("error", "the model", "-"), ("no_model", "no change", "--")):
+    for of, label, style in (("error", "the model", "-"), ("no_model", "mean change", "--")):
         ax.plot(steps, [row[of] for row in report.by_step], style, label=label)
     ax.set_xlabel("imagined steps")
     ax.set_ylabel("error of the state [its spread]")

@@ -80,7 +80,9 @@ _ALL = (
     Metric("bound/r_max", "reward per step", "r_max used in the bound."),
     Metric("bound/resolution", "target std", "σ₀ at which ε_m is measured."),
     Metric("trust/rows", "rows", "Real rows in the newest whole episodes, each scored before a refit trained on it."),
-    Metric("trust/horizon_steps", "steps", "Steps for which the model, left alone, errs less than no change.", "up"),
+    Metric(
+        "trust/horizon_steps", "steps", "Steps for which the model, left alone, errs less than the mean change.", "up"
+    ),
     Metric("trust/horizon_longest", "steps", "Most steps that could be followed: at that, the horizon is no less."),
     Metric("trust/error_1", "state std", "Error of the state after 1 imagined step.", "down"),
     Metric("trust/error_5", "state std", "Error of the state after 5 imagined steps.", "down"),

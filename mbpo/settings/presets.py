@@ -32,7 +32,7 @@ SOONER: Mapping[str, Value] = {"precision": "auto", "model_batch": 64, "model_pa
 _OWN = (
     Preset(
         "pendulum",
-        "Swing up a pendulum in about a minute on a laptop.",
+        "Swing up a pendulum in about ten seconds.",
         "tuned here; see docs/study.md",
         {
             "env_id": "Pendulum-v1",

@@ -33,7 +33,7 @@ def theorem(latest: Latest) -> str:
     else:
         told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}", low=low, high=high)
     if gap is not None and gap >= 1 and length is not None:
-        nothing = tr("At k = {k:.0f} it promises nothing: no two returns differ by as much as it allows.", k=length)
+        nothing = tr("At k = {k:.0f} it promises nothing: it allows a larger loss than there can be.", k=length)
         return tr("{told}. {more}", told=told, more=nothing)
     return tr("{said}.", said=told)
 
@@ -53,11 +53,15 @@ def _horizon(latest: Latest) -> str:
         return ""
     steps = tr_n("{n:.0f} step", "{n:.0f} steps", horizon)
     far = tr("{steps} or more", steps=steps) if horizon >= longest else steps
-    said = tr("Left alone, the model errs less than one that expects no change for {steps}", steps=far)
+    said = tr("Left alone for {steps}, the model errs less than a guess by the mean change", steps=far)
     used = latest.get("rollout/length_mean")
     if used is None or (error := error_at(latest, used)) is None:
         return tr("{said}.", said=said)
-    off = tr("{used} in use, where it is off by {error} of a state's spread", used=short(used), error=short(error, 2))
+    off = tr(
+        "rollouts of length {used} are in use, where it is off by {error} of a state's spread",
+        used=short(used),
+        error=short(error, 2),
+    )
     return tr("{said}; {more}.", said=said, more=off)
 
 

@@ -101,11 +101,11 @@ LATEST = {
 
 def test_the_measured_in_words() -> None:
     horizon, intervals, critics = measured(LATEST)
-    assert "for 7 steps; 3 in use, where it is off by 0.3 of a state's spread" in horizon
+    assert "rollouts of length 3 are in use, where it is off by 0.3 of a state's spread" in horizon
     assert "hold 78% of what happens, 62% of the reward: they are too narrow" in intervals
     assert "promise 220 at an episode's start, and 140 came: +80" in critics
     assert "for 50 steps or more" in measured({**LATEST, "trust/horizon_steps": 50.0})[0]
-    assert "1 step;" in measured({**LATEST, "trust/horizon_steps": 1.0})[0]
+    assert "for 1 step, " in measured({**LATEST, "trust/horizon_steps": 1.0})[0]
     assert "honest" in measured({**LATEST, "trust/coverage_90": 0.91})[1]
     assert "off by" not in measured({**LATEST, "rollout/length_mean": 9.0})[0]  # nothing measured there
     assert measured({}) == []

@@ -12,6 +12,7 @@ import pytest
 from workbench.messages import Points, RunDetail, RunRow
 from workbench.widgets.header import headline
 from workbench.widgets.load import load_words
+from workbench.widgets.run_columns import evaluation
 
 
 @pytest.mark.parametrize(("phase", "shown"), [("train", True), ("repeat", True), ("warm-up", False)])
@@ -31,6 +32,19 @@ def test_evaluations_lead_and_say_whether_it_is_solved() -> None:
     assert "solved" not in headline(row, 160).plain
     unevaluated = headline(replace(row, eval_return=None, best_return=None, threshold=-200.0), 160).plain
     assert "solved" not in unevaluated and "evaluation" not in unevaluated
+
+
+def test_an_evaluation_just_below_the_threshold_does_not_read_as_the_threshold() -> None:
+    row = RunRow(Path("a"), "running", eval_return=-200.2, threshold=-200.0)
+    assert "evaluation −200.2 · not solved yet" in headline(row, 160).plain
+    assert evaluation(row, 9).plain == "−200.2"
+    assert "evaluation −200 · solved at 500" in headline(replace(row, eval_return=-200.0, solved_at=500), 160).plain
+
+
+def test_what_finds_no_room_takes_nothing_with_it_that_does() -> None:
+    row = RunRow(Path("pendulum-s0-20261130-020802"), "running", env_steps=1200, total_steps=12_000)
+    row = replace(row, eval_return=-171.0, threshold=-200.0, solved_at=400)
+    assert headline(row, 78).plain.endswith("evaluation −171 · solved at 400")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])

@@ -22,7 +22,7 @@ from workbench.widgets.events import Events
         ((), "Keys"),
         (("3",), "The model's error"),
         (("tab",), "What you steer"),
-        (("t",), "What if"),
+        (("t",), "How far to trust the model"),
         (("M",), "Every metric"),
     ],
 )

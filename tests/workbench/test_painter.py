@@ -38,3 +38,20 @@ def test_every_rule_is_drawn() -> None:
     picture = Picture("y", lines=(line,), y_range=(0.0, 1.0), rules=(0.5, 0.9, 7.0))
     shown = [strip.text for strip in paint(picture, 30, 14, "#000000")]
     assert sum("╌╌╌" in text for text in shown) == 2
+
+
+@pytest.mark.parametrize("end", [1000.0, 1200.0, 1240.0, 40_000.0])
+def test_a_narrow_axis_has_more_than_one_label(end: float) -> None:
+    line = Line("a", "e", "1", "#ffffff", np.array([0.0, end]), np.array([-1500.0, 0.0]))
+    axis = paint(Picture("y", lines=(line,)), 35, 8, "#000000")[-1].text
+    labels = axis.removesuffix("env steps").split()
+    assert len(labels) > 1 and axis.endswith(" env steps"), axis
+
+
+def test_a_plot_beside_another_keeps_its_name_where_words_find_no_room() -> None:
+    x = np.array([0.0, 1.0])
+    asked, measured = (Line(word[0], word, "25", "#ffffff", x, x) for word in ("configured", "measured"))
+    picture = Picture("k (steps)", lines=(asked, measured))
+    assert paint(picture, 35, 8, "#000000")[0].text.split() == ["c", "configured", "25", "m", "measured", "25"]
+    legend = paint(replace(picture, beside=True), 35, 8, "#000000")[0].text
+    assert legend.split() == ["k", "(steps)", "c", "25", "m", "25"]

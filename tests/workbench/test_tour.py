@@ -7,10 +7,12 @@ from pathlib import Path
 
 from driving import Driver
 from fake_run import make_run, status_of
+from textual.widgets._toast import Toast
 
 from workbench.app import Workbench
 from workbench.messages import RunRow
 from workbench.tour import AT, STEPS, stop_of
+from workbench.widgets.tour_line import TourLine
 
 BASE = RunRow(Path("base"), "running", preset="pendulum", env_steps=300, started=1.0)
 DONE = replace(BASE, state="finished", env_steps=1200)
@@ -60,3 +62,16 @@ async def test_t_shows_it_above_the_keys_and_ends_it(tmp_path: Path) -> None:
         await driver.shows("tour 3 of 5", "press f")
         await driver.press("T")
         await driver.hides("tour 3 of 5")
+
+
+async def test_no_notice_covers_it(tmp_path: Path) -> None:
+    make_run(tmp_path, "first", status_of("finished", env_steps=1200), rows=20)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        await driver.press("T", "K")
+        await driver.shows("tour 3 of 5", "first is finished, nobody answers")
+        await driver.until(lambda: app.screen.query(Toast).first().region.bottom <= 24 - 1)
+        tour = driver.bench.query_one(TourLine).region
+        assert all(not toast.region.overlaps(tour) for toast in app.screen.query(Toast))

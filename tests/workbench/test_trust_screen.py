@@ -54,7 +54,7 @@ async def test_no_word_is_cut(tmp_path: Path, size: tuple[int, int], saturated: 
         why = "cannot be told, at this resolution the model's error is all there can be;" if saturated else "15 to 25."
         for sentence in (
             "Measured on 1000 real rows before a refit trained on them",
-            "Left alone, the model errs less than one that expects no change for 24 steps; 5.1 in use,",
+            "Left alone for 24 steps, the model errs less than a guess by the mean change; rollouts of length 5.1",
             "Its 90 % intervals hold 89% of what happens, 80% of the obs dim 1: they are honest.",
             "The theorem: ",
             why,
@@ -168,7 +168,7 @@ async def test_what_a_refit_adds_is_shown_at_once_and_nothing_is_drawn_without(
             file.write(json.dumps({"seq": 61, "attempt": 1, "env_steps": 1300, "time_s": 1, **new}) + "\n")
         put_status(path, status_of(env_steps=1300))
         await driver.look()
-        await driver.shows("t trusted 31", "@ 1,300", "no change for 31 steps", "refit @ 1,300")
+        await driver.shows("t trusted 31", "@ 1,300", "Left alone for 31 steps", "refit @ 1,300")
         add_event(path, event="checkpoint", env_steps=1300)
         shown.clear()
         await driver.look()

@@ -57,6 +57,7 @@ def _mix(scene: Scene, label: str, key: str, setting: str) -> Picture:
         x_range=scene.span,
         goes_on=True,
         y_range=from_zero(lines),
+        beside=True,
         empty=EMPTY,
     )
 
@@ -90,7 +91,7 @@ def ratios_together(overlay: Overlay, on: bool) -> Picture:
 def _measured(overlay: Overlay, label: str, key: str) -> Picture:
     picture = overlay.lines(label, key, EMPTY)
     unlabelled = tuple(replace(marker, label="") for marker in picture.markers)
-    return replace(picture, markers=unlabelled, y_range=from_zero(list(picture.lines)))
+    return replace(picture, markers=unlabelled, y_range=from_zero(list(picture.lines)), beside=True)
 
 
 def lengths_of_groups(comparison: GroupComparison, on: bool) -> Picture:
@@ -105,7 +106,7 @@ def ratios_of_groups(comparison: GroupComparison, on: bool) -> Picture:
 
 def _grouped(comparison: GroupComparison, label: str, key: str) -> Picture:
     picture = banded(comparison, label, key, EMPTY)
-    return replace(picture, y_range=from_zero(list(picture.lines)))
+    return replace(picture, y_range=from_zero(list(picture.lines)), beside=True)
 
 
 MIX = ChartSpec(

@@ -104,6 +104,7 @@ class Picture:
     note: str = ""  # one sentence that says what the numbers mean, where there is room
     axes: str = GREY  # colour of the axes and of words
     remark: str = ""  # a sentence that has lines of its own, above the plot
+    beside: bool = False  # whether another plot stands in the same panel: only the axis's name tells them apart
     empty: str = tr("no data yet")
 
     def inked(self, inks: Mapping[str, str]) -> Picture:

@@ -66,7 +66,7 @@ class ForkForm(StartForm[Branch]):
         """Lay out the checkpoint, a line for each setting, and the command."""
         with Vertical(classes="dialog") as box:
             box.border_title = tr("fork a run")
-            box.border_subtitle = tr("enter starts · tab moves · esc cancels")
+            box.border_subtitle = tr("enter starts · tab, shift+tab move · esc cancels")
             low, high = whole(self._trunk.low), whole(self._trunk.high)
             asked = tr("Branch off {name}, env steps {low} to {high}", name=NAME, low=low, high=high)
             yield Static(around(asked, fitted(self._run.name, 30)))

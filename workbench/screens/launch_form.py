@@ -134,7 +134,7 @@ class LaunchForm(StartForm[Order]):
         """Lay out the preset, the common settings and, folded, all others."""
         with Vertical(classes="page") as page:
             page.border_title = tr("new run")
-            page.border_subtitle = tr("^s starts · tab moves · esc cancels")
+            page.border_subtitle = tr("F5 or ^s starts · tab moves · esc cancels")
             with VerticalScroll(id="form"):
                 with Horizontal(classes="field-line"):
                     yield Static(Content.styled(tr("preset"), "bold"), classes="field-name")

@@ -82,7 +82,7 @@ class WhatIfForm(StartForm[AskingProcess]):
         facts = (tr("NAME=V,V and further ones"), steps, tr("env steps of each fork"), tr("of each arm"))
         with Vertical(classes="dialog") as box:
             box.border_title = tr("what if?") if self._before is None else tr("what if? go on")
-            box.border_subtitle = tr("enter starts · tab moves · esc cancels")
+            box.border_subtitle = tr("enter starts · tab, shift+tab move · esc cancels")
             yield Static(around(tr("Other settings for {name}, as forks:", name=NAME), fitted(self._run.name, 30)))
             for name, fact in zip(FIELDS, facts, strict=True):
                 with Horizontal(classes="field-line"):

@@ -41,16 +41,28 @@ def _power(exponent: float) -> float:
 def x_axis(picture: Picture, frame: Frame, gutter: int, width: int) -> Strip:
     """Return the line below the plot: labels, and what is counted there."""
     name = axis_name(picture, frame)
-    room = width - gutter - cell_len(name) - 2
+    end = width - cell_len(name) - 2
+    usual = max((end - gutter) // 8, 2)
+    for most in (usual, 2 * usual):  # finer, where but one label stands beside the name
+        placed = _placed(x_labels(picture, frame.x, most), frame, gutter, end)
+        if len(placed) > 1:
+            break
     cells = [" "] * width
-    free = 0
-    for tick, label in x_labels(picture, frame.x, max(room // 8, 2)):
-        start = max(gutter + frame.column(tick) - len(label) // 2, 0)
-        if start >= free and start + len(label) <= gutter + room:
-            cells[start : start + len(label)] = label
-            free = start + len(label) + 2
+    for start, label in placed:
+        cells[start : start + len(label)] = label
     text = "".join(cells)[: width - cell_len(name) - 1]
     return Strip([Segment(f"{text} {name}", Style(color=picture.axes))], width)
+
+
+def _placed(labels: list[tuple[float, str]], frame: Frame, gutter: int, end: int) -> list[tuple[int, str]]:
+    """Return the labels that stand before the cell ``end`` and apart, each with its first cell."""
+    placed, free = [], 0
+    for tick, label in labels:
+        start = max(gutter + frame.column(tick) - len(label) // 2, 0)
+        if start >= free and start + len(label) <= end:
+            placed.append((start, label))
+            free = start + len(label) + 2
+    return placed
 
 
 def axis_name(picture: Picture, frame: Frame) -> str:

@@ -7,7 +7,7 @@ from textual.content import Content
 from mbpo.runs.solved import solved_words
 from mbpo.settings.language import tr
 from workbench.charts.picture import GREEN, PURPLE, SKY
-from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, whole
+from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, told_apart, whole
 from workbench.groups_side_by_side import GroupCompared
 from workbench.messages import RunRow
 from workbench.widgets.group_table import group_headline
@@ -29,7 +29,7 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
         (
             1,
             Content(
-                tr("evaluation {eval_return}", eval_return=number(row.eval_return))
+                tr("evaluation {eval_return}", eval_return=told_apart(row.eval_return, row.threshold))
                 if row.eval_return is not None
                 else ""
             ),
@@ -49,13 +49,14 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
         (1, Content(dials)),
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
     ]
-    kept = [(rank, part) for rank, part in parts if part.plain]
-    separator = Content.styled(" · ", MUTED)
-    for rank in (8, 7, 6, 5, 4, 3, 2):
-        if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
-            break
-        kept = [(r, part) for r, part in kept if r != rank]
-    return separator.join(part for _, part in kept)
+    by_need = sorted((rank, place) for place, (rank, part) in enumerate(parts) if part.plain)
+    kept, room = [], width + 3
+    for rank, place in by_need:
+        cells = parts[place][1].cell_length + 3
+        if rank < 2 or cells <= room:
+            kept.append(place)
+            room -= cells
+    return Content.styled(" · ", MUTED).join(parts[place][1] for place in sorted(kept))
 
 
 def _solved(row: RunRow) -> str:

@@ -17,13 +17,14 @@ from workbench.widgets.flowing import lines_of
 def legend(picture: Picture, width: int, at: float | None = None) -> Strip:
     """Return the legend, with the newest values or those ``at`` an x.
 
-    Where room is short, the note goes, then axis name, words and values.
+    Where room is short, the note goes, then axis name, words and values. Beside another plot the name outlasts words.
     """
     note = Segment(picture.note, _style(picture.axes, italic=True))
     axis = Segment(f"{picture.y_label}  ", _style(picture.axes))
     full = [axis, *_keys(picture, at, words=True)]
+    brief = _keys(picture, at, words=False)
     letters = _keys(picture, at, words=False, values=False)
-    for segments in ([*full, note], full, full[1:], _keys(picture, at, words=False), letters):
+    for segments in ([*full, note], full, [axis, *brief] if picture.beside else full[1:], brief, letters):
         if sum(segment.cell_length for segment in segments) <= width + 2:
             break
     return Strip(segments).adjust_cell_length(width)

@@ -11,7 +11,7 @@ from mbpo.settings.language import tr
 from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
 from workbench.dials import label as setting_label
 from workbench.fork_tree import origin
-from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, whole
+from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, told_apart, whole
 from workbench.messages import RunRow
 from workbench.run_fields import cell_text, field_named
 from workbench.run_groups import GroupRow
@@ -129,7 +129,7 @@ def evaluation(row: RunRow, width: int) -> Text:
         text = tr(row.state)
     else:
         about = "~" if isinstance(row, GroupRow) and row.estimated else ""
-        text = about + number(row.eval_return)
+        text = about + told_apart(row.eval_return, row.threshold)
     return Text(fitted(text, width), justify="right", style="" if row.active else GREY)
 
 
