@@ -95,7 +95,7 @@ def test_these_are_its_commands() -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "mbpo.control" not in c])
 def test_a_command_does_its_work(command: str, folder: Path, call: Callable[..., Outcome]) -> None:
-    outcome = called(call, command.replace("@5000", "@120"))
+    outcome = called(call, command.replace("@500", "@120"))
     assert outcome.code == 0, outcome.err
     assert all(line.startswith("note: ") for line in outcome.err.splitlines())
     if "--png" in command:
