@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mbpo.comparison.groups import names_apart
+from mbpo.comparison.groups import fork_name, names_apart, with_origins
 from mbpo.comparison.statistics import iqm
 from workbench.dials import label
 from workbench.fork_tree import origin
@@ -113,13 +113,13 @@ def _key(row: RunRow, known: Mapping[str, RunRow], keys: dict[str, str]) -> str:
 
 def _names(found: Sequence[Sequence[RunRow]]) -> list[str]:
     settings = [
-        {**same[0].settings, **({"fork": "@" + same[0].parent.rpartition("@")[2]} if same[0].parent else {})}
-        for same in found
+        {**same[0].settings, **({"fork": fork_name(same[0].parent)} if same[0].parent else {})} for same in found
     ]
     for own in settings:
         for name in ("seed", "log_every", "profile", "threshold"):
             own.pop(name, None)
-    return names_apart(settings, label) if settings else []
+    origins = with_origins(settings, [same[0].parent for same in found])
+    return names_apart(origins, label) if origins else []
 
 
 def group_row(group: RunGroup, score: GroupScore, unfolded: bool) -> GroupRow:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mbpo.comparison.groups import key_of, settings_that_count
+from mbpo.comparison.alike import key_of, settings_that_count
 from mbpo.errors import ConfigError, NewerRecordError, RecordError
 from mbpo.runs.about import About, read_about
 from mbpo.runs.config_file import read_settings

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mbpo.comparison.alike import history_key, key_of, settings_that_count
 from mbpo.comparison.runs import Run
-from mbpo.runs.records.manifest import Manifest
 from mbpo.settings.setting import shown
 
-# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the run, threshold is
-# what is said of it. device and threads count as what the run resolved them to: rounding is theirs, and wall time.
-IGNORED = frozenset({"seed", "log_every", "profile", "threshold"})
-RESOLVED = ("device", "threads")
 NAMES_APART = frozenset({"env_id", "preset"})
 
 
@@ -32,15 +28,17 @@ class Group:
 def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     """Return the groups in the order of their first run, and notes on runs that were left out.
 
-    A hand-changed run repeats nothing and stands alone. Of runs with the same settings and seed
-    the newest counts, for the others are no further evidence.
+    A hand-changed run repeats nothing and stands alone. Forks are repeats where the runs that they left are. Of runs
+    with the same settings and seed the newest counts, for the others are no further evidence.
     """
     gathered: dict[str, list[Run]] = {}
     for run in runs:
-        gathered.setdefault(key_of(_settings(run)), []).append(run)
+        history = history_key(run.paths, run.status.parent)
+        gathered.setdefault(f"{key_of(_settings(run))} {history}", []).append(run)
     notes: list[str] = []
     members = [_one_per_seed(same, notes) for same in gathered.values()]
-    settings = [_settings(same[0]) for same in members]
+    parents = [same[0].status.parent for same in members]
+    settings = with_origins([_settings(same[0]) for same in members], parents)
     names = names_apart(settings)
     groups = [
         Group(name, facts["env_id"], facts["preset"], facts, tuple(same))
@@ -49,23 +47,10 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     return groups, notes + [note for group in groups for note in _mixed_commits(group)]
 
 
-def settings_that_count(settings: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """Return the settings that runs of a group share: all that repeats may not differ in."""
-    found = {name: value for name, value in settings.items() if name not in IGNORED}
-    for name in RESOLVED:
-        found[name] = getattr(manifest, name) or found[name]
-    return found
-
-
-def key_of(settings: Mapping[str, Any]) -> str:
-    """Return a text that is the same for equal settings."""
-    return json.dumps(settings, sort_keys=True, default=str)
-
-
 def _settings(run: Run) -> dict[str, Any]:
     settings = settings_that_count(run.settings, run.manifest)
     if run.status.parent:
-        settings["fork"] = "@" + run.status.parent.rpartition("@")[2]  # it shares its history with others
+        settings["fork"] = fork_name(run.status.parent)
     if run.status.interactive:
         settings["interactive"] = run.paths.run_id
     return settings
@@ -81,6 +66,20 @@ def _one_per_seed(runs: Sequence[Run], notes: list[str]) -> list[Run]:
             )
         newest[run.seed] = run
     return [newest[seed] for seed in sorted(newest)]
+
+
+def fork_name(parent: str) -> str:
+    """Return what a fork of ``parent``, RUN@STEP, is called among others: it shares its history with them."""
+    return "@" + parent.rpartition("@")[2]
+
+
+def with_origins(settings: Sequence[Mapping[str, Any]], parents: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the settings of each group; groups that share all of them are forks, and get the name of the run left."""
+    times = Counter(map(key_of, settings))
+    return [
+        {**own, "fork": shown(parent)} if parent and times[key_of(own)] > 1 else own
+        for own, parent in zip(settings, parents, strict=True)
+    ]
 
 
 def names_apart(settings: Sequence[Mapping[str, Any]], short: Callable[[str], str] = str) -> list[str]:

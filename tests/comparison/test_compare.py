@@ -532,6 +532,19 @@ def test_forks_are_called_so_and_are_no_seeds_of_their_parents_group(tmp_path: P
     assert names(compare(tmp_path, "--json")) == ["pendulum", "fork=@100"]
 
 
+def test_forks_of_runs_that_learned_differently_are_no_repeats(tmp_path: Path, compare: Compare) -> None:
+    """Each goes on with real_ratio 0.2 and another seed, but one half had 0.05 before, the other 0.5."""
+    for seed, ratio in enumerate((0.05, 0.05, 0.5, 0.5)):
+        parent = make_run(tmp_path / "parents", f"p{seed}", [-300, -150], seed=seed, real_ratio=ratio)
+        left = {"parent": f"p{seed}", "parent_dir": str(parent.root), "fork_env_steps": 100, "fork_changes": {}}
+        status = {"parent": f"p{seed}@100"}
+        make_run(tmp_path / "forks", f"f{seed}", [-300, -seed], seed=seed, real_ratio=0.2, status=status, manifest=left)
+    found = figures(compare(tmp_path / "forks", "--json"))["groups"]
+    assert [(group["name"], len(group["runs"])) for group in found] == [("fork=p0@100", 2), ("fork=p2@100", 2)]
+    shutil.rmtree(tmp_path / "parents")  # of nothing that can be read only the env step is known
+    assert names(compare(tmp_path / "forks", "--json")) == ["pendulum"]
+
+
 @pytest.mark.parametrize("columns", [30, 50, 64, 80, 100, 140, 250])
 def test_no_table_is_wider_than_asked_for_and_no_word_is_broken(
     columns: int, tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch

@@ -69,6 +69,12 @@ def test_forks_are_of_a_group_where_their_origins_are() -> None:
     assert found[:3] == [["a0", "a1"], ["f-a0", "f-a1"], ["g0", "g1"]]
 
 
+def test_forks_alike_of_different_runs_are_named_by_those() -> None:
+    bases = [row(f"{name}{seed}", name, seed) for name in "ab" for seed in (0, 1)]
+    forks = [row(f"f-{base.path.name}", "f", base.seed, parent=f"{base.path.name}@600") for base in bases]
+    assert [group.name for group in groups_of(forks, [*bases, *forks])] == ["fork=a0@600", "fork=b0@600"]
+
+
 def test_of_one_seed_twice_the_newest_counts() -> None:
     rows = (row("old", "a", 0, started=1.0), row("new", "a", 0, started=2.0), row("one", "a", 1))
     group = groups_of(rows, rows)[0]
