@@ -20,7 +20,7 @@ from mbpo.comparison.statistics import (
     improvement_interval,
     iqm,
     iqm_interval,
-    paired_difference,
+    paired_t,
     probability_of_improvement,
     solved_from,
 )
@@ -128,7 +128,7 @@ def _pair(x: Group, y: Group, by: Axis, at: float, question: Question) -> Pair:
         len(of_x),
         len(of_y),
         *_improvement(better_x, better_y, question),
-        *_difference(of_x, of_y, question),
+        *_difference(of_x, of_y),
     )
 
 
@@ -148,7 +148,7 @@ def _lead(x: Group, y: Group, until: Until, threshold: float, question: Question
     of_x, of_y = (_reached(group, "env_steps", until, threshold, question) for group in (x, y))
     early_x = {seed: -steps for seed, steps in of_x.items()}
     early_y = {seed: -steps for seed, steps in of_y.items()}
-    saved = _difference(_within(y, of_y), _within(x, of_x), question)
+    saved = _difference(_within(y, of_y), _within(x, of_x))
     return Lead(x.name, y.name, until, len(of_x), len(of_y), *_improvement(early_x, early_y, question), *saved)
 
 
@@ -175,9 +175,9 @@ def _improvement(x: Mapping[int, float], y: Mapping[int, float], question: Quest
     return probability_of_improvement(*strata), interval
 
 
-def _difference(x: Mapping[int, float], y: Mapping[int, float], question: Question) -> tuple[float, Interval]:
+def _difference(x: Mapping[int, float], y: Mapping[int, float]) -> tuple[float, Interval]:
     """Return the mean of x − y by seed and its interval, NaN where the seeds differ."""
     if not x or x.keys() != y.keys():
         return math.nan, NO_INTERVAL
     values = np.array([x[seed] for seed in x]), np.array([y[seed] for seed in x])
-    return paired_difference(*values, bootstrap_rng(), question.resamples)
+    return paired_t(*values)

@@ -111,31 +111,17 @@ def improvement_interval(
     return _percentiles(total / len(x))
 
 
-def paired_difference(
-    x: Array,  # [N]
-    y: Array,  # [N], of the same seeds
-    rng: np.random.Generator,
-    resamples: int,
-) -> tuple[float, Interval]:
-    """Return the mean of x − y over seeds, and its 95 % bootstrap interval over the pairs."""
-    difference = x - y
-    if difference.size < 2:
-        return float(difference.mean()), NO_INTERVAL
-    drawn = difference[_drawn(difference.size, rng, resamples)].mean(axis=1)
-    return float(difference.mean()), _percentiles(drawn)
-
-
 def paired_t(
     x: Array,  # [N]
-    y: Array,  # [N], of the same repeats
+    y: Array,  # [N], of the same seeds, or the same repeats of a what-if
 ) -> tuple[float, Interval]:
     """Return the mean of x − y, and its 95 % interval by Student's t.
 
         d̄ ± t₀.₉₇₅(N−1) s / √N
 
-    Of four pairs the bootstrap's interval covers the true value in 80 % of experiments, this one in 95 % (normal
-    differences, 3,000 each): a verdict on few repeats needs it. Repeats that all differ alike have an interval of
-    no width.
+    Of three pairs the bootstrap's interval covers the true value in 73 % of experiments, of four in 80 %, of ten in
+    89 %; this one in 95 % of each (normal differences, 1,500 and more): a verdict on few seeds needs it. Pairs that
+    all differ alike have an interval of no width.
     """
     difference = x - y
     n, mean = difference.size, float(difference.mean())

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import shutil
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +97,10 @@ def test_a_duel_by_hand(tmp_path: Path, compare: Compare) -> None:
     assert sac_400["iqm_interval"][0] == -700
     pair = found["pairs"][1]
     assert (pair["x"], pair["y"], pair["improvement"]) == ("real_ratio=0.5", "real_ratio=1", 1)
-    assert pair["difference"] == pytest.approx(((-140 + 150) + (-141 + 700) + (-142 + 700)) / 3)
+    by_seed = [-140 + 150, -141 + 700, -142 + 700]
+    mean, half = statistics.mean(by_seed), 4.302653 * statistics.stdev(by_seed) / 3**0.5  # Student's t
+    assert pair["difference"] == pytest.approx(mean)
+    assert pair["difference_interval"] == pytest.approx((mean - half, mean + half))
     reaches = {(r["group"], r["until"]): r for r in found["reaches"]}
     mbpo = reaches["real_ratio=0.5", "first"]
     assert (mbpo["reached"], mbpo["of"]) == (3, 3)
@@ -348,7 +352,7 @@ def test_the_table_is_plain_and_narrow_without_a_terminal(tmp_path: Path, compar
     assert max(map(len, outcome.out.splitlines())) <= 100
     assert "-1,234,567.0" in outcome.out
     assert "never" in outcome.out
-    assert "stand on 1 seed; intervals of fewer than 5 seeds are too narrow" in outcome.err
+    assert "stand on 1 seed; of fewer than 5 seeds the intervals of IQM and P are too narrow" in outcome.err
 
 
 def test_names_from_a_run_directory_cannot_paint_the_terminal(tmp_path: Path, compare: Compare) -> None:
