@@ -15,6 +15,7 @@ from typing import IO
 
 from rich import box
 from rich.console import Console as RichConsole
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -119,20 +120,20 @@ class PoolConsole:
         """Print a table under the heading; a line for each row where the terminal is too narrow for it."""
         console = self._console if self._live is not None else RichConsole(file=self._file, width=WIDTH)
         rows = [list(row) for row in rows]
-        table = _table(self._heading.title, titles, rows)
+        table = _table(titles, rows)
         if not self._fits(table, console):
             for row in rows:
                 self.say(", ".join(f"{title} {cell}" for title, cell in zip(titles, row, strict=True)))
             return
         with console.capture() as captured:
-            console.print(table)
+            console.print(Text(self._heading.title, "italic"), table)
         self.say(captured.get().rstrip("\n"))
 
     def env_steps(self, run: LearnerRun) -> str:
         """Return how far a learner is, and where it ends."""
         return f"{_reached(run):,}/{self._end(run):,}"
 
-    def _live_table(self, runs: Sequence[LearnerRun]) -> Table:
+    def _live_table(self, runs: Sequence[LearnerRun]) -> Group:
         fits = len(runs) + FRAME_LINES <= self._console.height
         shown = runs if fits else [run for run in runs if run.alive]
         rows = [
@@ -149,10 +150,10 @@ class PoolConsole:
         titles = [self._heading.noun, "state", "env steps", "last evaluation", "steps/s", "left"]
         for columns in NARROWER:
             cut = [[row[column] for column in columns] for row in rows]
-            table = _table(self._heading.title, [titles[column] for column in columns], cut, self._line(runs))
+            table = _table([titles[column] for column in columns], cut)
             if self._fits(table, self._console):
                 break
-        return table
+        return Group(Text(self._heading.title, "italic"), table, Text(self._line(runs), "dim italic"))
 
     def _fits(self, table: Table, console: RichConsole) -> bool:
         return console.measure(table, options=console.options.update(max_width=10**4)).maximum <= console.width
@@ -174,10 +175,11 @@ class PoolConsole:
         return (run.status.total_steps if run.status is not None else 0) or self._heading.end
 
     def _left(self, runs: Sequence[LearnerRun]) -> str:
+        """Return how long it takes from here, a dash where none learns yet: what goes by in warm-up is no measure."""
         speed, steps = 0.0, 0
         for run in runs:
             if run.exit_code is None:
-                speed += _speed(run)
+                speed += 0.0 if run.status is not None and run.status.phase == "warm-up" else _speed(run)
                 steps += self._end(run) - max(self._heading.begin, _reached(run))
         return duration(steps / speed) if speed else "—"
 
@@ -203,10 +205,8 @@ def solved_of(run: LearnerRun) -> str:
     return "—" if solved is None else f"{solved:,}"
 
 
-def _table(title: str, titles: Iterable[str], rows: Iterable[Sequence[str]], caption: str | None = None) -> Table:
-    table = Table(
-        title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", caption_justify="left"
-    )
+def _table(titles: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in titles:
         table.add_column(name, justify="left" if name in ("state", "fork", "run") else "right", no_wrap=True)
     for row in rows:

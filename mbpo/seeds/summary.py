@@ -36,6 +36,10 @@ def print_summary(console: PoolConsole, plan: Plan, runs: Sequence[LearnerRun]) 
             console.say(f"{name}: {line}" if name else line)
     if any(run.status is not None for run in runs):
         console.say(f"to compare them: python -m mbpo.compare {_pattern(plan)}")
+    stopped = [run for run in runs if run.state == "stopped" and run.status is not None]
+    if stopped:
+        others = f"; {counted(len(stopped) - 1, 'other')} the same way" if len(stopped) > 1 else ""
+        console.say(f"to go on: python -m mbpo.train --resume {shlex.quote(_near(stopped[0].paths.root))}{others}")
 
 
 def _sums(runs: Sequence[LearnerRun]) -> Iterator[str]:
@@ -60,8 +64,12 @@ def _solved(runs: Sequence[LearnerRun]) -> str:
 
 def _pattern(plan: Plan) -> str:
     """Return a glob of the run directories, as a shell reads it, shorter than their names."""
-    named, here = plan.batch.runs_root / plan.batch.name, Path.cwd()
-    near = named.relative_to(here) if named.is_relative_to(here) else named
-    return shlex.quote(f"./{near}" if str(near).startswith("~") else str(near)) + (
-        "-[a-z]*" if plan.grid.values else "-s*"
-    )  # not those of NAME-2
+    named = _near(plan.batch.runs_root / plan.batch.name)
+    return shlex.quote(named) + ("-[a-z]*" if plan.grid.values else "-s*")  # not those of NAME-2
+
+
+def _near(path: Path) -> str:
+    """Return a path as it can be typed here, shorter where it lies below this folder."""
+    here = Path.cwd()
+    near = str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return f"./{near}" if near.startswith("~") else near

@@ -346,6 +346,9 @@ def test_an_interrupt_stops_every_learner_with_its_networks_saved(call: Call, tm
         assert (status.state, status.exit_code, status.reason) == ("stopped", 130, "SIGINT")
         assert load_checkpoint(paths.checkpoints / f"step-{status.env_steps:09d}", "actor")
     assert "SIGINT is handed on to 2 learners" in outcome.out
+    (told,) = [line for line in outcome.out.splitlines() if line.startswith("to go on: ")]
+    first = min(paths.root for paths in runs_in(tmp_path))
+    assert told == f"to go on: python -m mbpo.train --resume {first}; 1 other the same way"
     assert "2   not started" in outcome.out
 
 
@@ -518,6 +521,21 @@ def test_a_terminal_shows_a_row_for_each_seed_that_fits(
     waiting = [line.split() for line in shown.splitlines() if "waiting " in line]
     assert (["8", "waiting", "0/400", "—", "—", "—"] in waiting) == (lines == 40)
     assert f"{len(runs) - 1} waiting, 1 running" in shown
+    assert plan.heading.title in shown  # as a whole, wider than the table though it is
+
+
+def test_the_speed_of_warm_up_says_nothing_of_the_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LearnerRun, "alive", property(lambda run: True))
+    plan = make_plan(launched(tmp_path, "--seeds", "0"))
+    run = LearnerRun("0", RunPaths(tmp_path / plan.run_id(plan.grid.points[0])), (), tmp_path / "out")
+    for phase, left in (("warm-up", "— left"), ("train", "0:30 left")):
+        run.status = RunStatus(state="running", phase=phase, env_steps=100, total_steps=400, steps_per_s=10.0)
+        with PoolConsole(plan.heading) as console:
+            monkeypatch.setattr(console, "_shown_at", -99.0)
+            console.progress([run])
+        assert capsys.readouterr().out.rstrip().endswith(left)
 
 
 def test_the_state_of_a_seed_is_that_of_its_run(tmp_path: Path) -> None:
