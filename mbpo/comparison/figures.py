@@ -76,7 +76,7 @@ class Reach:
 class Lead:
     """Hold how much sooner the seeds of group X get to the threshold than those of Y, in env steps.
 
-    Two seeds that never do are a tie; in the difference "never" counts as the end of the run.
+    What cannot be told, as of two seeds that never do, is a tie; in the difference "never" counts as the run's end.
     """
 
     x: str

@@ -23,6 +23,8 @@ from mbpo.comparison.statistics import (
     paired_t,
     probability_of_improvement,
     solved_from,
+    sooner,
+    wins_interval,
 )
 from mbpo.errors import ConfigError
 
@@ -145,11 +147,32 @@ def _reach(group: Group, until: Until, threshold: float, question: Question) -> 
 
 
 def _lead(x: Group, y: Group, until: Until, threshold: float, question: Question) -> Lead:
-    of_x, of_y = (_reached(group, "env_steps", until, threshold, question) for group in (x, y))
-    early_x = {seed: -steps for seed, steps in of_x.items()}
-    early_y = {seed: -steps for seed, steps in of_y.items()}
-    saved = _difference(_within(y, of_y), _within(x, of_x))
-    return Lead(x.name, y.name, until, len(of_x), len(of_y), *_improvement(early_x, early_y, question), *saved)
+    wins, saved = sooner(*_race(x, until, threshold, question), *_race(y, until, threshold, question))
+    enough = min(wins.shape) > 1  # of one seed it is no share of anything
+    same = [run.seed for run in x.runs] == [run.seed for run in y.runs]
+    by_seed, interval = paired_t(np.diag(saved), np.zeros(len(x.runs))) if same else (math.nan, NO_INTERVAL)
+    return Lead(
+        x.name,
+        y.name,
+        until,
+        len(x.runs),
+        len(y.runs),
+        sooner=float(wins.mean()) if enough else math.nan,
+        sooner_interval=wins_interval([wins], bootstrap_rng(), question.resamples),
+        saved=by_seed,
+        saved_interval=interval,
+    )
+
+
+def _race(group: Group, until: Until, threshold: float, question: Question) -> tuple[Array, Array]:  # [N], [N]
+    """Return the env steps after which each seed got to the threshold, and those up to which it was followed."""
+    reached = _reached(group, "env_steps", until, threshold, question)
+    return np.array([reached[run.seed] for run in group.runs]), np.array([_followed(run) for run in group.runs])
+
+
+def _followed(run: Run) -> float:
+    """Return the env step up to which it is known whether a run got there; one that diverged never will."""
+    return float(run.settings["total_steps"]) if run.status.state == "diverged" else run.curve.end_env_steps
 
 
 def _reached(group: Group, by: Axis, until: Until, threshold: float, question: Question) -> dict[int, float]:
@@ -159,11 +182,6 @@ def _reached(group: Group, by: Axis, until: Until, threshold: float, question: Q
         index = UNTIL[until](question.sign * run.curve.values, question.sign * threshold)
         reached[run.seed] = math.inf if index is None else float(run.curve.along(by)[0][index])
     return reached
-
-
-def _within(group: Group, steps: Mapping[int, float]) -> dict[int, float]:
-    """Return the steps, the end of its run for a seed that never gets there."""
-    return {run.seed: min(steps[run.seed], run.curve.end_env_steps) for run in group.runs}
 
 
 def _improvement(x: Mapping[int, float], y: Mapping[int, float], question: Question) -> tuple[float, Interval]:

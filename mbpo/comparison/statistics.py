@@ -102,13 +102,22 @@ def improvement_interval(
 
     Seeds of X and of Y are drawn apart, within each task; a group of one seed gives no interval.
     """
-    if min(scores.size for scores in (*x, *y)) < 2:
+    return wins_interval([_wins(a, b) for a, b in zip(x, y, strict=True)], rng, resamples)
+
+
+def wins_interval(
+    wins: Sequence[Array],  # one [N, M] per task: 1 where a seed of X beats one of Y, 0 where it is beaten, else ½
+    rng: np.random.Generator,
+    resamples: int,
+) -> Interval:
+    """Return the interval of :func:`improvement_interval`, of pairs that were judged already."""
+    if min(size for task in wins for size in task.shape) < 2:
         return NO_INTERVAL
     total = np.zeros(resamples)
-    for a, b in zip(x, y, strict=True):
-        times_a, times_b = (_times_drawn(a.size, rng, resamples), _times_drawn(b.size, rng, resamples))
-        total += np.sum(times_a @ _wins(a, b) * times_b, axis=1) / (a.size * b.size)
-    return _percentiles(total / len(x))
+    for task in wins:
+        times_x, times_y = (_times_drawn(size, rng, resamples) for size in task.shape)
+        total += np.sum(times_x @ task * times_y, axis=1) / task.size
+    return _percentiles(total / len(wins))
 
 
 def paired_t(
@@ -158,6 +167,24 @@ def probability_of_best(
     means = scores[:, _drawn(n, rng, resamples)].mean(axis=2)  # [A, R]
     best = means == means.max(axis=0)
     return np.asarray((best / best.sum(axis=0)).mean(axis=1))
+
+
+def sooner(
+    x: Array,  # [N]: when each seed of X got there, infinity for "not by its end"
+    x_end: Array,  # [N]
+    y: Array,  # [M], and so for Y
+    y_end: Array,  # [M]
+) -> tuple[Array, Array]:  # [N, M] each
+    """Return for each pair 1 where X was sooner, 0 where Y was, else ½; and by how much Y was later.
+
+    A seed that did not get there is followed to its end only: it was later than one that did so before, by the time
+    from there to that end at least. All else cannot be told, and is a tie.
+    """
+    x, x_end, y, y_end = x[:, None], x_end[:, None], y[None, :], y_end[None, :]
+    latest_x, latest_y = np.minimum(x, x_end), np.minimum(y, y_end)
+    told = (np.isfinite(x) & (x <= latest_y)) | (np.isfinite(y) & (y <= latest_x))
+    wins = np.where(told, 0.5 + 0.5 * (x < y) - 0.5 * (x > y), 0.5)
+    return wins, np.where(told, latest_y - latest_x, 0.0)
 
 
 def carried_forward(

@@ -121,6 +121,21 @@ def test_two_groups_that_never_get_there_are_a_tie(tmp_path: Path, compare: Comp
     assert (lead["sooner"], lead["saved"]) == (0.5, 0)
 
 
+def test_a_run_that_is_not_there_yet_may_still_be_sooner(tmp_path: Path, compare: Compare) -> None:
+    """Seeds of X get there at 400; those of Y are at 200 so far, or broke off there, or diverged and never will."""
+    for seed in range(2):
+        make_run(tmp_path / "x", f"x-{seed}", [-900, -800, -700, -150], seed=seed)
+        for state in ("stopped", "diverged"):
+            values, folder = [-900, -800], tmp_path / state
+            make_run(folder, f"{state}-{seed}", values, seed=seed, real_ratio=1.0, status={"state": state})
+    stopped, diverged = (
+        figures(compare(tmp_path / "x", tmp_path / state, "--json", "--threshold", "-200"))["leads"][0]
+        for state in ("stopped", "diverged")
+    )
+    assert (stopped["sooner"], stopped["saved"]) == (0.5, 0)
+    assert (diverged["sooner"], diverged["saved"]) == (1, 1200 - 400)  # to the end that it was to have
+
+
 def test_the_last_common_step_is_where_every_run_has_a_value(tmp_path: Path, compare: Compare) -> None:
     """Evaluated every 100 and every 150 env steps: 400 of the one meets 300 of the other."""
     make_run(tmp_path, "a", [1, 2, 3, 4, 5, 6], seed=0)

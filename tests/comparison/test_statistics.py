@@ -19,6 +19,7 @@ from mbpo.comparison.statistics import (
     paired_t,
     probability_of_improvement,
     solved_from,
+    sooner,
 )
 
 finite = st.floats(-1e6, 1e6, allow_subnormal=False)
@@ -182,6 +183,19 @@ def test_a_difference_by_seed_leaves_out_what_the_seeds_share() -> None:
     difference, interval = paired_t(seeds + array(9, 10, 11), seeds)
     assert difference == pytest.approx(10)
     assert interval == pytest.approx((10 - 4.302653 / 3**0.5, 10 + 4.302653 / 3**0.5))  # t of 2 degrees of freedom
+
+
+# Sooner or later
+
+
+def test_who_is_sooner_is_told_as_far_as_both_were_followed() -> None:
+    never = math.inf
+    x, x_end = array(400, never), array(1000, 300)
+    y, y_end = array(500, never, never, 200, 400), array(1000, 900, 399, 1000, 400)
+    wins, lead = sooner(x, x_end, y, y_end)
+    assert wins.tolist() == [[1, 1, 0.5, 0, 0.5], [0.5, 0.5, 0.5, 0, 0.5]]
+    assert lead.tolist() == [[100, 500, 0, -200, 0], [0, 0, 0, -100, 0]]
+    assert sooner(array(400), array(400), array(never), array(400))[0] == 1
 
 
 # Alignment
