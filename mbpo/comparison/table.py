@@ -1,4 +1,4 @@
-"""Print figures as tables, 100 columns wide at most; plain text where there is no terminal."""
+"""Print figures as tables, 120 columns wide at most on a terminal; plain text of 100 where there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from mbpo.comparison.statistics import Interval
 from mbpo.settings.numbers import short
 from mbpo.settings.stdout import stdout
 
-MAX_WIDTH = 100
+MAX_WIDTH = 120
+PIPE_WIDTH = 100
 LONGEST_WORD = 30  # that makes its column wider
 BESIDE = 3  # cells between two columns
 
@@ -42,7 +43,7 @@ def figures_console() -> Console:
     """Return what prints tables on stdout: as wide as COLUMNS says, else no wider than they are made for."""
     console = Console(file=stdout().file, highlight=False, markup=False, emoji=False)
     if not os.environ.get("COLUMNS", "").isdigit():
-        console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
+        console.width = min(console.width, MAX_WIDTH) if console.is_terminal else PIPE_WIDTH
     return console
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.text import Text
+
 from mbpo.comparison.table import FigureTable, figures_console, shown_number
 from mbpo.errors import ConfigError
 from mbpo.settings.stdout import say
@@ -46,12 +49,18 @@ def print_report(report: TrustReport) -> None:
     """Print the tables and the verdict on stdout."""
     console = figures_console()
     where = f"{report.run} at env step {report.env_steps:,}"
-    say(f"{where}: {report.rows:,} real rows of {report.episodes} episodes, scored before they were trained on")
+    rows = f"{report.rows:,} real rows of {report.episodes} episodes, scored before they were trained on"
+    _print_words(console, f"{where}: {rows}")
     console.print(_by_step(report))
     say("states in units of their spread, rewards summed; root mean squares")
     console.print(_by_target(report))
     for sentence in (*report.measured, report.theorem):
-        say(sentence)
+        _print_words(console, sentence)
+
+
+def _print_words(console: Console, sentence: str) -> None:
+    """Print a sentence, on a terminal broken between its words; in a pipe it stays one line."""
+    console.print(Text(sentence), soft_wrap=not console.is_terminal)
 
 
 def _by_step(report: TrustReport) -> FigureTable:

@@ -30,6 +30,8 @@ def theorem(latest: Latest) -> str:
     gap, length = latest.get("bound/c_over_gap"), latest.get("rollout/length")
     if why := why_not_told(error, low, high):
         told = tr("The theorem: k* cannot be told, {why}", why=why)
+    elif low == high:
+        told = tr("The theorem: its bound is smallest at k* = {k:.0f}", k=low)
     else:
         told = tr("The theorem: its bound is smallest at k* = {low:.0f} to {high:.0f}", low=low, high=high)
     if gap is not None and gap >= 1 and length is not None:

@@ -120,6 +120,7 @@ def test_the_theorem_in_words() -> None:
     assert "nothing yet" in theorem({})
     told = {"bound/eps_m_new": 0.2, "bound/k_star_low": 30.0, "bound/k_star_high": 44.0, "rollout/length": 1.0}
     assert theorem(told) == "The theorem: its bound is smallest at k* = 30 to 44."
+    assert theorem({**told, "bound/k_star_high": 30.0}) == "The theorem: its bound is smallest at k* = 30."
     assert "promises nothing" in theorem({**told, "bound/c_over_gap": 1.0})
     assert "cannot be told, it may be anything from 3 to 90" in theorem(
         {**told, "bound/k_star_high": 90.0} | {"bound/k_star_low": 3.0}
