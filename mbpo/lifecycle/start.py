@@ -135,7 +135,8 @@ def _run(training: Training, loop: Loop) -> None:
     """Train to the end, or to where the environment fails: what was learned until then is saved."""
     try:
         training.evaluate_if_due()  # as a checkpoint was saved before an evaluation
-        loop(training)
+        if not loop(training):
+            training.reports.writer.break_off_comparison(training.env_steps)
         training.finish()
     except EnvironmentFault:
         training.save_before_failing()

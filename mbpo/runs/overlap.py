@@ -64,9 +64,13 @@ class Overlap:
         if self.open:
             self._differ(f"{self._left} records did not come again")
 
+    def break_off(self) -> None:
+        """Compare no more: what is left was not asked for again, which is no difference."""
+        self._left, self._expected = 0, iter(())
+
     def _differ(self, how: str) -> bool:
         self.difference = how
-        self._left, self._expected = 0, iter(())
+        self.break_off()
         return False
 
     def _differences(self, expected: Row, row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -102,9 +106,17 @@ class Verdict:
             self._overlap.close()
             self._tell(env_steps)
 
+    def break_off(self, env_steps: int) -> None:
+        """Tell how far all was as before, where a stop leaves records that are not compared."""
+        if self._overlap.open:
+            self._overlap.break_off()
+            say(f"{self._what} as before up to env step {env_steps}, where it was stopped: {self._counts()}")
+
+    def _counts(self) -> str:
+        return f"{self._overlap.identical} of {self._overlap.total} records identical"
+
     def _tell(self, at: int) -> None:
-        overlap, what = self._overlap, self._what
-        counts = f"{overlap.identical} of {overlap.total} records identical"
+        overlap, what, counts = self._overlap, self._what, self._counts()
         facts: dict[str, Any] = {"identical": overlap.identical, "total": overlap.total}
         if overlap.vanished:
             facts["vanished"] = sorted(overlap.vanished)

@@ -191,6 +191,10 @@ class RunWriter:
         """Say how what was repeated compares, where the last record has not said so yet."""
         self._verdict.end(env_steps)
 
+    def break_off_comparison(self, env_steps: int) -> None:
+        """Compare no more records, for the run was told to stop before the last of them came again."""
+        self._verdict.break_off(env_steps)
+
     def end(self, state: str, exit_code: int, reason: str = "") -> None:
         """Write the final status; commands still waiting are rejected with the reason."""
         self.control.close(f"the run has ended: {state}")

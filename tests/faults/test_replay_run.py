@@ -169,6 +169,20 @@ def test_a_killed_replay_keeps_what_it_was_told_itself(
     assert len(applied) == len({event["id"] for event in applied}) == 4
 
 
+def test_a_replay_that_is_stopped_is_no_other_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It evaluates where it stops, which the original did not: that is no difference."""
+    run = original(tmp_path)
+    with monkeypatch.context() as patch:
+        steer(patch, {222: [{"action": "stop"}]})
+        outcome, again = replay(call, run, tmp_path)
+    said = [row for row in compared(again) if row["env_steps"] <= 222 and "eval/return_mean" not in row]
+    assert said == [row for row in compared(run) if row["env_steps"] <= 222 and "eval/return_mean" not in row]
+    assert "replay as before up to env step 222, where it was stopped: " in outcome.out
+    assert "warning" not in outcome.out
+    outcome = call(train.main, "--resume", again.root)
+    assert (outcome.code, "finished at 330 env steps" in outcome.out) == (0, True)
+
+
 def test_a_record_that_differs_is_named(call: Call, tmp_path: Path) -> None:
     run = original(tmp_path)
     lines = run.metrics.read_text().splitlines()
