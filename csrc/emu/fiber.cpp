@@ -32,12 +32,12 @@ void arrived(void* kept, const void** from, size_t* bytes) {
 }  // namespace
 
 Fiber::Fiber(std::function<void()> call) : call_(std::move(call)), stack_(new char[kStackBytes]) {
-  getcontext(&inside_);
-  inside_.uc_stack.ss_sp = stack_.get();
-  inside_.uc_stack.ss_size = kStackBytes;
-  inside_.uc_link = nullptr;
+  getcontext(&start_);
+  start_.uc_stack.ss_sp = stack_.get();
+  start_.uc_stack.ss_size = kStackBytes;
+  start_.uc_link = nullptr;
   const uint64_t self = reinterpret_cast<uint64_t>(this);
-  makecontext(&inside_, reinterpret_cast<void (*)()>(&Fiber::enter), 2, unsigned(self),
+  makecontext(&start_, reinterpret_cast<void (*)()>(&Fiber::enter), 2, unsigned(self),
               unsigned(self >> 32));
 }
 
@@ -51,21 +51,32 @@ void Fiber::enter(unsigned low, unsigned high) {
   }
   self->done_ = true;
   leave_for(nullptr, self->outer_stack_, self->outer_size_);
-  setcontext(&self->outside_);
+  jump(self->outside_);
 }
 
 void Fiber::resume() {
   void* kept = nullptr;
   leave_for(&kept, stack_.get(), kStackBytes);
-  swapcontext(&outside_, &inside_);
+  go_inside();
   arrived(kept, nullptr, nullptr);
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
 void Fiber::wait() {
   leave_for(&fake_stack_, outer_stack_, outer_size_);
-  swapcontext(&inside_, &outside_);
+  if (__builtin_setjmp(inside_) == 0) jump(outside_);
   arrived(fake_stack_, &outer_stack_, &outer_size_);
 }
+
+// swapcontext would ask the system for the signal mask, which is half of an emulation's time: only
+// the first switch to a stack needs a context.
+void Fiber::go_inside() {
+  if (__builtin_setjmp(outside_) != 0) return;
+  if (started_) jump(inside_);
+  started_ = true;
+  setcontext(&start_);
+}
+
+void Fiber::jump(void** place) { __builtin_longjmp(place, 1); }
 
 }  // namespace mbpo::emu
