@@ -474,13 +474,17 @@ void poison(const Bf16Kernels& kernels) {
   expect(std::isnan(memory[record.output]), "NaN passes through", memory[record.output], kNaN);
 }
 
-void test(const Bf16Kernels& kernels) {
+// Where each instruction costs a signal a third of the cases is tried: every size and every number
+// of rows, the activations in turn.
+void test(const Bf16Kernels& kernels, bool trapped) {
   running = kernels.name;
+  auto skipped = [trapped, turn = 0]() mutable { return trapped && ++turn % 3 != 0; };
   test_far_silu(kernels);
   for (const int64_t inputs : {1, 2, 3, 16, 23, 32, 33, 200}) {
     for (const int64_t outputs : {1, 2, 11, 12, 13, 16, 17, 32, 36, 200}) {
       for (const int64_t count : {1, 15, 16, 17, 32}) {
         for (const Activation activation : kActivations) {
+          if (skipped()) continue;
           test_layer(kernels, inputs, outputs, count, activation);
           test_backward(kernels, inputs, outputs, count, activation);
         }
@@ -494,7 +498,7 @@ void test(const Bf16Kernels& kernels) {
     for (const int64_t count : {1, 16, 17, 32, 70}) {
       for (const Activation activation : kActivations) {
         for (const bool norm : {false, true}) {
-          if (norm && count != 1 && count != 17) continue;
+          if ((norm && count != 1 && count != 17) || skipped()) continue;
           poison(kernels);
           test_network(kernels, widths, count, activation, norm);
         }
@@ -512,11 +516,11 @@ int main() {
     std::printf("no products of bfloat16 here\n");
     return 0;
   }
-  for (int i = 0; i < count; ++i) test(*found[i]);
+  for (int i = 0; i < count; ++i) test(*found[i], false);
 #if MBPO_TRAPS_AMX
   if (found[0] != &amx_bf16::kKernels) {
     trap_amx();
-    test(amx_bf16::kKernels);
+    test(amx_bf16::kKernels, true);
   }
 #endif
   return finish();
