@@ -79,10 +79,11 @@ def said(app: Workbench) -> str:
     return str(app.screen.query_one("#command", Static).content)
 
 
-def end_stand_ins(app: Workbench, folder: Path) -> None:
-    """End the stand-ins that answer what is asked in ``folder``."""
+async def end_stand_ins(driver: Driver, folder: Path) -> None:
+    """End the stand-ins that answer what is asked in ``folder``; the form is gone before the app holds them."""
+    await driver.until(lambda: driver.app.asker.begun)
     (folder / "end").write_text("")
-    for asking in app.asker.begun:
+    for asking in driver.app.asker.begun:
         asking.process.wait(timeout=LIMIT_S)
 
 
@@ -367,7 +368,7 @@ async def test_one_that_was_cut_off_goes_on_with_the_same_command(tmp_path: Path
         _, _, *given = json.loads((folder / "args").read_text())
         length = ["--steps", "400", "--repeats", "4", "--eval-every", "80", "--threads", "1"]
         assert given == ["--set", sets[0], "--set", sets[1], *length]
-        end_stand_ins(app, folder)
+        await end_stand_ins(driver, folder)
 
 
 @pytest.mark.parametrize(
