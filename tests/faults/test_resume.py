@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import msgspec
 import pytest
 import torch
 from figures import Promise
-from learners import DEBUG, LearnerProcess, Outcome, rows
+from learners import DEBUG, LearnerProcess, Outcome, environment, rows
 
 from mbpo import train
 from mbpo.learner.learner import Learner
@@ -159,18 +161,31 @@ def test_a_run_whose_arithmetic_is_chosen_resumes_as_its_twin(
     assert_same_end(run, RunPaths(tmp_path / "twin"))
 
 
-def test_a_killed_process_resumes_as_its_twin(
-    start_learner: Callable[..., LearnerProcess], twin: RunPaths, call: Call
-) -> None:
-    learner = start_learner(*TWIN)
-    learner.wait_for_env_steps(250)
-    learner.process.send_signal(signal.SIGKILL)
-    learner.process.wait()
-    assert learner.status.derived_state() == "lost"
-    assert call(train.main, "--resume", learner.paths.root).code == 0
-    assert_same_end(learner.paths, twin)
-    assert learner.status.attempt == 2
-    assert learner.status.state == "finished"
+KILLED = """
+import os, signal, sys
+from mbpo import train
+whole = train.update_policy
+def update(training, env_steps, settings):
+    if env_steps == 257:  # however fast the machine is
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(training, env_steps, settings)
+train.update_policy = update
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_process_resumes_as_its_twin(twin: RunPaths, call: Call, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, *DEBUG, *TWIN, "--runs-root", str(tmp_path), "--run-id", "killed"]
+    assert subprocess.run(command, env=environment()).returncode == -signal.SIGKILL
+    run = RunPaths(tmp_path / "killed")
+    status = read_status(run)
+    assert status is not None
+    assert status.derived_state() == "lost"
+    assert call(train.main, "--resume", run.root).code == 0
+    assert_same_end(run, twin)
+    status = read_status(run)
+    assert status is not None
+    assert (status.attempt, status.state) == (2, "finished")
 
 
 def test_a_chain_of_cuts_ends_as_the_twin(
