@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -9,8 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from warm_start import WarmProcess, WarmStart
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
@@ -53,6 +57,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
+@cache
+def warm_start() -> WarmStart:
+    """Return the process of this test worker that starts its learners without the seconds that torch takes."""
+    start = WarmStart(environment())
+    atexit.register(start.close)
+    return start
+
+
 def python_m(module: str, *arguments: str, cwd: Path, **extra_env: str) -> subprocess.Popen[str]:
     """Start ``python -m module`` with its output on pipes."""
     return subprocess.Popen(
@@ -69,25 +81,18 @@ def python_m(module: str, *arguments: str, cwd: Path, **extra_env: str) -> subpr
 class LearnerProcess:
     """Hold a learner that runs in a process of its own, with its output in files."""
 
-    process: subprocess.Popen[bytes]
+    process: WarmProcess
     paths: RunPaths
     stdout: Path
     stderr: Path
 
     @classmethod
     def start(cls, folder: Path, *arguments: str, run_id: str = "live") -> LearnerProcess:
-        """Start ``python -m mbpo.train --preset debug`` with ``arguments``."""
+        """Start ``python -m mbpo.train --preset debug`` with ``arguments``, in a session of its own."""
         folder.mkdir(parents=True, exist_ok=True)
         stdout, stderr = folder / "stdout", folder / "stderr"
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mbpo.train", *DEBUG, "--runs-root", "runs", "--run-id", run_id, *arguments],
-                cwd=folder,
-                env=environment(),
-                stdout=out,
-                stderr=err,
-                start_new_session=True,  # a group with a stopped learner gets SIGHUP where its parent's shell ends
-            )
+        asked = [*DEBUG, "--runs-root", "runs", "--run-id", run_id, *arguments]
+        process = warm_start().start("mbpo.train", asked, folder, stdout, stderr, environment())
         return cls(process, RunPaths(folder / "runs" / run_id), stdout, stderr)
 
     @property
