@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,6 +76,28 @@ def python_m(module: str, *arguments: str, cwd: Path, **extra_env: str) -> subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+KILLED = """
+import os, signal, sys
+from mbpo import train
+whole, last = train.update_policy, int(sys.argv[1])
+def update(training, env_steps, settings):
+    if env_steps == last:
+        training.store.settle()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(training, env_steps, settings)
+train.update_policy = update
+sys.exit(train.main(sys.argv[2:]))
+"""
+
+
+def killed_run(folder: Path, env_steps: int, *arguments: str) -> RunPaths:
+    """Return a debug run whose process was killed at an env step, however fast the machine is."""
+    flags = [*DEBUG, *arguments, "--runs-root", str(folder), "--run-id", "killed"]
+    done = subprocess.run([sys.executable, "-c", KILLED, str(env_steps), *flags], env=environment())
+    assert done.returncode == -signal.SIGKILL
+    return RunPaths(folder / "killed")
 
 
 @dataclass

@@ -136,7 +136,7 @@ def test_a_process_that_has_the_learners_pid_now_is_never_signalled(
     learner.kill()
     paths = learner.paths
     status = learner.status
-    wait_for(lambda: time.time() - status.create_time > 1.1, "a pid's return: no system gives it away so soon")
+    wait_for(lambda: time.time() - status.create_time > 3, "a pid's return: no system gives it away so soon")
     witness = subprocess.Popen([sys.executable, "-c", WITNESS], stdout=subprocess.PIPE, text=True)
     assert witness.stdout is not None
     try:

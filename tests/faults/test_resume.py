@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import msgspec
 import pytest
 import torch
 from figures import Promise
-from learners import DEBUG, LearnerProcess, Outcome, environment, rows
+from learners import DEBUG, LearnerProcess, Outcome, killed_run, rows
 
 from mbpo import train
 from mbpo.learner.learner import Learner
@@ -161,23 +159,8 @@ def test_a_run_whose_arithmetic_is_chosen_resumes_as_its_twin(
     assert_same_end(run, RunPaths(tmp_path / "twin"))
 
 
-KILLED = """
-import os, signal, sys
-from mbpo import train
-whole = train.update_policy
-def update(training, env_steps, settings):
-    if env_steps == 257:  # however fast the machine is
-        os.kill(os.getpid(), signal.SIGKILL)
-    whole(training, env_steps, settings)
-train.update_policy = update
-sys.exit(train.main(sys.argv[1:]))
-"""
-
-
 def test_a_killed_process_resumes_as_its_twin(twin: RunPaths, call: Call, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, *DEBUG, *TWIN, "--runs-root", str(tmp_path), "--run-id", "killed"]
-    assert subprocess.run(command, env=environment()).returncode == -signal.SIGKILL
-    run = RunPaths(tmp_path / "killed")
+    run = killed_run(tmp_path, 257, *TWIN)
     status = read_status(run)
     assert status is not None
     assert status.derived_state() == "lost"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from learners import LearnerProcess, Outcome, rows
+from learners import Outcome, killed_run, rows
 
 from mbpo import train
 from mbpo.runs.records.manifest import read_manifest
@@ -18,16 +18,15 @@ OFTEN = ("--env-id", "toy_envs:Tiring-v0", "--total-steps", "400", "--checkpoint
 def test_a_resume_is_exact_where_each_episode_has_an_environment_of_its_own(
     call: Callable[..., Outcome], tmp_path: Path, fresh: bool
 ) -> None:
-    learner = LearnerProcess.start(tmp_path, *OFTEN, "--fresh-env", str(fresh).lower())
-    learner.wait_for_env_steps(250)  # 100 steps an episode: the checkpoint at 200 stands between two episodes
-    learner.kill()
-    said = [row["reason"] for row in rows(learner.paths.events) if row["event"] == "warning"]
+    # 100 steps an episode: the checkpoint at 200 stands between two episodes
+    run = killed_run(tmp_path, 250, *OFTEN, "--fresh-env", str(fresh).lower())
+    said = [row["reason"] for row in rows(run.events) if row["event"] == "warning"]
     assert any("the environment does not repeat" in text for text in said) != fresh
 
-    outcome = call(train.main, "--resume", learner.paths.root)
+    outcome = call(train.main, "--resume", run.root)
     assert outcome.code == 0
-    (resumed,) = (row for row in rows(learner.paths.events) if row["event"] == "resumed")
+    (resumed,) = (row for row in rows(run.events) if row["event"] == "resumed")
     assert resumed["exact"] == fresh
-    why = read_manifest(learner.paths.manifest).unrepeated
+    why = read_manifest(run.manifest).unrepeated
     assert (why == "") == fresh and resumed.get("why", "") == why
     assert ("perhaps not exact" in outcome.out) != fresh
