@@ -329,8 +329,13 @@ class Workbench(PersonalApp[None]):
 
     def on_click(self, event: Click) -> None:
         """Close a page that only shows something when it is clicked beside."""
-        if event.widget is self.screen and isinstance(self.screen, ModalScreen) and not self.screen.query(Input):
+        if event.widget is self.screen and isinstance(self.screen, ModalScreen) and not self._typed_into:
             self.simulate_key("escape")
+
+    @property
+    def _typed_into(self) -> bool:
+        """Return whether the screen has a line to type into."""
+        return any(line.display for line in self.screen.query(Input))
 
     def action_log(self) -> None:
         """Show the log of the run in focus."""

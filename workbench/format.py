@@ -35,6 +35,11 @@ GLYPHS = {
 }
 
 
+def has_words(text: str, asked: str) -> bool:
+    """Return whether a text has every word that is asked for, in capitals or not; nothing asked for is in all."""
+    return all(word in text.lower() for word in asked.lower().split())
+
+
 def safe_text(value: object, limit: int = 400) -> str:
     """Return ``value`` as one line that a terminal shows as it stands.
 

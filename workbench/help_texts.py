@@ -54,7 +54,7 @@ them: open it again and everything is there. Only s, confirmed, stops a run.""")
 EVENTS = tr("""\
 What happened, by env step: E an evaluation, ⇄ a change by hand and who made it, ▣ the newest checkpoint,
 ↻ resumed, ! a warning. Changes stay in view however many checkpoints follow. The log is what the learner
-printed; l opens all of it.""")
+printed; l opens all of it, and / there keeps the lines that have all the words typed.""")
 
 METRICS = tr("""\
 M shows every metric that the run has, in pages of small charts. / keeps those whose name has all the words

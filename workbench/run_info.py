@@ -13,7 +13,7 @@ from mbpo.errors import ConfigError
 from mbpo.settings.config import SETTINGS, defaults_of
 from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
-from workbench.format import byte_size, duration, number, safe_text, whole
+from workbench.format import byte_size, duration, has_words, number, safe_text, whole
 from workbench.messages import RESUMABLE, RunRow
 
 MOST_DEEP = 4  # levels of a manifest
@@ -67,15 +67,10 @@ def sections_of(row: RunRow, facts: Facts | None) -> list[Section]:
 
 def with_words(sections: list[Section], asked: str) -> list[Section]:
     """Return the lines that have every word, in name, value or note."""
-    words = asked.lower().split()
-    if not words:
-        return sections
     kept = []
     for section in sections:
-        lines = tuple(
-            line for line in section.lines if all(w in f"{line.name} {line.value} {line.note}".lower() for w in words)
-        )
-        if lines:
+        lines = tuple(line for line in section.lines if has_words(f"{line.name} {line.value} {line.note}", asked))
+        if lines or not asked:
             kept.append(replace(section, lines=lines))
     return kept
 

@@ -36,6 +36,7 @@ VIEWS = {
     "edit": Shown("e"),
     "stop": Shown("s", "n"),
     "log": Shown("l"),
+    "log filter": Shown("l slash z", "escape escape"),
     "trust": Shown("t"),
     "metrics": Shown("M p slash", "escape"),
     "save a layout": Shown("S", "a enter"),

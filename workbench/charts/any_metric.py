@@ -9,14 +9,15 @@ from mbpo.runs.metrics import METRICS
 from mbpo.settings.language import tr
 from workbench.charts.picture import SKY, Picture
 from workbench.charts.scene import Scene, smoothed
+from workbench.format import has_words
 
 DEGREES = (0.0, 0.8, 0.95, 0.99)  # weights of the moving average
 
 
 def matching(text: str, known: Iterable[str]) -> list[str]:
     """Return the declared metrics, in the order of their declaration, that a run has and whose key has every word."""
-    there, words = set(known), text.lower().split()
-    return [key for key in METRICS if key in there and all(word in key.lower() for word in words)]
+    there = set(known)
+    return [key for key in METRICS if key in there and has_words(key, text)]
 
 
 def metric_picture(scene: Scene, key: str, weight: float, log_y: bool) -> Picture:

@@ -17,8 +17,9 @@ from textual.widgets.option_list import Option
 
 from mbpo.settings.language import tr
 from workbench.dials import label
-from workbench.format import MUTED, fitted
+from workbench.format import MUTED, fitted, has_words
 from workbench.run_fields import columns_to_choose, field_named
+from workbench.widgets.find_line import FindLine
 
 KEYS = tr("space shows or hides · [ ] move · / finds · r as many as fit · enter keeps · esc leaves")
 SHORT_KEYS = tr("space · [ ] move · / finds · r · enter")
@@ -47,19 +48,17 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
         with Vertical(classes="page") as page:
             page.border_title = tr("columns")
             page.border_subtitle = KEYS if self.app.size.width >= 96 else SHORT_KEYS
-            yield Input(placeholder=tr("a part of a name, as loss or lr"), id="columns-find", compact=True)
+            yield FindLine(tr("a part of a name, as loss or lr"), id="columns-find")
             yield OptionList(id="columns-list")
 
     def on_mount(self) -> None:
         """Show all."""
-        self.query_one("#columns-find").display = False
         self.query_one(OptionList).focus()
         self.call_after_refresh(self._show, 0)
 
     def _listed(self) -> list[str]:
         rest = [name for name in columns_to_choose() if name not in self._chosen]
-        words = self._asked.lower().split()
-        return [name for name in [*self._chosen, *rest] if all(word in name.lower() for word in words)]
+        return [name for name in [*self._chosen, *rest] if has_words(name, self._asked)]
 
     def _show(self, at: int) -> None:
         options, listed = self.query_one(OptionList), self._listed()
@@ -109,8 +108,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
 
     def action_find(self) -> None:
         """Let a person type a part of a name."""
-        self.query_one("#columns-find").display = True
-        self.query_one("#columns-find").focus()
+        self.query_one(FindLine).open()
 
     def action_keep(self) -> None:
         """Hand back what is chosen; from the line that finds, go to what was found."""
@@ -122,8 +120,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
     def action_close(self) -> None:
         """Let all names be listed again, or leave."""
         if self._asked or isinstance(self.focused, Input):
-            line = self.query_one("#columns-find", Input)
-            line.value, line.display = "", False
+            self.query_one(FindLine).leave("")
             self.query_one(OptionList).focus()
         else:
             self.dismiss(None)

@@ -26,6 +26,7 @@ from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
+from workbench.widgets.find_line import FindLine
 from workbench.widgets.flowing import Passage
 from workbench.widgets.quiet import Words
 
@@ -51,11 +52,10 @@ class InfoScreen(RunPage):
         yield Words(id="info-head")
         with VerticalScroll(id="info"):
             yield Passage(id="info-lines")
-        yield Input(placeholder=tr("words, as lr or torch or resume"), id="info-find", compact=True)
+        yield FindLine(tr("words, as lr or torch or resume"), id="info-find")
 
     def on_mount(self) -> None:
         """Read what a listing does not, in a thread."""
-        self.query_one("#info-find").display = False
         self.query_one(VerticalScroll).focus()
         self.redraw()
         row = self._selection.row
@@ -97,9 +97,7 @@ class InfoScreen(RunPage):
 
     def action_filter(self) -> None:
         """Let a person say what to look for."""
-        line = self.query_one("#info-find")
-        line.display = True
-        line.focus()
+        self.query_one(FindLine).open()
 
     def action_close(self) -> None:
         """Leave what is looked for, or go back."""
@@ -119,8 +117,7 @@ class InfoScreen(RunPage):
         self._leave(event.value)
 
     def _leave(self, text: str) -> None:
-        line = self.query_one("#info-find", Input)
-        line.value, line.display = text, False
+        self.query_one(FindLine).leave(text)
         self.query_one(VerticalScroll).focus()
 
 

@@ -26,6 +26,7 @@ from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
 from workbench.widgets.chart import Chart
+from workbench.widgets.find_line import FindLine
 from workbench.widgets.metric_grid import MetricGrid
 from workbench.widgets.quiet import Words
 
@@ -85,11 +86,10 @@ class MetricsScreen(RunPage):
         yield Head(id="metrics-head")
         yield Static(tr("No metric of this run has such a name."), id="no-metric")
         yield MetricGrid(self.view, id="metrics-grid")
-        yield Input(placeholder=tr("words of a key, as eval or sac loss"), id="metrics-filter", compact=True)
+        yield FindLine(tr("words of a key, as eval or sac loss"), id="metrics-filter")
 
     def on_mount(self) -> None:
-        """Take keys, and show the first page."""
-        self.query_one("#metrics-filter").display = False
+        """Show the first page."""
         self.redraw()
 
     def seen(self) -> tuple[Any, ...]:
@@ -213,16 +213,14 @@ class MetricsScreen(RunPage):
         found = self._memory.layout(name) if name else None
         if found is not None:
             layout, self.view.x = found
-            self.query_one("#metrics-filter", Input).value = layout.asked
+            self.query_one(FindLine).value = layout.asked
             self._alone = False
             self._show(layout)
             self._memory.pin(layout.pinned)
 
     def action_filter(self) -> None:
         """Let a person say which metrics to show."""
-        line = self.query_one("#metrics-filter")
-        line.display = True
-        line.focus()
+        self.query_one(FindLine).open()
 
     def action_close(self) -> None:
         """Leave the filter, or the chart alone, or go back."""
@@ -253,6 +251,5 @@ class MetricsScreen(RunPage):
         self._leave_filter(event.value)
 
     def _leave_filter(self, text: str) -> None:
-        line = self.query_one("#metrics-filter", Input)
-        line.value, line.display = text, False
+        self.query_one(FindLine).leave(text)
         self.set_focus(None)
