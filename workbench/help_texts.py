@@ -58,5 +58,6 @@ printed; l opens all of it, and / there keeps the lines that have all the words 
 
 METRICS = tr("""\
 M shows every metric that the run has, in pages of small charts. / keeps those whose name has all the words
-typed, m smooths more and after the most not at all, y turns a logarithmic axis. What a metric is, and its
-unit, stands below its chart.""")
+typed, m smooths more and after the most not at all, y turns a logarithmic axis. As many charts stand on a page as
+fit; c shows a column of them fewer, r a row, and after one as many as fit again, which the app remembers. What a
+metric is, and its unit, stands below its chart.""")

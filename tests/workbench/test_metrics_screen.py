@@ -14,6 +14,7 @@ from fake_run import make_run, status_of
 from mbpo.runs.metrics import METRICS
 from workbench.app import Workbench
 from workbench.charts.any_metric import DEGREES, matching, metric_picture
+from workbench.charts.metric_layout import MetricLayout, layout_in
 from workbench.charts.scene import scene_of
 from workbench.messages import Points, RunDetail
 from workbench.screens.metrics_screen import MetricsScreen
@@ -157,6 +158,59 @@ async def test_pinned_metrics_come_first_and_are_there_at_the_next_start(tmp_pat
         await driver.until(lambda: len(titles(again)) == 6)
 
 
+async def test_columns_and_rows_are_chosen_kept_and_never_more_than_fit(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 34)) as pilot:  # three beside each other, four rows
+        driver = Driver(app, pilot)
+        page = await at_metrics(driver)
+        await driver.until(lambda: len(titles(app)) == 12)
+        for keys, count, told in (["c"], 8, "2 columns"), (["r", "r"], 4, "2 × 2"), (["c"], 2, "1 × 2"):
+            await driver.press(*keys)
+            await driver.until(lambda count=count: len(titles(app)) == count)
+            await driver.shows(told)
+        await driver.press("down", "down", "c")  # the cursor stays, on a page of three columns and two rows
+        await driver.until(lambda: len(titles(app)) == 6 and at(app) == [list(METRICS)[2]])
+        await driver.shows("2 rows")
+        await driver.press("c", "enter", "r")  # one alone: all again, with a row fewer
+        await driver.until(lambda: len(titles(app)) == 2)
+        await driver.shows("2 × 1")
+        assert page.query_one("#metric-panel-0").size.height > 28
+    again = Workbench(tmp_path, watch=False)
+    async with again.run_test(size=(60, 18)) as pilot:  # two rows of one fit
+        driver = Driver(again, pilot)
+        await at_metrics(driver)
+        await driver.until(lambda: len(titles(again)) == 1)
+        await driver.shows("1 × 1")
+        await driver.press("c")
+        await driver.until(lambda: "No more than one fits" in said(again))
+        await driver.press("r")
+        await driver.until(lambda: len(titles(again)) == 2)
+        await pilot.resize_terminal(120, 34)
+        await driver.until(lambda: len(titles(again)) == 8)
+
+
+@pytest.mark.parametrize("kept", [3, [], {"columns": True, "rows": -1}, {"columns": 1e9, "rows": "2"}, {"rows": 10**9}])
+def test_a_grid_that_nobody_chose_is_none(tmp_path: Path, kept: object) -> None:
+    assert MetricLayout(columns=2, rows=2).with_grid(kept) == MetricLayout()
+    assert layout_in({"columns": 3, "rows": 1})[0].grid == "3 × 1"
+
+
+async def test_the_head_has_what_fits_in_whole(tmp_path: Path) -> None:
+    run_with_all(tmp_path)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(60, 18)) as pilot:
+        driver = Driver(app, pilot)
+        await at_metrics(driver)
+        await driver.press("y", "slash", *"sac", "enter", "r")
+        await driver.shows(" one · 7 metrics · page 1 of 7 · 1 row · log y · / sac\n")
+        await driver.press("slash", *"o" * 30, "enter")
+        await driver.shows("page 1 of 1 · / ")
+        assert all(len(line) <= 60 for line in driver.text().splitlines())
+        await pilot.resize_terminal(200, 40)
+        await driver.shows("c r columns, rows", "m smooths", "L layouts · ? help")
+
+
 async def test_a_layout_is_saved_shown_again_and_deleted(tmp_path: Path) -> None:
     run_with_all(tmp_path)
     app = Workbench(tmp_path, watch=False)
@@ -165,7 +219,7 @@ async def test_a_layout_is_saved_shown_again_and_deleted(tmp_path: Path) -> None
         page = await at_metrics(driver)
         await driver.press("L")
         await driver.until(lambda: "No layout is saved yet" in said(app))
-        await driver.press("p", "slash", *"sac", "enter", "m", "y", "X", "S", *TWO_WORDS, "enter")
+        await driver.press("p", "slash", *"sac", "enter", "m", "y", "X", "c", "S", *TWO_WORDS, "enter")
         await driver.until(lambda: "Saved as two words" in said(app))
         saved = page._layout
         await driver.press("m", "X", "slash", "escape", "p")
@@ -173,7 +227,7 @@ async def test_a_layout_is_saved_shown_again_and_deleted(tmp_path: Path) -> None
         await driver.press("S", *TWO_WORDS)
         await driver.shows("That name is taken")
         await driver.press("escape", "L")
-        await driver.shows("two words", "1 pinned · / sac · smoothed 0.8 · log y · wall time")
+        await driver.shows("two words", "1 pinned · / sac · smoothed 0.8 · log y · 1 column")
         await driver.press("enter")
         await driver.until(lambda: page._layout == saved and page.view.x.label == "wall time")
         await driver.press("L", "d")

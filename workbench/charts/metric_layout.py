@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mbpo.runs.metrics import METRICS
-from mbpo.settings.language import tr
+from mbpo.settings.language import tr, tr_n
 from workbench.charts.any_metric import DEGREES, matching
 from workbench.charts.x_axis import AXES, STEPS, XAxis
 from workbench.format import safe_text
@@ -15,6 +15,7 @@ from workbench.format import safe_text
 MOST_TEXT = 200
 MOST_NAME = 40
 MOST_LAYOUTS = 50
+MOST_BESIDE = 99  # columns, or rows, of charts that can be chosen
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class MetricLayout:
     asked: str = ""  # words of a key
     degree: int = 0  # of DEGREES
     log_y: bool = False
+    columns: int = 0  # of charts; 0: as many as fit
+    rows: int = 0
 
     def shown(self, known: Collection[str]) -> list[str]:
         """Return the metrics to show of those that a run has."""
@@ -47,8 +50,22 @@ class MetricLayout:
             tr("{n} pinned alone", n=len(self.pinned)) if self.only_pinned else tr("{n} pinned", n=len(self.pinned))
         )
         pinned = pinned if self.pinned else tr("none pinned")
-        parts = (pinned, f"/ {self.asked}" if self.asked else "", self.smoothing, tr("log y") if self.log_y else "")
+        log_y = tr("log y") if self.log_y else ""
+        parts = (pinned, f"/ {self.asked}" if self.asked else "", self.smoothing, log_y, self.grid)
         return " · ".join(part for part in parts if part)
+
+    @property
+    def grid(self) -> str:
+        """Return how many columns and rows of charts were chosen; nothing where as many are shown as fit."""
+        columns = tr_n("{n} column", "{n} columns", self.columns) if self.columns else ""
+        rows = tr_n("{n} row", "{n} rows", self.rows) if self.rows else ""
+        return f"{self.columns} × {self.rows}" if columns and rows else columns or rows
+
+    def with_grid(self, kept: Any) -> MetricLayout:
+        """Return the layout with the columns and rows that a file holds; as many as fit where it tells none."""
+        told = kept if isinstance(kept, Mapping) else {}
+        columns, rows = (told.get(name) for name in ("columns", "rows"))
+        return replace(self, columns=_number_in(columns), rows=_number_in(rows))
 
     @property
     def smoothing(self) -> str:
@@ -64,6 +81,8 @@ class MetricLayout:
             "smoothing": DEGREES[self.degree],
             "log_y": self.log_y,
             "x": axis.name,
+            "columns": self.columns,
+            "rows": self.rows,
         }
 
 
@@ -82,10 +101,14 @@ def layout_in(kept: Mapping[str, Any]) -> tuple[MetricLayout, XAxis]:
         asked=safe_text(asked, MOST_TEXT).strip() if isinstance(asked, str) else "",
         degree=DEGREES.index(degree) if isinstance(degree, (int, float)) and degree in DEGREES else 0,
         log_y=kept.get("log_y") is True,
-    )
+    ).with_grid(kept)
     if not layout.pinned:
         layout = replace(layout, only_pinned=False)
     return layout, next((axis for axis in AXES if axis.name == x), STEPS)
+
+
+def _number_in(kept: Any) -> int:
+    return kept if type(kept) is int and 0 <= kept <= MOST_BESIDE else 0
 
 
 def layouts_in(kept: Any) -> dict[str, Mapping[str, Any]]:

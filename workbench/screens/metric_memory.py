@@ -10,7 +10,7 @@ from workbench.charts.x_axis import XAxis
 from workbench.memory import load, save
 from workbench.screens.services import Services
 
-PINS, LAYOUTS = "pinned metrics", "metric layouts"  # what is remembered
+PINS, LAYOUTS, GRID = "pinned metrics", "metric layouts", "metric grid"  # what is remembered
 NOT_KEPT = tr("It cannot be kept: the app's folder for what it remembers cannot be written.")
 
 
@@ -21,9 +21,10 @@ class MetricMemory:
         self._services = services
 
     @property
-    def pinned(self) -> tuple[str, ...]:
-        """Return the metrics that are pinned."""
-        return pinned_in(load(self._services.runs_root, PINS))
+    def last(self) -> MetricLayout:
+        """Return the pins, columns and rows as they were left."""
+        root = self._services.runs_root
+        return MetricLayout(pinned=pinned_in(load(root, PINS))).with_grid(load(root, GRID))
 
     @property
     def layouts(self) -> dict[str, Any]:
@@ -35,9 +36,11 @@ class MetricMemory:
         kept = self.layouts.get(name)
         return None if kept is None else layout_in(kept)
 
-    def pin(self, keys: tuple[str, ...]) -> None:
-        """Keep which metrics are pinned."""
-        self._keep(PINS, list(keys))
+    def leave(self, layout: MetricLayout) -> None:
+        """Keep the pins, columns and rows for the next time."""
+        grid = {"columns": layout.columns, "rows": layout.rows}
+        if self._keep(PINS, list(layout.pinned)):
+            self._keep(GRID, grid)
 
     def save(self, name: str, layout: MetricLayout, axis: XAxis) -> None:
         """Keep a layout under a name."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.widgets import Input, Static
 
 from mbpo.settings.language import tr
@@ -18,7 +17,6 @@ from workbench.charts.any_metric import DEGREES, metric_picture
 from workbench.charts.metric_layout import MetricLayout
 from workbench.charts.scene import scene_of
 from workbench.charts.view import View
-from workbench.format import MUTED, fitted
 from workbench.screens.layouts import ChooseLayout, NameLayout
 from workbench.screens.metric_memory import MetricMemory
 from workbench.screens.run_page import RunPage
@@ -27,22 +25,12 @@ from workbench.screens.services import Services
 from workbench.screens.steering import Steering
 from workbench.widgets.chart import Chart
 from workbench.widgets.find_line import FindLine
-from workbench.widgets.metric_grid import MetricGrid
-from workbench.widgets.quiet import Words
+from workbench.widgets.metric_grid import MetricGrid, Room
+from workbench.widgets.metrics_head import MetricsHead
 
 BESIDE = tr("to the chart beside, above or below")
-
-
-class Head(Words):
-    """Say what the page shows; the wheel turns it."""
-
-    def on_mouse_scroll_down(self) -> None:
-        """Show the next page."""
-        self.call_later(self.screen.run_action, "turn(1)")
-
-    def on_mouse_scroll_up(self) -> None:
-        """Show the page before."""
-        self.call_later(self.screen.run_action, "turn(-1)")
+COLUMNS = tr("a column of charts fewer; after one, as many as fit")
+ROWS = tr("a row of charts fewer; after one, as many as fit")
 
 
 class MetricsScreen(RunPage):
@@ -66,6 +54,8 @@ class MetricsScreen(RunPage):
         Binding(
             "L", "choose", tr("layouts"), id="metrics.choose", tooltip=tr("show a layout that was saved, or delete it")
         ),
+        Binding("c", "columns", tr("fewer columns"), id="metrics.columns", tooltip=COLUMNS),
+        Binding("r", "rows", tr("fewer rows"), id="metrics.rows", tooltip=ROWS),
         Binding("m", "smooth", tr("smooth"), id="metrics.smooth", tooltip=tr("smooth more; after the most: raw")),
         Binding("y", "log", tr("log y"), id="metrics.log", tooltip=tr("a log axis, and back")),
         Binding("question_mark", "app.help", tr("help"), id="metrics.help", key_display="?"),
@@ -75,15 +65,15 @@ class MetricsScreen(RunPage):
         super().__init__(selection, steering, view)
         self._services = services
         self._memory = MetricMemory(services)
-        self._layout = MetricLayout(pinned=self._memory.pinned)
+        self._layout = self._memory.last
         self._key = ""  # of the metric under the cursor
         self._alone = False
         self._keys: Sequence[str] = ()  # all that can be shown, in order
-        self._fitting, self._columns = 1, 1
+        self._room = Room()  # of the charts that are shown
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the most charts there can be, and the filter."""
-        yield Head(id="metrics-head")
+        yield MetricsHead(id="metrics-head")
         yield Static(tr("No metric of this run has such a name."), id="no-metric")
         yield MetricGrid(self.view, id="metrics-grid")
         yield FindLine(tr("words of a key, as eval or sac loss"), id="metrics-filter")
@@ -99,6 +89,11 @@ class MetricsScreen(RunPage):
         return row and (row.path, row.env_steps), detail and (detail.path, detail.version), view
 
     @property
+    def _fitting(self) -> Room:
+        """Return how many charts there is room for."""
+        return Room.of(self.size.width, self.size.height - 2)
+
+    @property
     def _at(self) -> int:
         """Return the place of the cursor among all metrics."""
         return self._keys.index(self._key) if self._key in self._keys else 0
@@ -107,15 +102,21 @@ class MetricsScreen(RunPage):
         """Show the page that the cursor is on."""
         scene = scene_of(self._selection.row, self._selection.detail, self._steering.changes)
         self._keys = self._layout.shown(scene.detail.series)
-        room = MetricGrid.room(self.size.width, self.size.height - 2)
-        self._columns, self._fitting = (1, 1) if self._alone else room
-        page = self._at // self._fitting
+        self._room = Room() if self._alone else self._fitting.chosen(self._layout.columns, self._layout.rows)
+        page = self._at // self._room.charts
         self._key = self._keys[self._at] if self._keys else self._key
-        shown = self._keys[page * self._fitting : (page + 1) * self._fitting]
+        shown = self._keys[page * self._room.charts : (page + 1) * self._room.charts]
         self.query_one("#no-metric").display = not shown
         grid = self.query_one(MetricGrid)
-        grid.lay_out(shown, self._columns, self._key, self._layout.pinned)
-        self._head(page)
+        grid.lay_out(shown, self._room.columns, self._key, self._layout.pinned)
+        pages = math.ceil(len(self._keys) / self._room.charts)
+        told = replace(  # as it is where less fits than was chosen
+            self._layout,
+            columns=self._layout.columns and self._room.columns,
+            rows=self._layout.rows and self._room.rows,
+        )
+        head = self.query_one(MetricsHead)
+        head.tell(self._selection.row, told, self.view.x, len(self._keys), page, pages)
         over = scene.over(self.view.x)
         for number, key in enumerate(shown):
             picture = metric_picture(over, key, DEGREES[self._layout.degree], self._layout.log_y)
@@ -123,27 +124,7 @@ class MetricsScreen(RunPage):
 
     def lead(self) -> Chart | None:
         """Return the chart under the cursor."""
-        return self.query_one(MetricGrid).chart(self._at % self._fitting) if self._keys else None
-
-    def _head(self, page: int) -> None:
-        row, layout, count = self._selection.row, self._layout, len(self._keys)
-        facts = [
-            tr("{n} metrics pinned", n=count) if layout.only_pinned else tr("{n} metrics", n=count),
-            tr("page {page} of {of}", page=page + 1, of=max(math.ceil(count / self._fitting), 1)),
-            layout.smoothing,
-            tr("log y") if layout.log_y else "",
-            f"/ {layout.asked}" if layout.asked else tr("/ filters"),
-            tr("m smooths"),
-            tr("y log"),
-            f"X {self.view.x.label}",
-            tr("p pins"),
-            tr("S saves"),
-            tr("L layouts"),
-            tr("? help"),
-        ]
-        name = fitted(row.run_id, 32) if row is not None else tr("no run")
-        rest = " · ".join(fact for fact in facts if fact)
-        self.query_one("#metrics-head", Words).say(Content.assemble((name, "bold"), (f" · {rest}", MUTED)))
+        return self.query_one(MetricGrid).chart(self._at % self._room.charts) if self._keys else None
 
     def _go_to(self, at: int) -> None:
         """Put the cursor on another chart, and show the page that it is on."""
@@ -157,26 +138,44 @@ class MetricsScreen(RunPage):
 
     def action_move(self, across: int, down: int) -> None:
         """Move the cursor; beyond the end of a page it goes on to the next."""
-        at = self._at + across + down * self._columns
+        at = self._at + across + down * self._room.columns
         if not down or 0 <= at < len(self._keys):
             self._go_to(at)
 
     def action_turn(self, pages: int) -> None:
         """Show another page."""
-        page = self._at // self._fitting + pages
-        if 0 <= page * self._fitting < len(self._keys):
-            self._go_to(page * self._fitting)
+        page = self._at // self._room.charts + pages
+        if 0 <= page * self._room.charts < len(self._keys):
+            self._go_to(page * self._room.charts)
 
     def action_alone(self) -> None:
         """Show the chart under the cursor alone, or all again."""
         self._alone = not self._alone
         self.redraw()
 
+    def action_columns(self) -> None:
+        """Show a column of charts fewer; after one, as many as fit."""
+        shown = self._fitting.chosen(self._layout.columns, self._layout.rows).columns
+        self._lay_out(replace(self._layout, columns=shown - 1), self._fitting.columns)
+
+    def action_rows(self) -> None:
+        """Show a row of charts fewer; after one, as many as fit."""
+        shown = self._fitting.chosen(self._layout.columns, self._layout.rows).rows
+        self._lay_out(replace(self._layout, rows=shown - 1), self._fitting.rows)
+
+    def _lay_out(self, layout: MetricLayout, fitting: int) -> None:
+        if fitting == 1:
+            self._services.say(tr("No more than one fits in this terminal."))
+        else:
+            self._alone = False
+            self._show(layout)
+            self._memory.leave(layout)
+
     def action_pin(self) -> None:
         """Pin the metric under the cursor, or take the pin out."""
         if self._keys:
             self._show(self._layout.with_pin(self._key))
-            self._memory.pin(self._layout.pinned)
+            self._memory.leave(self._layout)
 
     def action_only_pinned(self) -> None:
         """Show only the metrics that are pinned, or all."""
@@ -216,7 +215,7 @@ class MetricsScreen(RunPage):
             self.query_one(FindLine).value = layout.asked
             self._alone = False
             self._show(layout)
-            self._memory.pin(layout.pinned)
+            self._memory.leave(layout)
 
     def action_filter(self) -> None:
         """Let a person say which metrics to show."""
@@ -234,7 +233,7 @@ class MetricsScreen(RunPage):
     @on(Chart.Clicked)
     def _clicked(self, event: Chart.Clicked) -> None:
         place = self.query_one(MetricGrid).number(event.chart)
-        key = self._keys[min(self._at // self._fitting * self._fitting + place, len(self._keys) - 1)]
+        key = self._keys[min(self._at // self._room.charts * self._room.charts + place, len(self._keys) - 1)]
         if key == self._key:
             self.action_alone()
         else:

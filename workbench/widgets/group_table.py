@@ -12,6 +12,7 @@ from workbench.charts.grouped import color_of, mark_of
 from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.group_figures import Interval
 from workbench.groups_side_by_side import GroupCompared, GroupComparison
+from workbench.widgets.ranked import ranked
 from workbench.widgets.run_columns import COLORS
 from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, heading, that_fit
 
@@ -181,9 +182,4 @@ def group_headline(group: GroupCompared, width: int) -> Content:
         (2, Content.styled(tr("{n} of {of} solved", n=solved, of=len(states)), COLORS["running"] if solved else MUTED)),
         (4, Content(fitted(group.seeds[0].env_id, 32))),
     ]
-    kept = [(rank, part) for rank, part in parts if part.plain]
-    for rank in (4, 3, 2):
-        if sum(part.cell_length + 3 for _, part in kept) <= width + 3:
-            break
-        kept = [(r, part) for r, part in kept if r != rank]
-    return Content.styled(" · ", MUTED).join(part for _, part in kept)
+    return ranked(parts, width)

@@ -12,6 +12,7 @@ from workbench.groups_side_by_side import GroupCompared
 from workbench.messages import RunRow
 from workbench.widgets.group_table import group_headline
 from workbench.widgets.quiet import Words
+from workbench.widgets.ranked import ranked
 from workbench.widgets.run_columns import COLORS
 
 
@@ -49,14 +50,7 @@ def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: st
         (1, Content(dials)),
         (1, Content.styled(fitted(row.reason, 120) if row.reason else "", "$warning")),
     ]
-    by_need = sorted((rank, place) for place, (rank, part) in enumerate(parts) if part.plain)
-    kept, room = [], width + 3
-    for rank, place in by_need:
-        cells = parts[place][1].cell_length + 3
-        if rank < 2 or cells <= room:
-            kept.append(place)
-            room -= cells
-    return Content.styled(" · ", MUTED).join(parts[place][1] for place in sorted(kept))
+    return ranked(parts, width)
 
 
 def _solved(row: RunRow) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
@@ -16,6 +17,28 @@ from workbench.widgets.quiet import subtitle
 
 LEAST_WIDTH, LEAST_HEIGHT = 36, 8  # of a chart
 MOST = 24  # charts of a page, whatever the terminal
+
+
+@dataclass(frozen=True)
+class Room:
+    """Hold how many charts stand beside and below each other."""
+
+    columns: int = 1
+    rows: int = 1
+
+    @classmethod
+    def of(cls, width: int, height: int) -> Room:
+        """Return as many as fit."""
+        return cls(max(width // LEAST_WIDTH, 1), max(height // LEAST_HEIGHT, 1))
+
+    def chosen(self, columns: int, rows: int) -> Room:
+        """Return as many of these as a person chose, who says 0 for all."""
+        return Room(min(columns or self.columns, self.columns), min(rows or self.rows, self.rows))
+
+    @property
+    def charts(self) -> int:
+        """Return how many charts a page has."""
+        return min(self.columns * self.rows, MOST)
 
 
 class MetricGrid(Grid):
@@ -38,12 +61,6 @@ class MetricGrid(Grid):
     def number(self, chart: Chart) -> int:
         """Return which chart of the page one is."""
         return int((chart.id or "").removeprefix("metric-") or 0)
-
-    @staticmethod
-    def room(width: int, height: int) -> tuple[int, int]:
-        """Return how many charts fit beside each other, and in all."""
-        columns = max(width // LEAST_WIDTH, 1)
-        return columns, min(columns * max(height // LEAST_HEIGHT, 1), MOST)
 
     def lay_out(self, keys: Sequence[str], columns: int, at: str, pinned: Collection[str]) -> None:
         """Give each of ``keys`` a panel: with a star where it is pinned, framed where the cursor is."""
