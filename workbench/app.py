@@ -108,7 +108,7 @@ class Workbench(PersonalApp[None]):
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
         self.set_interval(REAP_S, self._reap)
-        self.set_interval(REAP_S, self._save_selected)
+        self.set_interval(REAP_S, self._remember)
         self.set_interval(QUEUE_S, self.go_on_with_queue)
         self.go_on_with_queue()
         if self._watch:
@@ -118,7 +118,7 @@ class Workbench(PersonalApp[None]):
 
     def on_unmount(self) -> None:
         """End the reader thread."""
-        self._save_selected()
+        self._remember()
         self._watcher.stop()
 
     @property
@@ -136,7 +136,8 @@ class Workbench(PersonalApp[None]):
         if self.selected not in paths and not awaited:
             self._chosen = False
             if rows or self.selected is not None:
-                self.select(rows[0].path if rows else None)
+                listed = view.let_through(rows, None) or rows
+                self.select(listed[0].path if listed else None)
         for told, severity in self._endings.take(self._found):
             self.say(told, severity)
             self._ring(told)
@@ -164,7 +165,9 @@ class Workbench(PersonalApp[None]):
         self._selected_unsaved = of_a_run is not None
         self._bench.redraw_soon()
 
-    def _save_selected(self) -> None:
+    def _remember(self) -> None:
+        """Keep for the next start which run is in focus, and how the runs are listed."""
+        self._bench.selection.view.remember()
         if self._selected_unsaved and self.selected is not None:
             save_selected(self.runs_root, self.selected)
         self._selected_unsaved = False

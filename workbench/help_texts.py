@@ -31,7 +31,8 @@ FILTERING = tr("""\
 compared, as in env=Hopper* and k>=5 and best>1000, or not (state=failed or seed<3), or tag=paper and age<2d.
 Every column that O offers is a field, and so is every setting, as in force now. = takes * and ?, ~ a regular
 expression, : a part of the text. Enter keeps the filter, esc in its line lets it go. o, or a click on a column's
-head, sorts by any column that is shown. O chooses the columns and their order, and the app remembers them.
+head, sorts by any column that is shown. O chooses the columns and their order. The app remembers columns, and of
+each folder of runs the filter, the order and whether G is on; a filter stands below the table while it is in force.
 
 N gives a run a title, a note and tags; its directory keeps its name. A puts it away: it is listed no more, unless
 the filter has the word archived, and A takes it back. D moves a run that is not at work into the trash, a folder

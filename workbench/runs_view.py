@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mbpo.errors import ConfigError
+from workbench.format import safe_text
 from workbench.group_figures import GroupScore
-from workbench.memory import keep, kept
+from workbench.memory import keep, kept, load, save
 from workbench.messages import RunRow
 from workbench.run_fields import field_named, in_order
 from workbench.run_filter import Test, asks_for_archived, parse_filter
@@ -17,12 +19,15 @@ from workbench.run_groups import RunGroup, folded, groups_of
 SORTED_BY = ("eval", "best", "steps", "name", "env", "state")  # as one key goes through them, before other columns
 COLUMNS = "columns"  # the app's memory of those chosen
 MOST_COLUMNS = 40
+LISTING = "listing"  # the memory of filter, order and groups, of each runs root
+MOST_FILTER = 1000  # characters
 
 
 class RunsView:
     """Hold the filter, the order, the columns and the folds."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path | None = None) -> None:
+        """List the runs as they were listed last under ``root``."""
         self.filter = ""
         self.fault = ""  # what is wrong with the filter that is being typed
         self.sorted_by = ""  # a field; nothing: those at work first, forks below their parents
@@ -33,6 +38,32 @@ class RunsView:
         self._test: Test | None = None
         self._groups_of: tuple[object, ...] = ()
         self._groups: tuple[RunGroup, ...] = ()
+        self._root = root
+        if root is not None:
+            self._recall(load(root, LISTING))
+        self._remembered = self._listing
+
+    @property
+    def _listing(self) -> Mapping[str, Any]:
+        """Return what is remembered, as JSON takes it."""
+        return {"filter": self.filter, "sorted_by": self.sorted_by, "grouped": self.grouped}
+
+    def remember(self) -> None:
+        """Keep filter, order and groups for the next start, where they are others than before."""
+        if self._root is not None and self._remembered != self._listing:
+            self._remembered = self._listing
+            save(self._root, LISTING, self._remembered)
+
+    def _recall(self, kept: Any) -> None:
+        """List as a file says; what it does not tell, or nobody can read, is as at first."""
+        told = kept if isinstance(kept, Mapping) else {}
+        asked, field = told.get("filter"), told.get("sorted_by")
+        if isinstance(asked, str) and len(asked) <= MOST_FILTER:
+            self.ask(safe_text(asked, MOST_FILTER))
+            self.fault = ""  # nobody typed it just now
+        if isinstance(field, str) and _is_field(field):
+            self.sorted_by = field
+        self.grouped = told.get("grouped") is True
 
     @property
     def filtered(self) -> bool:
@@ -91,11 +122,13 @@ class RunsView:
 
 
 def _kept_columns() -> tuple[str, ...]:
-    found = []
-    for name in kept(COLUMNS).split("\n")[:MOST_COLUMNS]:
-        try:
-            field_named(name)
-        except ConfigError:
-            continue  # of another version
-        found.append(name)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(filter(_is_field, kept(COLUMNS).split("\n")[:MOST_COLUMNS])))
+
+
+def _is_field(name: str) -> bool:
+    """Return whether a name that was kept is still known; it may be of another version."""
+    try:
+        field_named(name)
+    except ConfigError:
+        return False
+    return True

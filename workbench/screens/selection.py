@@ -25,7 +25,7 @@ class Selection:
         self._services = services
         self.reading = Reading()
         self.marks = MarkedRuns()
-        self.view = RunsView()
+        self.view = RunsView(services.runs_root)
         self._asked: tuple[GroupAsked, ...] = ()
 
     @property

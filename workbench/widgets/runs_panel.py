@@ -18,6 +18,7 @@ from workbench.format import fitted
 from workbench.group_figures import GroupScore
 from workbench.messages import RunRow
 from workbench.run_fields import columns_to_choose
+from workbench.run_groups import RunGroup
 from workbench.runs_view import RunsView
 from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
@@ -70,9 +71,13 @@ class RunsPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the table, what stands in its place without runs, and the filter."""
-        yield RunsTable(self._pick, self.fold, id="runs")
+        yield RunsTable(self._focus, self.fold, id="runs")
         yield NoRuns(NO_RUNS, id="no-runs")
-        yield FilterLine(placeholder=EXAMPLE, id="filter", compact=True)
+        yield FilterLine(self._view.filter, placeholder=EXAMPLE, id="filter", compact=True)
+
+    def on_mount(self) -> None:
+        """Show the filter of the last time, so that nobody wonders where runs are."""
+        self.set_class(self._view.filtered, "-filtered")
 
     def show(
         self,
@@ -83,6 +88,7 @@ class RunsPanel(Vertical):
     ) -> None:
         """Show those of ``rows`` that are asked for, the cursor on ``selected``."""
         self._rows, self._selected, self._letters, self._scores = rows, selected, letters, scores
+        self._unfold_focus()
         self._shown = self._view.arranged(rows, selected, scores)
         table = self.query_one(RunsTable)
         table.lay_out(self._view.columns, self._view.grouped)
@@ -113,26 +119,40 @@ class RunsPanel(Vertical):
     def group(self) -> None:
         """Fold runs that differ by their seed only into groups, or show them one by one again."""
         self._view.grouped = not self._view.grouped
-        groups = self._view.groups(self._rows, self._selected)
-        mine = next((group.path for group in groups for row in group.rows if row.path == self._selected), None)
+        mine = self._group_of(self._selected)
         if mine is not None:
-            self._pick(mine)
+            self._focus(mine.path)
         self._show_again()
 
     def fold(self, path: Path, open: bool | None) -> None:
         """Show the runs of a group, or no more, or the other way round; ``path`` is a group's or one of its runs'."""
-        groups = self._view.groups(self._rows, self._selected)
-        of = next((at for at in groups if path == at.path or any(row.path == path for row in at.rows)), None)
+        of = self._group_of(path)
         if of is None:
             return
         unfolded = self._view.unfolded
         if open is False or (open is None and of.path in unfolded):
             unfolded.discard(of.path)
             if path != of.path:
-                self._pick(of.path)
+                self._focus(of.path)
         else:
             unfolded.add(of.path)
         self._show_again()
+
+    def _group_of(self, path: Path | None) -> RunGroup | None:
+        """Return the group that a path is of, or that has its run."""
+        groups = self._view.groups(self._rows, self._selected)
+        return next((at for at in groups if path == at.path or any(row.path == path for row in at.rows)), None)
+
+    def _unfold_focus(self) -> None:
+        """Show the run in focus where its group is folded: one that was found again, opened or started."""
+        group = self._group_of(self._selected)
+        if group is not None and group.path != self._selected:
+            self._view.unfolded.add(group.path)
+
+    def _focus(self, path: Path) -> None:
+        """Put a run or a group in focus, known here at once."""
+        self._selected = path
+        self._pick(path)
 
     def _show_again(self) -> None:
         self.show(self._rows, self._selected, self._letters, self._scores)
@@ -164,10 +184,12 @@ class RunsPanel(Vertical):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
+        if event.value.strip() == self._view.filter and not self._view.fault:
+            return  # that of the last time, as the app starts
         self._view.ask(event.value)
         self._show_again()
         if self._shown and self._selected not in {row.path for row in self._shown}:
-            self._pick(self._shown[0].path)
+            self._focus(self._shown[0].path)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
