@@ -21,6 +21,7 @@ class GroupAsked:
     env_id: str
     seeds: tuple[tuple[int, Path, bool], ...]  # seed, run directory, and whether a learner is at work there
     drawn: bool = False  # whether curves are wanted, not only the figures of its line
+    against: bool = False  # whether the others are set against this one alone
 
 
 @dataclass(frozen=True)

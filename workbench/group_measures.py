@@ -43,13 +43,14 @@ def score_of(env_id: str, seeds: Sequence[Seed]) -> GroupScore:
 
 
 def compared(groups: Sequence[tuple[GroupAsked, Sequence[Seed]]]) -> Compared:
-    """Return the scores of several groups at the last env step that those of one environment share, and each pair."""
+    """Return the scores of several groups at the last env step that those of one environment share, and the pairs."""
+    against = next((str(asked.path) for asked, _ in groups if asked.against), "")
     common: dict[Path, GroupScore] = {}
     versus: dict[tuple[Path, Path], Versus] = {}
     names = {str(asked.path): asked.path for asked, _ in groups}
     for env_id in dict.fromkeys(asked.env_id for asked, _ in groups):
         alike = {asked.path: seeds for asked, seeds in groups if asked.env_id == env_id}
-        figures = _figures(env_id, alike)
+        figures = _figures(env_id, alike, against)
         if figures is None:
             continue
         for score in figures.scores:
@@ -88,15 +89,14 @@ def _grid(steps: Sequence[Floats]) -> Floats:
     return grid
 
 
-def _figures(env_id: str, groups: dict[Path, Sequence[Seed]]) -> Figures | None:
+def _figures(env_id: str, groups: dict[Path, Sequence[Seed]], against: str = "") -> Figures | None:
     measured = [
         Group(str(path), env_id, "", {}, tuple(_run(seed) for seed in seeds if len(seed.evaluations.x)))
         for path, seeds in groups.items()
     ]
     try:
-        return (
-            measure([group for group in measured if group.runs], Question()) if any(g.runs for g in measured) else None
-        )
+        there = [group for group in measured if group.runs]
+        return measure(there, Question(), against) if there else None
     except ConfigError:  # there is no env step that all share
         return None
 

@@ -96,7 +96,7 @@ class GroupReader:
 
     def _of(self, group: GroupAsked) -> object:
         followers = [self._followers[path] for _, path, _ in group.seeds]
-        return group, tuple((at.version, at.done) for at in followers)
+        return replace(group, against=False), tuple((at.version, at.done) for at in followers)
 
     def _is_behind(self, group: GroupAsked) -> bool:
         measured = self._measured.get(group.path)

@@ -16,6 +16,7 @@ from workbench.messages import RunRow
 from workbench.run_groups import RunGroup
 from workbench.side_by_side import LEAST_TELLING, MOST_TELLING
 
+MOST_PAIRED = 8  # groups up to which each is set against each
 SEEDLESS = ("seed", "log_every", "profile", "threshold")
 
 
@@ -78,6 +79,17 @@ class GroupComparison:
     def focus(self) -> GroupCompared | None:
         """Return the group in focus."""
         return next((group for group in self.groups if group.focused), None)
+
+    @property
+    def against(self) -> tuple[GroupCompared, ...]:
+        """Return those against which the others are set: all, of many the one in focus, or else the first."""
+        return self.groups if len(self.groups) <= MOST_PAIRED else (self.focus or self.groups[0],)
+
+    @property
+    def asked(self) -> dict[Path, GroupAsked]:
+        """Return what is to be read of each."""
+        alone = self.against if len(self.groups) > MOST_PAIRED else ()
+        return {group.path: replace(group.asked, against=group in alone) for group in self.groups}
 
     @property
     def differences(self) -> dict[str, tuple[str, ...]]:

@@ -14,8 +14,11 @@ real_ratio is the share of real rows in each batch of SAC. A change holds from t
 
 COMPARING = tr("""\
 c marks the run in focus, C its whole family: the runs it descends from, their forks and its own.
-Where all of them are marked, C takes off every mark. Up to eight runs have a letter; the one in
-focus is drawn with them, marked or not. What forks share with the run they left is drawn once.
+Where all of them are marked, C takes off every mark; * does the same with all runs that the table
+lists, so that a filter chooses them. Up to 52 runs have a letter, A to Z and a to z; after eight the
+colours begin again, and letters stand along the lines. The run in focus is drawn with them, marked
+or not. What forks share with the run they left is drawn once. Where not all values fit into the line
+above a chart, or all runs below, that of the run in focus is there, and how many more; d has all.
 "at 4,000" is the last env step at which all of them were evaluated: compare there. Two evaluations
 closer than their ± say little, and two runs of one seed each say less than five of either.""")
 

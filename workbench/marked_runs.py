@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-LETTERS = "ABCDEFGH"
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
 class MarkedRuns:
@@ -21,16 +22,10 @@ class MarkedRuns:
 
     def add(self, paths: Iterable[Path]) -> int:
         """Mark the runs at ``paths`` in this order; return how many found no letter."""
-        left_out = 0
-        for path in paths:
-            free = [letter for letter in LETTERS if letter not in self._letters.values()]
-            if path in self._letters:
-                continue
-            if free:
-                self._letters[path] = free[0]
-            else:
-                left_out += 1
-        return left_out
+        new = [path for path in dict.fromkeys(paths) if path not in self._letters]
+        free = [letter for letter in LETTERS if letter not in self._letters.values()]
+        self._letters |= zip(new, free, strict=False)
+        return max(len(new) - len(free), 0)
 
     def remove(self, path: Path) -> None:
         """Take the mark off one run."""

@@ -117,6 +117,13 @@ class RunsView:
             return tuple(replace(row, lines="") for row in self._in_order(through))  # no tree any more
         return through
 
+    def to_mark(
+        self, rows: tuple[RunRow, ...], focus: Path | None, scores: Mapping[Path, GroupScore]
+    ) -> tuple[Path, ...]:
+        """Return what stands in the table, without runs below the line of their group."""
+        inside = {row.path for group in self.groups(rows, focus) for row in group.rows}
+        return tuple(row.path for row in self.arranged(rows, focus, scores) if row.path not in inside)
+
     def _in_order(self, rows: Sequence[RunRow]) -> Sequence[RunRow]:
         return in_order(rows, self.sorted_by) if self.sorted_by else rows
 

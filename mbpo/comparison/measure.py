@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -33,8 +33,8 @@ AXES: tuple[Axis, Axis] = ("env_steps", "time_s")
 UNTIL: Mapping[Until, Callable[[Array, float], int | None]] = {"first": first_reached, "solved": solved_from}
 
 
-def measure(groups: Sequence[Group], question: Question) -> Figures:
-    """Return the figures of groups of one environment.
+def measure(groups: Sequence[Group], question: Question, against: str = "") -> Figures:
+    """Return the figures of groups of one environment; of pairs all, or those with the group named ``against``.
 
     Raises:
         ConfigError: no point is common to all runs, and the question names no other.
@@ -44,15 +44,20 @@ def measure(groups: Sequence[Group], question: Question) -> Figures:
     for by in question.axes:
         for at in _points(groups, by, question):
             scores += [_score(group, by, at, question) for group in groups]
-            pairs += [_pair(x, y, by, at, question) for x, y in itertools.combinations(groups, 2)]
+            pairs += [_pair(x, y, by, at, question) for x, y in _pairs(groups, against)]
     reaches: list[Reach] = []
     leads: list[Lead] = []
     if question.threshold is not None:
         for group in groups:
             reaches += [_reach(group, until, question.threshold, question) for until in UNTIL]
-        for x, y in itertools.combinations(groups, 2):
+        for x, y in _pairs(groups, against):
             leads += [_lead(x, y, until, question.threshold, question) for until in UNTIL]
     return Figures(groups[0].env_id, tuple(groups), tuple(scores), tuple(pairs), tuple(reaches), tuple(leads))
+
+
+def _pairs(groups: Sequence[Group], against: str) -> Iterator[tuple[Group, Group]]:
+    found = itertools.combinations(groups, 2)
+    return (pair for pair in found if not against or against in [group.name for group in pair])
 
 
 def union_grid(runs: Sequence[Run], by: Axis) -> Array:  # [G], rising

@@ -53,6 +53,7 @@ VIEWS = {
     "delete": Shown("D", "n"),
     "trash": Shown("@trash", ""),
     "remove": Shown("x", "n escape"),
+    "all compared": Shown("* comma", "escape *"),
     "compared": Shown("c down down down c", ""),
     "differences": Shown("d", "escape c up up up c"),
     "groups": Shown("G", ""),

@@ -16,8 +16,9 @@ from textual.coordinate import Coordinate
 from textual.theme import BUILTIN_THEMES, Theme
 
 from workbench.app import Workbench
-from workbench.charts.picture import RUN_COLORS, SKY, Line, Picture, filled
+from workbench.charts.picture import ORANGE, RUN_COLORS, SKY, UNMARKED, Line, Picture, filled, run_color
 from workbench.format import GLYPHS
+from workbench.marked_runs import LETTERS
 from workbench.theme import LEAST_CONTRAST, OURS, WORDS, contrast, inks_of
 from workbench.widgets.painter import paint
 from workbench.widgets.runs_table import COLORS, RunsTable
@@ -69,7 +70,7 @@ def test_the_measure_is_the_published_one() -> None:
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_runs_compared_have_colours_that_everyone_tells_apart(theme: Theme) -> None:
     inks = inks_of(theme)
-    colors = {letter: filled(color, inks) for letter, color in RUN_COLORS.items()}
+    colors = {mark: filled(run_color(mark), inks) for mark in (*LETTERS[: len(RUN_COLORS)], UNMARKED)}
     for vision, (one, other) in itertools.product(VISIONS, itertools.combinations(colors, 2)):
         found = difference(colors[one], colors[other], vision)
         assert found >= LEAST_DIFFERENCE, f"{one} and {other}: {found:.1f} with {vision}"
@@ -114,9 +115,14 @@ async def test_every_page_is_drawn_in_a_theme_and_in_another_while_it_is_open(tm
         await driver.shows("applied @ 600")
 
 
+def test_colours_begin_again_after_the_last() -> None:
+    colors = [run_color(letter) for letter in LETTERS]
+    assert colors[:8] == colors[8:16] == list(RUN_COLORS) and len(set(colors)) == 8
+
+
 def test_without_colour_lines_carry_their_letters_all_along() -> None:
     x = np.arange(100.0)
-    lines = tuple(Line(letter, "", "1", SKY, x, x * slope) for letter, slope in (("A", 1.0), ("B", -1.0)))
+    lines = Line("A", "", "1", SKY, x, x), Line("B", "", "1", ORANGE, x, -x)
     plain, lettered = (
         "".join(strip.text for strip in paint(Picture("y", lines=lines), 90, 20, "#000000", no_color=no_color)[1:])
         for no_color in (False, True)

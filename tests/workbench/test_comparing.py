@@ -57,21 +57,45 @@ def letters(app: Workbench, name: str) -> set[str]:
     return {line.letter for line in picture(app, name).lines}
 
 
-async def test_a_ninth_run_gets_a_line_and_no_mark(tmp_path: Path) -> None:
-    for index in range(9):
-        make_run(tmp_path, f"run-{index}", status_of(started=-float(index)))
+@pytest.mark.parametrize("size", [(60, 18), (160, 45)])
+async def test_all_runs_listed_are_marked_at_once_and_let_go(tmp_path: Path, size: tuple[int, int]) -> None:
+    for number in range(55):
+        make_run(tmp_path, f"run-{number:02}", status_of(seed=number, started=-float(number)), rows=10)
     app = Workbench(tmp_path, watch=False)
-    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot)
         await driver.look()
-        for index in range(8):
-            await driver.press("c")
-            await driver.until(lambda marked=index + 1: len(app.compared) == marked)
-            await driver.press("down")
-            await driver.until(lambda below=tmp_path / f"run-{index + 1}": app.selected == below)
+        await driver.press("slash", *"seed<30", "enter", "c", "asterisk")
+        await driver.until(lambda: len(app.compared) == 30)
+        await driver.until(lambda: "30 are compared; * again" in said(app))
+        await driver.look()
+        letters_of_30 = {*"ABCDEFGHIJKLMNOPQRSTUVWXYZabcd"}
+        await driver.until(lambda: letters(app, "return") - {""} == letters_of_30)
+        await driver.shows("A run-00", "+")
+        await driver.press("comma")
+        await driver.shows(" more")
+        if size == (160, 45):
+            await driver.shows("compared · 21 more below", "▸A run-00")
+        await driver.press("escape", "ctrl+a")
+        await driver.until(lambda: app.compared == ())
+        await driver.press("slash", "escape", "asterisk")
+        await driver.until(lambda: len(app.compared) == 52)
+        await driver.until(lambda: "52 are marked, the most there can be; left out: 3." in said(app))
+        await driver.look()
+        await driver.press("d")
+        await driver.shows("They differ in")
+        await driver.closes("escape")
+        app.select(tmp_path / "run-54")
         await driver.press("c")
-        await driver.shows("8 runs are marked")
-        assert len(app.compared) == 8
+        await driver.until(lambda: "; left out: 1." in said(app))
+        await driver.command("all runs", "compare all runs listed")
+        await driver.until(lambda: app.compared == ())
+        await driver.press("slash", *"no-such", "enter", "asterisk")
+        await driver.until(lambda: "No run is listed that could be compared." in said(app))
+
+
+def said(app: Workbench) -> str:
+    return " ".join(notice.message for notice in app._notifications)
 
 
 async def test_all_charts_show_every_run_and_the_palette_and_d_know_them(tmp_path: Path) -> None:

@@ -21,11 +21,13 @@ from workbench.app import Workbench
 from workbench.charts.picture import GREY
 from workbench.group_figures import GroupsRead
 from workbench.group_reader import GroupReader
+from workbench.groups_side_by_side import compare_groups
 from workbench.messages import RunRow
 from workbench.run_groups import groups_of
 from workbench.run_index import RunIndex
 from workbench.screens.chart_panels import ChartPanels
 from workbench.widgets.chart import Chart
+from workbench.widgets.group_table import group_table
 from workbench.widgets.runs_table import RunsTable
 
 
@@ -136,6 +138,52 @@ def test_a_large_run_waits_until_its_group_is_looked_at(tmp_path: Path, monkeypa
     while not all(score.read for score in found.scores.values()):
         found = reader.poll()
     assert all(score.seeds == 4 for score in found.scores.values())
+
+
+def test_many_groups_are_set_against_one_alone(tmp_path: Path) -> None:
+    for k in range(1, 10):
+        for seed in range(2):
+            add_seed(tmp_path, f"k{k}-s{seed}", seed, k, gain=10.0 * k)
+    rows = read(tmp_path)
+    groups = groups_of(rows, rows)
+    few, many = ({group.path: letter for group, letter in zip(groups[:n], "ABCDEFGHI", strict=False)} for n in (8, 9))
+    focus = groups[2].path
+    asked = {
+        n: compare_groups(rows, groups, letters, focus, GroupsRead()).asked for n, letters in ((8, few), (9, many))
+    }
+    assert not any(one.against for one in asked[8].values())
+    assert [path for path, one in asked[9].items() if one.against] == [focus]
+    reader, found = GroupReader(), {}
+    for n, wanted in asked.items():
+        reader.asked = tuple(wanted.values())
+        reader.poll()
+        while reader.has_backlog:
+            reader.poll()
+        found[n] = reader.poll()
+    assert len(found[8].versus) == 8 * 7 and len(found[9].versus) == 2 * 8
+    both = found[8].versus.keys() & found[9].versus.keys()
+    assert len(both) == 14 and all(found[8].versus[pair] == found[9].versus[pair] for pair in both)
+    told = group_table(compare_groups(rows, groups, many, focus, found[9]), 120, 14).plain
+    assert told.count("beats") == 1 and "beats C" in told and "each is set against C alone" in told
+    assert compare_groups(rows, groups, many, None, found[9]).against[0].letter == "A"
+
+
+async def test_all_lines_are_marked_groups_and_single_runs(tmp_path: Path) -> None:
+    two_groups(tmp_path, seeds=2)
+    add_seed(tmp_path, "lone", 0, 9)
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 34), notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        app.select(tmp_path / "k5-s0")
+        await driver.look()
+        await driver.press("G", "enter", "asterisk")
+        marks = driver.bench.selection.marks
+        await driver.until(lambda: "".join(marks.letters.values()) == "ABC")
+        assert sum(str(path).startswith("group:") for path in marks.letters) == 2
+        await driver.look()
+        await driver.until(lambda: {line.letter for line in drawn(app, "return").lines} == {"A", "B", "C"})
+        await driver.press("asterisk")
+        await driver.until(lambda: not marks.letters)
 
 
 def lines(app: Workbench) -> list[str]:

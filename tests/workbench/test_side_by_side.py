@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from fake_run import make_run, metric_rows, status_of
@@ -17,11 +19,13 @@ from workbench.charts.scene import Scene
 from workbench.charts.table import CHARTS
 from workbench.charts.x_axis import AXES, STEPS, XAxis
 from workbench.fork_tree import descent, family, in_tree, shared
-from workbench.marked_runs import MarkedRuns
+from workbench.marked_runs import LETTERS, MarkedRuns
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison, compare
+from workbench.theme import NIGHT_INKS
 from workbench.watcher import Watcher
 from workbench.widgets.comparison_table import in_full, table
+from workbench.widgets.legend import legend
 from workbench.widgets.painter import paint
 
 EVIL = "[/x]\x1b]52;c;aGk=\x07\u202e"
@@ -34,7 +38,7 @@ def read(root: Path, *names: str, focus: str = "") -> Comparison:
     watcher.select(root / focus if focus else None)
     watcher.compare(paths)
     reading = watcher.look()
-    letters = dict(zip(paths, "ABCDEFGH", strict=False))
+    letters = dict(zip(paths, LETTERS, strict=False))
     return compare(in_tree(reading.rows), letters, reading.compared, watcher._selected, reading.detail)
 
 
@@ -50,13 +54,13 @@ def line(comparison: Comparison, letter: str) -> Line:
 
 
 def test_a_letter_stays_with_its_run_and_is_given_anew_when_free() -> None:
-    marks, paths = MarkedRuns(), [Path(f"run-{n}") for n in range(10)]
-    assert marks.add(paths) == 2
-    assert "".join(marks.letters.values()) == "ABCDEFGH"
+    marks, paths = MarkedRuns(), [Path(f"run-{n}") for n in range(55)]
+    assert marks.add(paths) == 3
+    assert "".join(marks.letters.values()) == LETTERS and len(set(LETTERS)) == 52
     marks.remove(paths[1])
-    assert marks.add([paths[0], paths[9]]) == 0 and marks.letters[paths[9]] == "B"
-    marks.keep({paths[9], paths[3]})
-    assert marks.letters == {paths[9]: "B", paths[3]: "D"}
+    assert marks.add([paths[0], paths[54]]) == 0 and marks.letters[paths[54]] == "B"
+    marks.keep({paths[54], paths[3]})
+    assert marks.letters == {paths[54]: "B", paths[3]: "D"}
     marks.clear()
     assert marks.letters == {}
 
@@ -165,6 +169,33 @@ def test_a_run_in_focus_is_told_of_even_where_not_all_fit(tmp_path: Path) -> Non
     shown = read(tmp_path, "base", "base-k5", "base-k9", "deeper", focus="deeper")
     lines = table(shown, 76, 3).plain.splitlines()
     assert [row[:2] for row in lines[1:]] == [" A", "▸D"]
+
+
+def test_the_legend_has_what_fits_the_run_in_focus_and_how_many_more(tmp_path: Path) -> None:
+    for number in range(30):
+        make_run(tmp_path, f"run-{number:02}", status_of(), rows=20)
+    names = [f"run-{number:02}" for number in range(30)]
+    shown = read(tmp_path, *names, focus="run-25")
+    picture = returns_together(overlay(shown), 0.0).inked(NIGHT_INKS)
+    assert {line.letter: line.lead for line in picture.lines}["Z"]
+    for width, at in itertools.product((12, 40, 76, 200), (None, 620.0)):
+        text = legend(picture, width, at).text
+        assert len(text) == width
+        if width >= 40:
+            values, more = text.split("+")
+            told = re.findall(r"(\w) −", values)
+            assert told[0] == "A" and told[-1] == "Z" and int(more.split()[0]) == 30 - len(told) > 0
+    assert legend(picture, 400).text.count("−") == 30
+
+
+def test_letters_stand_along_lines_where_colours_are_shared(tmp_path: Path) -> None:
+    for number in range(9):
+        make_run(tmp_path, f"run-{number}", status_of(), rows=60)
+    for count in (8, 9):
+        picture = returns_together(overlay(read(tmp_path, *(f"run-{n}" for n in range(count)))), 0.0)
+        lines = tuple(part for part in picture.lines if part.letter)
+        text = "".join(strip.text for strip in paint(replace(picture, lines=lines), 90, 20, "#000000")[1:])
+        assert (text.count("A") > 3) is (count > 8)
 
 
 def test_curves_of_the_compared_hold_only_what_is_drawn_and_follow_the_run(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def _reach(*interest: float) -> float:
     return float(int(min(max(10.0, 1.6 * longest), MAX_K)))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _curve_to(most: float, gamma: float, rho: float) -> tuple[Floats, Floats]:
     """Return many k up to ``most`` and C(k)/C(0) at each."""
     lengths = np.linspace(0.0, most, int(min(most * 4, 400)) + 1)
@@ -133,7 +133,7 @@ def _bound_lines(run: Compared, k: float, most: float) -> list[Line]:
     rho, gamma = run.detail.last("bound/rho"), _gamma_of(run.detail)
     mark, color = mark_of(run), color_of(run)
     lengths, curve = _curve_to(most, gamma, rho)
-    lines = [Line(mark, "ρ", number(rho), color, lengths, curve, bold=run.focused)]
+    lines = [Line(mark, "ρ", number(rho), color, lengths, curve, bold=run.focused, lead=run.focused)]
     if math.isfinite(k):
         here, now = np.array([k]), np.array([gap_ratio(k, gamma, rho)])
         lines.append(Line("", "", "", color, here, now, glyph=mark, bold=run.focused))
@@ -164,7 +164,7 @@ def _group_line(group: GroupCompared, rho: float, low: float, high: float, most:
     lengths, curve = _curve_to(most, gamma, rho)
     bottom, top = (_curve_to(most, gamma, max(end, 0.0))[1] if math.isfinite(end) else None for end in (low, high))
     mark, color = grouped.mark_of(group), grouped.color_of(group)
-    return Line(mark, "ρ", number(rho), color, lengths, curve, bottom, top, bold=True)
+    return Line(mark, "ρ", number(rho), color, lengths, curve, bottom, top, bold=True, lead=group.focused)
 
 
 def _in_use(k: float) -> Marker:

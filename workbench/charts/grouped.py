@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mbpo.settings.language import tr
-from workbench.charts.picture import GREY, LOG, RUN_COLORS, UNMARKED, Line, Picture
+from workbench.charts.picture import GREY, LOG, UNMARKED, Line, Picture, run_color
 from workbench.format import number
 from workbench.groups_side_by_side import GroupCompared, GroupComparison
 from workbench.series import Floats
@@ -24,7 +24,7 @@ def mark_of(group: GroupCompared) -> str:
 
 def color_of(group: GroupCompared) -> str:
     """Return the colour that goes with its letter."""
-    return RUN_COLORS[mark_of(group)]
+    return run_color(mark_of(group))
 
 
 def bands(label: str, key: str, empty: str) -> Callable[[GroupComparison, bool], Picture]:
@@ -83,6 +83,7 @@ def band_line(group: GroupCompared, key: str) -> Line | None:
         band.high,
         glyph="●" if few and not group.letter else "",
         bold=True,
+        lead=group.focused,
     )
 
 

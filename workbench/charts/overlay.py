@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from workbench.charts.picture import RUN_COLORS, UNMARKED, Line, Picture
+from workbench.charts.picture import UNMARKED, Line, Picture, run_color
 from workbench.charts.scene import Scene, on_axis, smoothed
 from workbench.charts.x_axis import STEPS, XAxis
 from workbench.messages import Points
@@ -50,7 +50,7 @@ class Overlay:
         points = self.points(run, key)
         line = smoothed(mark_of(run), "", color_of(run), points, weight, band=run.focused)
         first = max(self.comparison.first_own(run, key) - 1, 0)
-        return replace(line.since(first), bold=run.focused)
+        return replace(line.since(first), bold=run.focused, lead=run.focused)
 
 
 def _end(run: Compared, axis: XAxis) -> float:
@@ -66,4 +66,4 @@ def mark_of(run: Compared) -> str:
 
 def color_of(run: Compared) -> str:
     """Return the colour that goes with the run's letter."""
-    return RUN_COLORS[mark_of(run)]
+    return run_color(mark_of(run))

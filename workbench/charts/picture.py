@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from mbpo.settings.language import tr
+from workbench.marked_runs import LETTERS
 from workbench.raster import up_to_round
 from workbench.series import Floats
 
@@ -20,17 +21,12 @@ BLUE, LIME, WHITE = "$ink-blue", "$ink-lime", "$ink-white"
 VARIABLE = re.compile(r"\$([\w-]+)")
 LOG = f" {tr('(log)')}"  # on a y axis
 UNMARKED = "◆"  # in place of a letter: the run in focus beside those that are marked
-RUN_COLORS = {
-    "A": SKY,
-    "B": ORANGE,
-    "C": GREEN,
-    "D": YELLOW,
-    "E": VERMILLION,
-    "F": PURPLE,
-    "G": BLUE,
-    "H": LIME,
-    UNMARKED: WHITE,
-}
+RUN_COLORS = (SKY, ORANGE, GREEN, YELLOW, VERMILLION, PURPLE, BLUE, LIME)  # of letters; then they begin again
+
+
+def run_color(mark: str) -> str:
+    """Return the colour of a run by its letter, or by the sign of one that has none."""
+    return WHITE if mark == UNMARKED else RUN_COLORS[LETTERS.index(mark) % len(RUN_COLORS)]
 
 
 def filled(style: str, inks: Mapping[str, str]) -> str:
@@ -54,6 +50,7 @@ class Line:
     gap: int = 0  # cells at least from one glyph to the next, where there are many points
     joined: bool = True
     bold: bool = False  # twice as thick, and above the others
+    lead: bool = False  # of the run in focus: the legend has its value also where not all fit
     cut: tuple[int, int] = (0, 0)  # points at its ends that are where it leaves what is in view, and none of the data
     nearest: bool = False  # whether its value at an x is that of the nearest point, not of the last before
     band: str = ""  # the sign with which a value is followed by its band: ± or –

@@ -272,6 +272,10 @@ class Bench(ChartScreen, RunPages, RunShelf):
         """Mark the run in focus and all its kin, or take off every mark."""
         self.selection.mark_family()
 
+    def action_mark_shown(self) -> None:
+        """Mark every run that the table lists, or take off every mark."""
+        self.selection.mark_shown()
+
     def action_chart(self, name: str) -> None:
         """Show one chart alone; again, all of them."""
         self.query_one(ChartPanels).choose(name)

@@ -87,6 +87,8 @@ def _comparison_keys() -> Iterator[Binding]:
         "c", "mark", tr("compare"), id="compare.run", tooltip=tr("mark the run for comparison, or take its mark off")
     )
     yield Binding("C", "mark_family", what, id="compare.family", show=False)
+    what = tr("mark every run that the table lists; where all are marked, take off every mark")
+    yield Binding("asterisk,ctrl+a", "mark_shown", what, id="compare.listed", show=False)
     what = tr("what differs between the runs compared, in full")
     yield Binding("d", "differences", what, id="compare.differences", show=False)
 

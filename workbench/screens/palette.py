@@ -157,6 +157,7 @@ class RunCommands(Provider):
             if any(path not in letters for path in selection.kin):
                 text = tr("compare the family of {name}", name=name)
                 yield text, self._do("mark_family"), tr("Marks its whole tree of forks")
+        yield tr("compare all runs listed"), self._do("mark_shown"), tr("Marks what the filter lets through")
         if letters:
             yield tr("what differs"), self._do("differences"), tr("Settings and evaluations, in full")
             yield tr("compare nothing"), selection.clear_marks, tr("Takes off every mark")

@@ -38,7 +38,7 @@ class RunPages(Screen[None]):
         elif self.selection.marks.letters:
             self.services.say(tr("One run is marked: move to another, and the two are compared."))
         else:
-            self.services.say(tr("Nothing is compared yet: c marks the run in focus, C its family."))
+            self.services.say(tr("Nothing is compared yet: c marks the run in focus, C its family, * all listed."))
 
     def action_trust(self) -> None:
         """Show how far the model of the run in focus can be trusted."""

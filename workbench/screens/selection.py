@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mbpo.settings.language import tr
 from workbench.fork_tree import family
-from workbench.format import fitted
 from workbench.group_figures import GroupAsked
 from workbench.groups_side_by_side import GroupComparison, compare_groups
 from workbench.marked_runs import LETTERS, MarkedRuns
@@ -67,7 +66,7 @@ class Selection:
 
     def ask_for_groups(self) -> None:
         """Have the figures of all groups read, and the curves of those in focus and marked."""
-        drawn = {group.path: group.asked for group in self.grouped.groups}
+        drawn = self.grouped.asked
         rest = (group.asked(drawn=False) for group in self.groups if group.path not in drawn)
         asked = (*drawn.values(), *rest)
         if asked != self._asked:
@@ -111,22 +110,37 @@ class Selection:
     def mark_family(self) -> None:
         """Mark the run in focus and all its kin; where all are marked, take off every mark."""
         kin = self.kin
-        marked = [path for path in kin if path in self.marks.letters]
-        if kin and len(marked) == min(len(kin), len(LETTERS)):
+        if self._all_marked(kin):
             self.clear_marks()
         else:
             self._add(kin)
+
+    def mark_shown(self) -> None:
+        """Mark every run that the table lists, of groups their lines; where all are marked, take off every mark."""
+        shown = self.view.to_mark(self.reading.rows, self._services.selected, self.reading.groups.scores)
+        if not shown:
+            self._services.say(tr("No run is listed that could be compared."), "warning")
+        elif self._all_marked(shown):
+            self.clear_marks()
+        elif not self._add(shown):
+            marked = len(self.marks.letters)
+            self._services.say(tr("{n} are compared; * again takes off every mark.", n=marked))
+
+    def _all_marked(self, paths: Collection[Path]) -> bool:
+        """Return whether there are any, and as many of them have a letter as there can be."""
+        return 0 < sum(path in self.marks.letters for path in paths) == min(len(paths), len(LETTERS))
 
     def clear_marks(self) -> None:
         """Take off every mark."""
         self.marks.clear()
         self._services.compare(())
 
-    def _add(self, paths: Sequence[Path]) -> None:
+    def _add(self, paths: Sequence[Path]) -> int:
+        """Mark what has no letter yet; return of how many that could not be done, and say so."""
         left_out = self.marks.add(paths)
         if left_out:
-            name = fitted(paths[0].name, 40) if len(paths) == 1 else tr("{n} of the family", n=left_out)
             self._services.say(
-                tr("{n} runs are marked, the most there can be: {name} is not.", n=len(LETTERS), name=name), "warning"
+                tr("{n} are marked, the most there can be; left out: {more}.", n=len(LETTERS), more=left_out), "warning"
             )
         self._services.compare(self.marks.letters)
+        return left_out

@@ -11,7 +11,7 @@ from mbpo.settings.language import tr
 from workbench.charts.grouped import color_of, mark_of
 from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed, whole
 from workbench.group_figures import Interval
-from workbench.groups_side_by_side import GroupCompared, GroupComparison
+from workbench.groups_side_by_side import MOST_PAIRED, GroupCompared, GroupComparison
 from workbench.widgets.ranked import ranked
 from workbench.widgets.run_columns import COLORS
 from workbench.widgets.side_columns import LEAST_NAME, MOST_NAME, MOST_VALUE, Column, heading, that_fit
@@ -71,7 +71,7 @@ def _figure_columns(comparison: GroupComparison) -> list[Column]:
             Column(
                 tr("beats {other}", other=mark_of(other)), tuple(_better(comparison, group, other) for group in groups)
             )
-            for other in groups
+            for other in comparison.against
         ]
         columns = [*columns[:2], *beats, columns[2]]
     return columns
@@ -108,6 +108,9 @@ def _remarks(comparison: GroupComparison) -> list[str]:
     remarks = [group.remark for group in comparison.groups if group.remark]
     if len({group.seeds[0].env_id for group in comparison.groups}) > 1:
         remarks.append(tr("Groups of different environments are not set against each other."))
+    if len(comparison.against) < len(comparison.groups):
+        other = mark_of(comparison.against[0])
+        remarks.append(tr("More than {n} groups: each is set against {other} alone.", n=MOST_PAIRED, other=other))
     fewest = min(len(group.seeds) for group in comparison.groups)
     if fewest < FEW_SEEDS:
         remarks.append(tr("Bands of fewer than {n} seeds are too narrow, and one seed has none.", n=FEW_SEEDS))

@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from workbench.charts.picture import Picture
+from mbpo.settings.language import tr
+from workbench.charts.picture import Line, Picture
 from workbench.charts.readout import value_at
 from workbench.widgets.flowing import lines_of
+from workbench.widgets.side_columns import that_fit
+
+BETWEEN = 2  # cells after the text of a line, which the last needs not
 
 
 def legend(picture: Picture, width: int, at: float | None = None) -> Strip:
     """Return the legend, with the newest values or those ``at`` an x.
 
-    Where room is short, the note goes, then axis name, words and values. Beside another plot the name outlasts words.
+    Where room is short, the note goes, then axis name and words; then lines, whose number is told. Beside another plot
+    the name outlasts words, and letters alone stay.
     """
     note = Segment(picture.note, _style(picture.axes, italic=True))
     axis = Segment(f"{picture.y_label}  ", _style(picture.axes))
-    full = [axis, *_keys(picture, at, words=True)]
-    brief = _keys(picture, at, words=False)
-    letters = _keys(picture, at, words=False, values=False)
-    for segments in ([*full, note], full, [axis, *brief] if picture.beside else full[1:], brief, letters):
-        if sum(segment.cell_length for segment in segments) <= width + 2:
+    full = _flat(_keys(picture, at, words=True))
+    brief = _flat(_keys(picture, at, words=False))
+    letters = _flat(_keys(picture, at, words=False, values=False))
+    beside = [[axis, *brief], brief, letters] if picture.beside else [full, brief]
+    for segments in ([axis, *full, note], [axis, *full], *beside):
+        if _length(segments) <= width + BETWEEN:
             break
+    else:
+        segments = _that_fit(picture, at, width)
     return Strip(segments).adjust_cell_length(width)
+
+
+def _that_fit(picture: Picture, at: float | None, width: int) -> list[Segment]:
+    """Return the values of as many lines as fit, that of the run in focus among them, and how many more there are."""
+    keys = _keys(picture, at, words=False)
+    leads = [line.lead for line in _told(picture)]
+    segments: list[Segment] = []
+    for count in range(len(keys), 0, -1):
+        more = tr("+{n} more", n=len(keys) - count) if count < len(keys) else ""
+        segments = _flat(keys[index] for index in that_fit(leads, count))
+        segments.append(Segment(more, _style(picture.axes, italic=True)))
+        if _length(segments) <= width:
+            break
+    return segments
+
+
+def _flat(keys: Iterable[tuple[Segment, Segment]]) -> list[Segment]:
+    return [segment for key in keys for segment in key]
+
+
+def _length(segments: Iterable[Segment]) -> int:
+    return sum(segment.cell_length for segment in segments)
 
 
 def remark(picture: Picture, width: int, most: int) -> list[Strip]:
@@ -36,15 +67,20 @@ def remark(picture: Picture, width: int, most: int) -> list[Strip]:
     return [Strip([Segment(line, _style(picture.axes, italic=True))]).adjust_cell_length(width) for line in lines]
 
 
-def _keys(picture: Picture, at: float | None, words: bool, values: bool = True) -> list[Segment]:
+def _told(picture: Picture) -> list[Line]:
+    return [line for line in picture.lines if len(line.x) and line.value]
+
+
+def _keys(picture: Picture, at: float | None, words: bool, values: bool = True) -> list[tuple[Segment, Segment]]:
+    """Return the letter of each line, and what is said of it."""
     keys = []
-    for line in picture.lines:
-        if len(line.x) and line.value:
-            value = line.value if at is None else value_at(line, at)
-            parts = (line.label if words else "", value if values else "")
-            text = "".join(f"{part} " for part in parts if part)
-            keys.append(Segment(f"{line.letter} ", _style(line.color, bold=True)))
-            keys.append(Segment(f"{text} ", _style(line.color)))
+    for line in _told(picture):
+        value = line.value if at is None else value_at(line, at)
+        parts = (line.label if words else "", value if values else "")
+        text = "".join(f"{part} " for part in parts if part)
+        keys.append(
+            (Segment(f"{line.letter} ", _style(line.color, bold=True)), Segment(f"{text} ", _style(line.color)))
+        )
     return keys
 
 

@@ -145,7 +145,7 @@ def _paint_plot(picture: Picture, canvas: Canvas, frame: Frame, no_color: bool) 
     lines = sorted(picture.lines, key=lambda line: line.bold)
     for line in lines:
         _paint_line(line, canvas, frame)
-    if no_color:
+    if no_color or _share_a_color(lines):
         _paint_letters_along(lines, canvas, frame)
     _paint_letters(lines, canvas, frame)
     _paint_marker_labels(picture, canvas, frame)
@@ -192,6 +192,11 @@ def _paint_glyphs(line: Line, x: Floats, y: Floats, canvas: Canvas, frame: Frame
         if column >= free:
             canvas.put(int(column), int(row), line.glyph, line.color)
             free = column + line.gap
+
+
+def _share_a_color(lines: list[Line]) -> bool:
+    colors = [line.color for line in lines if line.letter and line.joined]
+    return len(set(colors)) < len(colors)
 
 
 def _paint_letters_along(lines: list[Line], canvas: Canvas, frame: Frame) -> None:

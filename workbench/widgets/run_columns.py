@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from mbpo.settings.language import tr
-from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, RUN_COLORS, SKY, VERMILLION, YELLOW
+from workbench.charts.picture import GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, run_color
 from workbench.dials import label as setting_label
 from workbench.fork_tree import origin
 from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparkline, squeezed, told_apart, whole
@@ -179,7 +179,7 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
         style = "bold"
     text = Text.assemble(
         (before, GREY),
-        (mark, f"bold {RUN_COLORS[letter]}" if mark else ""),
+        (mark, f"bold {run_color(letter)}" if mark else ""),
         (name, style),
         (after, "" if isinstance(row, GroupRow) else GREY),
     )
