@@ -5,9 +5,11 @@ Only the app chooses one: what the command line prints stays English, so that a 
 
 from __future__ import annotations
 
+import contextlib
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 
 from mbpo.errors import ConfigError
@@ -16,6 +18,7 @@ DOMAIN = "workbench"
 ENGLISH = "en"
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # as gettext asks them, the first that is set
 _catalogue: list[gettext.NullTranslations] = [gettext.NullTranslations()]
+_as_written: ContextVar[bool] = ContextVar("as written", default=False)
 
 
 def languages(folder: Path) -> tuple[str, ...]:
@@ -44,13 +47,24 @@ def choose(folder: Path, language: str = "", environment: Mapping[str, str] = os
 
 def tr(text: str, /, **values: object) -> str:
     """Return ``text`` in the language chosen, with ``values`` in place of each ``{name}``."""
-    said = _catalogue[0].gettext(text) if text else ""
+    said = text if _as_written.get() else _catalogue[0].gettext(text) if text else ""
     return said.format(**values) if values else said
 
 
 def tr_n(one: str, many: str, n: float, **values: object) -> str:
     """Return what is said of ``n`` things in the language chosen, with ``n`` and ``values`` in their places."""
-    return _catalogue[0].ngettext(one, many, round(n)).format(n=n, **values)
+    catalogue = gettext.NullTranslations() if _as_written.get() else _catalogue[0]
+    return catalogue.ngettext(one, many, round(n)).format(n=n, **values)
+
+
+@contextlib.contextmanager
+def english() -> Iterator[None]:
+    """Say everything in English meanwhile, in this thread."""
+    token = _as_written.set(True)
+    try:
+        yield
+    finally:
+        _as_written.reset(token)
 
 
 def _of(environment: Mapping[str, str]) -> list[str]:

@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from driving import Driver
+from fake_run import make_run, status_of
+from messages import LOCALE
 from terminal_screen import TerminalScreen
+from textual.command import CommandInput, CommandPalette
 
-from mbpo.settings.language import tr
-from workbench.app import print_keys
+from mbpo.settings import language as speech
+from mbpo.settings.language import tr, tr_n
+from workbench.app import Workbench, print_keys
 from workbench.command_line import options_or_exit
 from workbench.screens.keymap import Keymap
 
@@ -40,6 +45,24 @@ def _started(root: Path, language: str, terminal: TerminalScreen) -> subprocess.
     command = [sys.executable, "-m", "workbench", "--runs-root", str(root / "runs")]
     ends = {"stdin": terminal.file, "stdout": terminal.file, "stderr": terminal.file}
     return subprocess.Popen(command, cwd=root, env={**kept, **own}, **ends)
+
+
+async def test_the_palette_finds_commands_in_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path, "one", status_of("finished"))
+    monkeypatch.setattr(speech, "_catalogue", [])
+    speech.choose(LOCALE, "zh")
+    app = Workbench(tmp_path, watch=False)
+    async with app.run_test(size=(120, 34)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.look()
+        for query in ("trash", "回收站"):
+            palette = await driver.opens(CommandPalette, "ctrl+p")
+            palette.query_one(CommandInput).value = query
+            await driver.shows("回收站")
+            await driver.closes("escape")
+        with speech.english():
+            assert tr("trash") == "trash" and tr_n("{n} group", "{n} groups", 2) == "2 groups"
+        assert tr("trash") == "回收站"
 
 
 def test_the_file_of_keys_is_english_in_every_language(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from workbench.format import duration, ending, fitted, number, safe_text, setting_value, sparkline, squeezed, whole
+from workbench.widgets.quiet import parts_that_fit
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = [
@@ -106,3 +107,10 @@ def test_what_is_cut_fits_into_its_cells(cut: Callable[[object, int], str], text
     for width in range(-3, 30):
         assert cell_len(cut(text, width)) <= max(width, 1)
         assert cut(text, 40) == text
+
+
+def test_parts_between_dots_fit_in_whole_the_first_whatever_the_room() -> None:
+    text = "k* = 20 · vacuous: 16× the gap · C(3)/C(0) = 0.995"
+    assert parts_that_fit(text, 60) == text
+    assert parts_that_fit(text, 40) == "k* = 20 · vacuous: 16× the gap"
+    assert parts_that_fit(text, 3) == "k* = 20" and parts_that_fit("", 9) == ""

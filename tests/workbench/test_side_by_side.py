@@ -19,6 +19,7 @@ from workbench.charts.scene import Scene
 from workbench.charts.table import CHARTS
 from workbench.charts.x_axis import AXES, STEPS, XAxis
 from workbench.fork_tree import descent, family, in_tree, shared
+from workbench.format import number
 from workbench.marked_runs import LETTERS, MarkedRuns
 from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison, compare
@@ -172,9 +173,9 @@ def test_a_run_in_focus_is_told_of_even_where_not_all_fit(tmp_path: Path) -> Non
 
 
 def test_the_legend_has_what_fits_the_run_in_focus_and_how_many_more(tmp_path: Path) -> None:
-    for number in range(30):
-        make_run(tmp_path, f"run-{number:02}", status_of(), rows=20)
-    names = [f"run-{number:02}" for number in range(30)]
+    names = [f"run-{index:02}" for index in range(30)]
+    for name in names:
+        make_run(tmp_path, name, status_of(), rows=20)
     shown = read(tmp_path, *names, focus="run-25")
     picture = returns_together(overlay(shown), 0.0).inked(NIGHT_INKS)
     assert {line.letter: line.lead for line in picture.lines}["Z"]
@@ -188,9 +189,24 @@ def test_the_legend_has_what_fits_the_run_in_focus_and_how_many_more(tmp_path: P
     assert legend(picture, 400).text.count("−") == 30
 
 
+def test_at_a_cursor_the_legend_has_a_runs_evaluation_too(tmp_path: Path) -> None:
+    a_family(tmp_path)
+    shown = read(tmp_path, "base", "base-k5")
+    picture = returns_together(overlay(shown), 0.0).inked(NIGHT_INKS)
+    assert "●" not in legend(picture, 100).text
+    for run, at in itertools.product(shown.by_letter, (700.0, 1100.0)):
+        told = legend(picture, 100, at).text.split(f"{run.letter} ")[1].split("  ")[0]
+        returns, evaluations = (run.points(key) for key in ("episode/return", "eval/return_mean"))
+        nearest = evaluations.y[abs(evaluations.x - at).argmin()]
+        assert told == f"{number(returns.y[returns.x <= at][-1])} ● {number(nearest)}"
+    assert "+1 more" in legend(picture, 22, 700.0).text
+    without = replace(picture, lines=picture.lines[1:])  # of a run without a training episode
+    assert legend(without, 100, 700.0).text.removeprefix("return  ").startswith("A ●")
+
+
 def test_letters_stand_along_lines_where_colours_are_shared(tmp_path: Path) -> None:
-    for number in range(9):
-        make_run(tmp_path, f"run-{number}", status_of(), rows=60)
+    for index in range(9):
+        make_run(tmp_path, f"run-{index}", status_of(), rows=60)
     for count in (8, 9):
         picture = returns_together(overlay(read(tmp_path, *(f"run-{n}" for n in range(count)))), 0.0)
         lines = tuple(part for part in picture.lines if part.letter)

@@ -185,11 +185,11 @@ def _words(scene: Scene, on: bool, several: bool) -> str:
         return ""
     best = best_length_of(detail)
     words = [] if best.remark else [f"k* = {best.words}"]  # the remark says that it cannot be told
-    if rho >= 0:
-        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, _gamma_of(detail), rho))}")
     times = number(over, 2)
     if math.isfinite(over):
         words.append(tr("vacuous: {n}× the gap", n=times) if over >= 1 else tr("{n}× the gap", n=times))
+    if rho >= 0:  # last: the legend has it too
+        words.append(f"C({number(k)})/C(0) = {number(gap_ratio(k, _gamma_of(detail), rho))}")
     return " · ".join(words)
 
 

@@ -52,6 +52,7 @@ class Line:
     bold: bool = False  # twice as thick, and above the others
     lead: bool = False  # of the run in focus: the legend has its value also where not all fit
     cut: tuple[int, int] = (0, 0)  # points at its ends that are where it leaves what is in view, and none of the data
+    at_cursor: bool = False  # whether the legend has its value at a cursor only, behind the line before it
     nearest: bool = False  # whether its value at an x is that of the nearest point, not of the last before
     band: str = ""  # the sign with which a value is followed by its band: ± or –
 

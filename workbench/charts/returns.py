@@ -63,7 +63,19 @@ def _evaluations(overlay: Overlay, run: Compared) -> Line:
     key = "eval/return_mean"
     points = overlay.points(run, key)
     line = Line(
-        "", "", "", color_of(run), points.x, points.y, glyph=mark_of(run), gap=GAP, joined=False, bold=run.focused
+        "",
+        "",
+        number(points.last),
+        color_of(run),
+        points.x,
+        points.y,
+        glyph=mark_of(run),
+        gap=GAP,
+        joined=False,
+        bold=run.focused,
+        lead=run.focused,
+        at_cursor=True,
+        nearest=True,
     )
     return line.since(overlay.comparison.first_own(run, key))
 

@@ -24,7 +24,6 @@ from workbench.messages import RunDetail, RunRow
 from workbench.side_by_side import Comparison
 from workbench.widgets.chart import Chart
 from workbench.widgets.chart_panel import ChartPanel
-from workbench.widgets.quiet import subtitle
 
 
 class Tab(Static):
@@ -164,7 +163,7 @@ class ChartPanels(Vertical):
                 self.query_one(f"#chart-{plot.name}", Chart).show(picture.turned() if self._log else picture)
             panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
             panel.say(chart.said_of_groups(comparison))
-            subtitle(panel, tr("IQM of the seeds, 95 % band"))
+            panel.caption(tr("IQM of the seeds, 95 % band"))
 
     def show(self, row: RunRow | None, detail: RunDetail | None, changes: list[Change], comparison: Comparison) -> None:
         """Draw the run's curves, those compared with it too, or say what they wait for."""
@@ -179,7 +178,7 @@ class ChartPanels(Vertical):
             panel = self.query_one(f"#panel-{chart.name}", ChartPanel)
             said = chart.said(scene, view) if overlay is None else chart.said_together(overlay, view)
             panel.say(said if row is not None else ())
-            subtitle(panel, chart.words(scene, view, overlay is not None))
+            panel.caption(chart.words(scene, view, overlay is not None))
 
     def _view_of(self, chart: ChartSpec) -> Any:
         toggle = chart.toggle

@@ -12,7 +12,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from mbpo.errors import ConfigError
-from mbpo.settings.language import tr
+from mbpo.settings.language import english, tr
 from mbpo.settings.presets import PRESETS
 from workbench.charts.table import CHARTS
 from workbench.dials import label, named, turnable, turns
@@ -43,14 +43,17 @@ class RunCommands(Provider):
             yield DiscoveryHit(Content(text), act, text=text, help=help_text)
 
     async def search(self, query: str) -> Hits:
-        """Offer what matches ``query``; run names are never read as markup."""
+        """Offer what matches ``query``, also in English; run names are never read as markup."""
         assignment = self._assignment(query)
         if assignment is not None:
             text, act, help_text = assignment
             yield Hit(1.0, Content(text), act, text=text, help=help_text)
         matcher = self.matcher(query)
-        for text, act, help_text in [*self._commands(), *self._turns()]:
-            score = matcher.match(text)
+        commands = [*self._commands(), *self._turns()]
+        with english():
+            as_written = [text for text, *_ in (*self._commands(), *self._turns())]
+        for (text, act, help_text), also in zip(commands, as_written, strict=True):
+            score = max(matcher.match(text), matcher.match(also))
             if score > 0:
                 yield Hit(score, Content(text), act, text=text, help=help_text)
 

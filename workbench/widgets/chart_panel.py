@@ -16,7 +16,7 @@ from workbench.charts.view import View
 from workbench.format import MUTED
 from workbench.widgets.chart import Chart
 from workbench.widgets.flowing import flowing
-from workbench.widgets.quiet import Words
+from workbench.widgets.quiet import BORDER, Words, parts_that_fit, subtitle
 
 LEAST_CHART = 4  # rows
 SENTENCE = 2  # rows
@@ -33,6 +33,7 @@ class ChartPanel(Vertical, can_focus=True):
         self._plots = chart.plots
         self._view = view
         self._rows = 0
+        self._words = ""  # in the lower border
 
     def compose(self) -> ComposeResult:
         """Lay out the pictures above the sentence."""
@@ -46,6 +47,12 @@ class ChartPanel(Vertical, can_focus=True):
         for chart in list(self.query(Chart))[1:]:
             chart.display = self._rows >= LEAST_CHART * len(self._plots)
         self._make_room()
+        self.caption(self._words)
+
+    def caption(self, words: str) -> None:
+        """Write into the lower border as many of the words, by their dots, as there is room for."""
+        self._words = words
+        subtitle(self, parts_that_fit(words, self.outer_size.width - BORDER))
 
     def _make_room(self) -> None:
         remarked = any(chart.picture.remark for chart in self.query(Chart))  # it takes lines of the picture

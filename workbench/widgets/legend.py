@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
@@ -11,11 +12,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from mbpo.settings.language import tr
-from workbench.charts.picture import Line, Picture
+from workbench.charts.picture import Picture
 from workbench.charts.readout import value_at
 from workbench.widgets.flowing import lines_of
 from workbench.widgets.side_columns import that_fit
 
+EVALUATED = "●"  # before an evaluation
 BETWEEN = 2  # cells after the text of a line, which the last needs not
 
 
@@ -42,7 +44,7 @@ def legend(picture: Picture, width: int, at: float | None = None) -> Strip:
 def _that_fit(picture: Picture, at: float | None, width: int) -> list[Segment]:
     """Return the values of as many lines as fit, that of the run in focus among them, and how many more there are."""
     keys = _keys(picture, at, words=False)
-    leads = [line.lead for line in _told(picture)]
+    leads = [key.lead for key in keys]
     segments: list[Segment] = []
     for count in range(len(keys), 0, -1):
         more = tr("+{n} more", n=len(keys) - count) if count < len(keys) else ""
@@ -53,8 +55,8 @@ def _that_fit(picture: Picture, at: float | None, width: int) -> list[Segment]:
     return segments
 
 
-def _flat(keys: Iterable[tuple[Segment, Segment]]) -> list[Segment]:
-    return [segment for key in keys for segment in key]
+def _flat(keys: Iterable[_Key]) -> list[Segment]:
+    return [segment for key in keys for segment in key.segments]
 
 
 def _length(segments: Iterable[Segment]) -> int:
@@ -67,20 +69,36 @@ def remark(picture: Picture, width: int, most: int) -> list[Strip]:
     return [Strip([Segment(line, _style(picture.axes, italic=True))]).adjust_cell_length(width) for line in lines]
 
 
-def _told(picture: Picture) -> list[Line]:
-    return [line for line in picture.lines if len(line.x) and line.value]
+@dataclass
+class _Key:
+    """Hold a letter of the legend, and what is said of it."""
+
+    letter: str
+    color: str
+    lead: bool
+    said: str
+
+    @property
+    def segments(self) -> tuple[Segment, Segment]:
+        letter = Segment(f"{self.letter} ", _style(self.color, bold=True))
+        return letter, Segment(f"{self.said} ", _style(self.color))
 
 
-def _keys(picture: Picture, at: float | None, words: bool, values: bool = True) -> list[tuple[Segment, Segment]]:
-    """Return the letter of each line, and what is said of it."""
-    keys = []
-    for line in _told(picture):
+def _keys(picture: Picture, at: float | None, words: bool, values: bool = True) -> list[_Key]:
+    """Return what is said of each line; the evaluations of a run stand with its line, at a cursor only."""
+    keys: list[_Key] = []
+    for line in picture.lines:
+        if not (len(line.x) and line.value) or (line.at_cursor and at is None):
+            continue
         value = line.value if at is None else value_at(line, at)
         parts = (line.label if words else "", value if values else "")
-        text = "".join(f"{part} " for part in parts if part)
-        keys.append(
-            (Segment(f"{line.letter} ", _style(line.color, bold=True)), Segment(f"{text} ", _style(line.color)))
-        )
+        said = "".join(f"{part} " for part in parts if part)
+        if not line.at_cursor:
+            keys.append(_Key(line.letter, line.color, line.lead, said))
+        elif keys and keys[-1].letter == line.glyph:
+            keys[-1].said += f"{EVALUATED} {said}"
+        else:
+            keys.append(_Key(line.glyph, line.color, line.lead, f"{EVALUATED} {said}"))
     return keys
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
 from workbench.widgets.flowing import Passage
+
+DOT = " · "
+BORDER = 6  # cells of a border that a title cannot have
 
 
 class Words(Passage):
@@ -16,6 +20,14 @@ class Words(Passage):
         shown = self.text
         if shown is None or not shown.is_same(text):
             self.update(text, layout=layout)
+
+
+def parts_that_fit(text: str, width: int) -> str:
+    """Return the first parts of a text with dots between them, as many as fit, and one at least."""
+    parts = text.split(DOT)
+    while len(parts) > 1 and cell_len(DOT.join(parts)) > width:
+        parts.pop()
+    return DOT.join(parts)
 
 
 def subtitle(widget: Widget, text: str) -> None:

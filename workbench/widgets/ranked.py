@@ -12,7 +12,7 @@ ALWAYS = 1  # the rank of what stays
 
 
 def ranked(parts: Iterable[tuple[int, Content]], width: int) -> Content:
-    """Join parts by dots, the lowest ranks first to be kept: what fits stays where a longer one goes. Ranks to 1 stay."""
+    """Join parts by dots, those of the lowest ranks first to stay: what fits stays where a longer one goes."""
     known = [(rank, part) for rank, part in parts if part.plain]
     kept, room = [], width + 3
     for rank, place in sorted((rank, place) for place, (rank, _) in enumerate(known)):
