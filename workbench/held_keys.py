@@ -58,7 +58,9 @@ class HeldKeys(App[Result], Generic[Result]):
         self.set_timer(LOST_S, lambda: self._pressed(key))
 
     def on_passed(self, message: Passed) -> None:
-        """Press the next key, after the last round."""
+        """Press the next key, after the last round, unless the app ended meanwhile."""
+        if not self._screen_stack:
+            return
         if message.rounds > 1:
             self._send_behind(Passed(message.key, message.rounds - 1))
         else:

@@ -12,6 +12,7 @@ from fake_run import make_run, put_status, status_of
 from textual.events import Key
 
 from workbench.app import Workbench
+from workbench.held_keys import Passed
 from workbench.messages import RunsRead
 from workbench.widgets.runs_table import RunsTable
 
@@ -75,6 +76,10 @@ async def test_the_run_last_moved_to_is_remembered(tmp_path: Path, monkeypatch: 
     runs(tmp_path / "runs", 5)
     await walk_on(tmp_path / "runs", "run-002")
     await walk_on(tmp_path / "runs", "run-004")
+
+
+async def test_a_key_that_took_effect_after_the_app_ended_is_no_error(tmp_path: Path) -> None:
+    Workbench(tmp_path, watch=False).on_passed(Passed(Key("down", None)))  # no screen is there any more
 
 
 async def walk_on(root: Path, wanted: str) -> None:
