@@ -148,5 +148,5 @@ async def test_without_colour_letters_tell_the_runs_apart(tmp_path: Path, monkey
         await driver.press("C")
         await driver.until(lambda: len(app.compared) == 4)
         await driver.look()
-        await driver.shows("▸A base", "B 81.3")
+        await driver.shows("▸A base", "B 79.5")
         assert "#56B4E9" not in app.export_screenshot().upper()
