@@ -44,10 +44,19 @@ def load_runs(*patterns: str | Path) -> pd.DataFrame:
         import pandas as pd
     except ImportError:
         raise ConfigError(f"load_runs needs pandas: {install_command('pandas')}") from None
+    return pd.DataFrame(load_columns(*patterns))
+
+
+def load_columns(*patterns: str | Path) -> dict[str, NDArray[Any]]:
+    """Return the columns of :func:`load_runs` by name, without pandas.
+
+    Raises:
+        ConfigError: a pattern names no run, or a config.toml cannot be used.
+    """
     runs, _ = find_runs([p if isinstance(p, str) else str(p.absolute()) for p in patterns])
     tables = [_columns(paths) for paths in runs]
     names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
-    return pd.DataFrame({name: _joined(tables, name) for name in names})
+    return {name: _joined(tables, name) for name in names}
 
 
 def _columns(paths: RunPaths) -> Columns:
