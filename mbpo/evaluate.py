@@ -6,8 +6,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
@@ -15,17 +14,13 @@ from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.evaluation import EvalReport, Evaluator
 from mbpo.envs.left_behind import leave
 from mbpo.envs.spaces import Array
-from mbpo.errors import CheckpointError, ConfigError, MBPOError, StorageError, report
-from mbpo.learner.build import build_actor
+from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.lifecycle.saved_policy import at_home, load_actor
 from mbpo.lifecycle.signals import ctrl_c_named
-from mbpo.runs.config_file import read_config
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.origin import admit, folders, where_started
-from mbpo.runs.records.manifest import read_manifest
+from mbpo.runs.origin import folders
 from mbpo.sac.networks import Actor
-from mbpo.saving.checkpoint import load_checkpoint
-from mbpo.saving.store import find_checkpoint
-from mbpo.settings.config import Config, resolve_run
+from mbpo.settings.config import Config
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
@@ -40,29 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report(error)
     except KeyboardInterrupt:
         return 130
-
-
-def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
-    """Return the run's config and the policy of checkpoint ``label``: best, final or a step.
-
-    Raises:
-        CheckpointError: the checkpoint is missing, damaged or of another shape.
-        ConfigError: the run's config.toml cannot be read.
-    """
-    config = resolve_run(read_config(paths.config))
-    if config.algo == "pets":
-        raise ConfigError(
-            "a pets run plans with its model and has no policy to measure; its evaluations are in metrics.jsonl"
-        )
-    env = BoxEnv(config)
-    actor = build_actor(config, env, torch.device("cpu"))
-    env.close()
-    state = load_checkpoint(find_checkpoint(paths.checkpoints, label), "actor")
-    try:
-        actor.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"the saved actor has other shapes: {str(error)[:100]}") from None
-    return config, actor
 
 
 def evaluate(config: Config, actor: Actor, episodes: int, seed: int) -> EvalReport:
@@ -89,18 +61,8 @@ def _evaluate(arguments: Sequence[str]) -> int:
     if given.episodes < 1 or given.seed < 0:
         raise ConfigError("--episodes must be at least 1 and --seed at least 0")
     paths = RunPaths(typed_path(given.run_dir).absolute())
-    config, about = resolve_run(read_config(paths.config)), _manifest(paths)
-    admit(paths, about, config, folders(given.module_path))
-    with where_started(paths, about):
+    with at_home(paths, folders(given.module_path)):
         return _print(given, *load_actor(paths, given.checkpoint))
-
-
-def _manifest(paths: RunPaths) -> Mapping[str, Any]:
-    """Return what the manifest says; nothing where it cannot be read, as of a run that is only evaluated."""
-    try:
-        return read_manifest(paths.manifest).facts()
-    except StorageError:
-        return {}
 
 
 def _print(given: argparse.Namespace, config: Config, actor: Actor) -> int:

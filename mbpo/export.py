@@ -6,14 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mbpo.errors import ConfigError, MBPOError, report
+from mbpo.errors import ConfigError, MBPOError, printable, report
+from mbpo.lifecycle.saved_policy import at_home
+from mbpo.outside.datasets.minari_dataset import Made, write_minari
 from mbpo.outside.datasets.tables import needs_parquet, write_csv, write_parquet
 from mbpo.runs.dataframe import load_columns
+from mbpo.runs.find import find_runs
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.origin import folders
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
 
-TABLES = ("csv", "parquet")
+TABLES, OF_ONE_RUN = ("csv", "parquet"), ("minari",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,15 +33,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    if not any(getattr(given, name) is not None for name in TABLES):
-        raise ConfigError("expected what to export, got none of --csv and --parquet; see --help")
-    _write_tables(given)
+    wanted = [name for name in (*TABLES, *OF_ONE_RUN) if getattr(given, name) is not None]
+    if not wanted:
+        raise ConfigError("expected what to export, one or more of --csv --parquet --minari; see --help")
+    alone = [name for name in wanted if name in OF_ONE_RUN]
+    run = _only_run(given.runs, alone[0]) if alone else None
+    if given.parquet is not None:
+        needs_parquet()
+    if {*wanted} & {*TABLES}:
+        _write_tables(given)
+    if run is not None:
+        with at_home(run, folders(given.module_path)) as config:
+            if given.minari is not None:
+                _say_minari(given.minari, write_minari(run, config, given.minari, given.force))
     return 0
 
 
+def _only_run(patterns: Sequence[str], what: str) -> RunPaths:
+    found, _ = find_runs(patterns)
+    if len(found) > 1:
+        raise ConfigError(f"--{what} is of one run, got {len(found)}; name one of them")
+    return found[0]
+
+
+def _say_minari(name: str, made: Made) -> None:
+    say(f"{name}: {made.episodes:,} episodes of {made.steps:,} transitions in {printable(made.folder)}")
+    for note in made.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
+
+
 def _write_tables(given: argparse.Namespace) -> None:
-    if given.parquet is not None:
-        needs_parquet()
     columns = load_columns(*given.runs)
     for name, write in (("csv", write_csv), ("parquet", write_parquet)):
         if (file := getattr(given, name)) is not None:
@@ -54,12 +80,20 @@ def _parser() -> OneLineParser:
         "  python -m mbpo.export runs --csv rows.csv --parquet rows.parquet\n\n"
         "A row of the tables is a line of metrics.jsonl that counts: those that a resumed run wrote again\n"
         "are left out. Columns: run seed preset env_id algo interactive parent seq attempt env_steps\n"
-        "time_s, then each metric that a run has, nan where a row has none.",
+        "time_s, then each metric that a run has, nan where a row has none.\n\n"
+        "example: what it lived through, for other learners; Minari keeps its datasets in\n"
+        "~/.minari/datasets, or where MINARI_DATASETS_PATH says\n"
+        "  python -m mbpo.export runs/hopper-s0 --minari hopper/mbpo-v0\n"
+        "  python -c 'import minari; print(minari.load_dataset(\"hopper/mbpo-v0\").total_steps)'",
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
     tables = parser.add_argument_group("metrics of one or more runs")
     tables.add_argument("--csv", metavar="FILE", help="write every row of metrics as text")
     tables.add_argument("--parquet", metavar="FILE", help="write them with their dtypes and units; needs pyarrow")
+    one = parser.add_argument_group("of one run")
+    one.add_argument("--minari", metavar="NAME", help="make its real transitions a Minari dataset, GROUP/NAME-vN")
+    one.add_argument("--force", action="store_true", help="replace the dataset of that name")
+    one.add_argument("--module-path", metavar="DIR", action="append", help="where the run's own modules lie")
     return parser
 
 

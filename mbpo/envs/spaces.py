@@ -34,7 +34,7 @@ class Observations:
                 f"{env_id}: expected a Box observation space, or a Dict or Tuple of such, got {_kind(space)}; "
                 "choose an environment with continuous observations"
             )
-        box = _as_box(space, env_id)
+        self._box = box = _as_box(space, env_id)
         self.shape = box.shape
         self.low, self.high = box.low.astype(np.float64).ravel(), box.high.astype(np.float64).ravel()
         self.size = math.prod(self.shape or ())
@@ -58,6 +58,12 @@ class Observations:
             raise self._unlike(_told(obs))
         with np.errstate(over="ignore"):
             return np.array(found, dtype=np.float32).ravel()
+
+    def own(self, flat: Array) -> Any:
+        """Return the observation that :meth:`flat` made [O] of, in the space's form and dtypes, to float32's digits."""
+        with np.errstate(invalid="ignore"):
+            given = flat.astype(self._box.dtype).reshape(self._box.shape)
+        return given if self._space is None else unflatten(self._space, given)
 
     def _unlike(self, found: str) -> EnvironmentFault:
         return EnvironmentFault(

@@ -96,7 +96,7 @@ def test_parquet_without_pyarrow_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["RUNS"], "expected what to export, got none of --csv"),
+        (["RUNS"], "expected what to export, one or more of --csv --parquet"),
         (["RUNS/nothing", "--csv", "x.csv"], "does not exist"),
         (
             ["RUNS", "--csv", "missing/x.csv"],
