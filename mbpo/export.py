@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from mbpo.errors import ConfigError, MBPOError, printable, report
 from mbpo.lifecycle.saved_policy import at_home
 from mbpo.outside.datasets.minari_dataset import Made, write_minari
+from mbpo.outside.datasets.minari_folder import datasets_root, folder_of, needs_minari
 from mbpo.outside.datasets.tables import needs_parquet, write_csv, write_parquet
+from mbpo.outside.policy import portable
+from mbpo.outside.policy_files import needs_onnx, write_onnx, write_torch
 from mbpo.runs.dataframe import load_columns
 from mbpo.runs.find import find_runs
 from mbpo.runs.layout import RunPaths
@@ -18,7 +21,7 @@ from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
 
-TABLES, OF_ONE_RUN = ("csv", "parquet"), ("minari",)
+TABLES, OF_ONE_RUN = ("csv", "parquet"), ("minari", "onnx", "torch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,18 +38,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(given: argparse.Namespace) -> int:
     wanted = [name for name in (*TABLES, *OF_ONE_RUN) if getattr(given, name) is not None]
     if not wanted:
-        raise ConfigError("expected what to export, one or more of --csv --parquet --minari; see --help")
+        raise ConfigError("expected what to export, one or more of --csv --parquet --minari --onnx --torch; see --help")
     alone = [name for name in wanted if name in OF_ONE_RUN]
     run = _only_run(given.runs, alone[0]) if alone else None
-    if given.parquet is not None:
-        needs_parquet()
+    _check_first(given)
     if {*wanted} & {*TABLES}:
         _write_tables(given)
     if run is not None:
-        with at_home(run, folders(given.module_path)) as config:
-            if given.minari is not None:
-                _say_minari(given.minari, write_minari(run, config, given.minari, given.force))
+        _export_run(given, run)
     return 0
+
+
+def _check_first(given: argparse.Namespace) -> None:
+    """Refuse what cannot be written before a part of it is."""
+    if given.parquet is not None:
+        needs_parquet()
+    if given.onnx is not None:
+        needs_onnx()
+    if given.minari is not None:
+        needs_minari()
+        folder_of(datasets_root(), given.minari, given.force)
 
 
 def _only_run(patterns: Sequence[str], what: str) -> RunPaths:
@@ -54,6 +65,19 @@ def _only_run(patterns: Sequence[str], what: str) -> RunPaths:
     if len(found) > 1:
         raise ConfigError(f"--{what} is of one run, got {len(found)}; name one of them")
     return found[0]
+
+
+def _export_run(given: argparse.Namespace, run: RunPaths) -> None:
+    asked = (given.onnx, write_onnx), (given.torch, write_torch)
+    files = [(file, typed_path(file).absolute(), write) for file, write in asked if file is not None]
+    root = datasets_root()
+    with at_home(run, folders(given.module_path)) as config:  # in another folder, maybe
+        policy = portable(run, given.checkpoint) if files else None
+        for file, path, write in files:
+            assert policy is not None
+            say(f"{file}: {write(path, policy)}")
+        if given.minari is not None:
+            _say_minari(given.minari, write_minari(run, config, root, given.minari, given.force))
 
 
 def _say_minari(name: str, made: Made) -> None:
@@ -84,7 +108,12 @@ def _parser() -> OneLineParser:
         "example: what it lived through, for other learners; Minari keeps its datasets in\n"
         "~/.minari/datasets, or where MINARI_DATASETS_PATH says\n"
         "  python -m mbpo.export runs/hopper-s0 --minari hopper/mbpo-v0\n"
-        "  python -c 'import minari; print(minari.load_dataset(\"hopper/mbpo-v0\").total_steps)'",
+        "  python -c 'import minari; print(minari.load_dataset(\"hopper/mbpo-v0\").total_steps)'\n\n"
+        "example: its best policy, for a robot or a page without torch\n"
+        "  python -m mbpo.export runs/hopper-s0 --onnx policy.onnx\n"
+        "  python -c 'import onnxruntime; print(onnxruntime.InferenceSession(\"policy.onnx\").get_inputs()[0].shape)'\n"
+        "A policy takes raw flat observations [N, O] and returns actions in the environment's units; it is\n"
+        "written only if it acts as the learner does on 1,000 observations.",
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
     tables = parser.add_argument_group("metrics of one or more runs")
@@ -93,6 +122,14 @@ def _parser() -> OneLineParser:
     one = parser.add_argument_group("of one run")
     one.add_argument("--minari", metavar="NAME", help="make its real transitions a Minari dataset, GROUP/NAME-vN")
     one.add_argument("--force", action="store_true", help="replace the dataset of that name")
+    one.add_argument("--onnx", metavar="FILE", help="write its policy, tanh(mean), as ONNX; needs onnx and onnxscript")
+    one.add_argument("--torch", metavar="FILE", help="write its policy as a program of torch.export, .pt2")
+    one.add_argument(
+        "--checkpoint",
+        default="best",
+        metavar="WHICH",
+        help="of the policy: best (default), final, last or an env step",
+    )
     one.add_argument("--module-path", metavar="DIR", action="append", help="where the run's own modules lie")
     return parser
 

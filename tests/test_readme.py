@@ -89,7 +89,7 @@ def called(call: Callable[..., Outcome], command: str) -> Outcome:
 
 
 def test_these_are_its_commands() -> None:
-    assert len(COMMANDS) == 15
+    assert len(COMMANDS) == 16
     assert [line for line in LINES if line.startswith(("make", "mbpo-"))] == ["make run", "make test", "mbpo-workbench"]
 
 

@@ -100,7 +100,8 @@ class Actions:
         if (low > high).any():
             raise EnvironmentFault(f"{env_id}: expected action bounds with low ≤ high, got {_bounds(box)}")
         self.free = high > low  # [A of the environment]
-        self.whole = box.dtype is not None and box.dtype.kind in "iub"
+        self.whole = np.array(_whole_dims(space))  # [A of the environment]
+        self._rounds = bool(self.whole.any())
         if not self.free.any():
             raise EnvironmentFault(f"{env_id}: there is nothing to choose, its action bounds are {_bounds(box)}")
         self._low, self._high = low[self.free], high[self.free]
@@ -118,11 +119,18 @@ class Actions:
             own = np.where(self.rescaled, mapped, own)
         whole = self._box.low.ravel().astype(np.float64)
         whole[self.free] = own
-        values = (np.rint(whole) if self.whole else whole).reshape(self._box.shape)
+        if self._rounds:
+            whole = np.where(self.whole, np.rint(whole), whole)
+        values = whole.reshape(self._box.shape)
         with np.errstate(over="ignore"):
             cast = np.clip(values, self._box.low, self._box.high).astype(self._box.dtype)
         bounded = np.asarray(np.clip(cast, self._box.low, self._box.high))  # clip makes a number of shape ()
         return bounded if self._box is self._space else unflatten(self._space, bounded)
+
+    @property
+    def own_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the bounds of the environment's own actions, flat, with those dims that are fixed."""
+        return self._box.low.astype(np.float64).ravel(), self._box.high.astype(np.float64).ravel()
 
     def check_unchanged(self, space: Space[Any]) -> None:
         """Check that ``space``, which some environments make anew at each reset, still is the same.
@@ -141,8 +149,10 @@ class Actions:
         said = []
         if not self.free.all():
             said.append(f"{int((~self.free).sum())} action dims are fixed and left out")
-        if self.whole:
+        if self.whole.all():
             said.append(f"actions are whole numbers ({self._box.dtype}) and rounded to")
+        elif self.whole.any():
+            said.append(f"{int(self.whole.sum())} action dims are whole numbers and rounded to")
         if self.rescaled.any():
             said.append(f"{int(self.rescaled.sum())} action dims are mapped to [-1, 1]")
         return "; ".join(said)
@@ -164,6 +174,15 @@ def _all_boxes(space: Space[Any]) -> bool:
         parts = space.spaces.values() if isinstance(space, Dict) else space.spaces
         return all(map(_all_boxes, parts))
     return isinstance(space, Box)
+
+
+def _whole_dims(space: Space[Any]) -> list[bool]:
+    """Return of each number that a space of Boxes is flattened to whether it is a whole one."""
+    if isinstance(space, (Dict, Tuple)):
+        parts = space.spaces.values() if isinstance(space, Dict) else space.spaces
+        return [whole for part in parts for whole in _whole_dims(part)]
+    assert isinstance(space, Box) and space.dtype is not None
+    return [space.dtype.kind in "iub"] * int(space.low.size)
 
 
 def _kind(space: object) -> str:

@@ -52,9 +52,7 @@ def load_actor(paths: RunPaths, label: str) -> tuple[Config, Actor]:
     """
     config = resolve_run(read_config(paths.config))
     if config.algo == "pets":
-        raise ConfigError(
-            "a pets run plans with its model and has no policy to measure; its evaluations are in metrics.jsonl"
-        )
+        raise ConfigError("a pets run plans with its model and has no policy; its evaluations are in metrics.jsonl")
     env = BoxEnv(config)
     actor = build_actor(config, env, torch.device("cpu"))
     env.close()

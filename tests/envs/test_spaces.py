@@ -189,6 +189,24 @@ def test_actions_of_a_dict_and_a_tuple_have_their_own_shapes_and_dtypes() -> Non
     assert (float(own["hand"][0]), own["hand"][1].tolist()) == (0.25, [2])
 
 
+def test_whole_numbers_within_a_dict_are_rounded_to_like_those_of_a_box() -> None:
+    space = Dict({"hand": Tuple([Box(-3, 3, (2,), np.int8)]), "speed": Box(0, 9, (1,), np.float32)})
+    actions = Actions(space, "Own-v0")
+    own = actions.of(np.array([2.6, -2.6, 2.6], np.float32))
+    assert own["hand"][0].tolist() == [3, -3] and own["speed"].tolist() == [np.float32(2.6)]
+    assert actions.said() == "2 action dims are whole numbers and rounded to"
+
+
+def test_an_observation_comes_back_in_its_own_form() -> None:
+    observations = Observations(NESTED, "Own-v0")
+    obs = {"a": (np.array([0.5], np.float32), {"c": np.array(-0.25, np.float32)}), "b": np.int64(1)}
+    own = observations.own(observations.flat(obs))
+    assert NESTED.contains(own) and own["a"][1]["c"].shape == () and own["b"] == 1
+    assert np.array_equal(observations.flat(own), observations.flat(obs))
+    pixels = Observations(Box(0, 255, (2, 3), np.uint8), "Own-v0")
+    assert pixels.own(np.arange(6, dtype=np.float32)).dtype == np.uint8
+
+
 def test_an_action_is_the_environments_to_write_into() -> None:
     said = np.array([0.5, 0.5], np.float32)
     Actions(floats(2, low=-1, high=1), "Own-v0").of(said).fill(9.0)

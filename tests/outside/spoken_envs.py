@@ -66,5 +66,21 @@ class Still(Mixed):
         return np.zeros(2, np.float32)
 
 
-for kind in (Mixed, Slashed, Fractions, Still):
+class Bounds(Mixed):
+    """Act by a Dict of a fixed number, a narrow and a wide range, and whole numbers."""
+
+    action_space = Dict(
+        {
+            "ranges": Box(np.array([2.0, 0.0, -1e4], np.float32), np.array([2.0, 1e-4, 1e4], np.float32)),
+            "whole": Box(-3, 3, (2,), np.int64),
+        }
+    )
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action), action
+        self.steps += 1
+        return self._obs(), 1.0, self.steps == 7, False, {}
+
+
+for kind in (Bounds, Mixed, Slashed, Fractions, Still):
     gymnasium.register(f"{kind.__name__}-v0", entry_point=kind, max_episode_steps=50)

@@ -10,35 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learners import python_m
+from exported_runs import HERE, copy_without_checkpoints, error_of, trained
 from other_ends import needs
 
 from mbpo.export import main
 from mbpo.outside.datasets.minari_folder import NAME, folder_of
 from mbpo.runs.layout import RunPaths
-
-HERE = Path(__file__).parent
-
-
-def trained(folder: Path, *flags: str, steps: int = 60) -> Path:
-    """Return a small run of SAC on ``flags``' environment, which needs no model."""
-    given = (
-        "--preset",
-        "debug",
-        "--threads",
-        "1",
-        "--algo",
-        "sac",
-        "--total-steps",
-        str(steps),
-        "--warmup-steps",
-        "30",
-    )
-    rare = ("--eval-every", "1000", "--runs-root", str(folder), "--run-id", "run", "--module-path", str(HERE))
-    with python_m("mbpo.train", *given, *rare, *flags, cwd=folder) as learner:
-        _, err = learner.communicate(timeout=240)
-    assert learner.returncode == 0, err
-    return folder / "run"
 
 
 @pytest.fixture
@@ -63,13 +40,6 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(run: Path, name: str, *flags: str) -> Any:
     assert main([str(run), "--minari", name, *flags]) == 0
     return needs("minari").load_dataset(name)
-
-
-def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(arguments) != 0
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and len(said) <= 201, said
-    return said
 
 
 def test_every_transition_is_there_and_an_environment_repeats_it(
@@ -269,7 +239,7 @@ def test_names_stay_in_the_folder(datasets: Path) -> None:
     for _ in range(5000):
         name = "".join(draws.choice(parts, draws.integers(1, 7)))
         try:
-            folder = folder_of(name, force=False)
+            folder = folder_of(datasets, name, force=False)
         except ConfigError as error:
             assert "\x1b" not in str(error) and "\n" not in str(error)
             continue
@@ -280,7 +250,7 @@ def test_names_stay_in_the_folder(datasets: Path) -> None:
     (datasets / "grown").mkdir(parents=True)
     (datasets / "link").symlink_to(datasets.parent)
     with pytest.raises(ConfigError, match="outside"):
-        folder_of("link/one-v0", force=True)
+        folder_of(datasets, "link/one-v0", force=True)
 
 
 def test_hostile_words_of_a_run_do_nothing(mixed: Path, datasets: Path, tmp_path: Path) -> None:
@@ -340,7 +310,7 @@ def test_errors_are_one_line(
     pendulum: Path, datasets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "--minari is of one run, got 2" in error_of(
-        capsys, str(pendulum), str(_copy_without_checkpoints(pendulum, tmp_path / "empty")), "--minari", "a-v0"
+        capsys, str(pendulum), str(copy_without_checkpoints(pendulum, tmp_path / "empty")), "--minari", "a-v0"
     )
     assert "no whole checkpoint" in error_of(capsys, str(tmp_path / "empty"), "--minari", "a-v0")
     assert "does not exist" in error_of(capsys, str(tmp_path / "nothing"), "--minari", "a-v0")
@@ -353,10 +323,3 @@ def test_errors_are_one_line(
         "--minari needs Minari, h5py and Pillow (PIL is missing)" in said
         and "pip install 'minari[hdf5]' pillow" in said
     )
-
-
-def _copy_without_checkpoints(run: Path, target: Path) -> Path:
-    target.mkdir()
-    for name in ("config.toml", "metrics.jsonl", "status.json"):
-        (target / name).write_bytes((run / name).read_bytes())
-    return target

@@ -29,7 +29,7 @@ INFOS = {
 def about_dataset(paths: RunPaths, config: Config, rows: RealRows, notes: Sequence[str]) -> dict[str, Any]:
     """Return what the metadata say of the run, as JSON values; title, note and tags are somebody's words."""
     facts, said, status = facts_of(paths), read_about(paths), read_status(paths) or RunStatus()
-    code = _code(facts)
+    code = code_of(facts)
     env_id = PLAIN.sub("?", config.env_id)[:80]
     run = PLAIN.sub("?", paths.run_id)[:80]
     sentences = [
@@ -58,7 +58,7 @@ def about_dataset(paths: RunPaths, config: Config, rows: RealRows, notes: Sequen
     }
 
 
-def _code(facts: Mapping[str, Any]) -> str:
+def code_of(facts: Mapping[str, Any]) -> str:
     """Return the version of this code that the run began with, and its commit where it is known."""
     versions = facts.get("versions")
     found = str(versions.get("mbpo-workbench", "")) if isinstance(versions, Mapping) else ""

@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ class Made:
     notes: tuple[str, ...]
 
 
-def write_minari(paths: RunPaths, config: Config, name: str, force: bool) -> Made:
-    """Write the run's real transitions as Minari dataset ``name``, and read them back equal.
+def write_minari(paths: RunPaths, config: Config, root: Path, name: str, force: bool) -> Made:
+    """Write the run's real transitions as Minari dataset ``name`` below ``root``, and read them back equal.
 
     Raises:
         ConfigError: Minari is not installed, or the name cannot be used.
@@ -41,7 +42,7 @@ def write_minari(paths: RunPaths, config: Config, name: str, force: bool) -> Mad
         StorageError: the disk is full, or holds something else than what was written.
     """
     needs_minari()
-    folder = folder_of(name, force)
+    folder = folder_of(root, name, force)
     env = BoxEnv(config)
     try:
         rows = read_real(paths, env.obs_dim, env.action_dim)
@@ -50,10 +51,10 @@ def write_minari(paths: RunPaths, config: Config, name: str, force: bool) -> Mad
             raise CheckpointError(f"none of the {len(rows.obs):,} transitions that are held begins an episode")
         episodes, notes = list(_cut(rows, spans, config.seed, env)), _notes(rows, spans)
         try:
-            _write(name, force, OwnWords(env), env, episodes, about_dataset(paths, config, rows, notes))
+            _write((root, name, force), OwnWords(env), env, episodes, about_dataset(paths, config, rows, notes))
         except _NotTold as why:
             notes.append(f"observations and actions are flat float32 numbers: {why}")
-            _write(name, force, FlatWords(env), env, episodes, about_dataset(paths, config, rows, notes))
+            _write((root, name, force), FlatWords(env), env, episodes, about_dataset(paths, config, rows, notes))
     except _NotTold as why:
         raise StorageError(f"{name} was not written: {why}") from None
     finally:
@@ -95,7 +96,7 @@ def _seed(env: BoxEnv, seed: int, span: Span, first: Any) -> int | None:
 
 
 def _write(
-    name: str, force: bool, words: Words, env: BoxEnv, episodes: Sequence[_Episode], about: Mapping[str, Any]
+    where: tuple[Path, str, bool], words: Words, env: BoxEnv, episodes: Sequence[_Episode], about: Mapping[str, Any]
 ) -> None:
     """Write and read back.
 
@@ -105,10 +106,10 @@ def _write(
     minari = needs_minari()
     try:
         buffers = [_buffer(words, env.action_dim, episode) for episode in episodes]
-        with new_dataset(name, force), warnings.catch_warnings():
+        with new_dataset(*where), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that no author is given
             dataset = minari.create_dataset_from_buffers(
-                name,
+                where[1],
                 buffers,
                 observation_space=words.observation_space,
                 action_space=words.action_space,
@@ -121,7 +122,7 @@ def _write(
             said = {key: value for key, value in about.items() if key != "description"}
             dataset.storage.update_metadata({"mbpo": said, **({"env_spec": spec} if spec else {})})
             dataset.storage.update_episode_metadata([{"ended": episode.span.ended} for episode in episodes])
-            _read_back(minari.load_dataset(name), buffers)
+            _read_back(minari.load_dataset(where[1]), buffers)
     except (MBPOError, OSError):
         raise
     except Exception as error:  # whatever Minari, h5py or Gymnasium raise of a space that they do not know

@@ -44,8 +44,8 @@ def datasets_root() -> Path:
     return Path(given).absolute() if given else Path.home() / ".minari" / "datasets"
 
 
-def folder_of(name: str, force: bool) -> Path:
-    """Return where the dataset ``name`` is to lie.
+def folder_of(root: Path, name: str, force: bool) -> Path:
+    """Return where the dataset ``name`` is to lie below ``root``.
 
     Raises:
         ConfigError: the name is none for a dataset, or what lies there must stay.
@@ -56,7 +56,6 @@ def folder_of(name: str, force: bool) -> Path:
             f"--minari must be NAME-vN or GROUP/NAME-vN of letters, digits, - and _, such as pendulum/mbpo-v0, "
             f"got {shown(name)}"
         )
-    root = datasets_root()
     folder = root / name
     if not folder.resolve().is_relative_to(root.resolve()):
         raise ConfigError(f"dataset {shown(name)} would lie outside {shown(str(root))}, by a link; choose another name")
@@ -72,15 +71,14 @@ def folder_of(name: str, force: bool) -> Path:
 
 
 @contextlib.contextmanager
-def new_dataset(name: str, force: bool) -> Iterator[None]:
+def new_dataset(root: Path, name: str, force: bool) -> Iterator[None]:
     """Let Minari write the dataset ``name`` into a hidden folder; move it to its place once the block is done.
 
     Raises:
         ConfigError: as :func:`folder_of`, or the folder cannot be written.
         StorageError: the disk is full.
     """
-    folder_of(name, force)
-    root = datasets_root()
+    folder_of(root, name, force)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".mbpo-", dir=root) as building:
@@ -114,7 +112,7 @@ def _move(building: Path, root: Path, name: str, force: bool) -> None:
         (root / above).mkdir(exist_ok=True)
         if not (root / above / NAMESPACE).exists():
             shutil.copyfile(building / above / NAMESPACE, root / above / NAMESPACE)
-    folder = folder_of(name, force)  # another may have come meanwhile
+    folder = folder_of(root, name, force)  # another may have come meanwhile
     if folder.exists():
         folder.rename(building / "former")
     (building / name).rename(folder)
