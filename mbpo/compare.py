@@ -11,7 +11,8 @@ from mbpo.comparison.export import as_json, write_csv
 from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group, group_runs
 from mbpo.comparison.measure import measure
-from mbpo.comparison.plot import check_matplotlib, write_png
+from mbpo.comparison.picture_files import add_picture_flags, asked_pictures
+from mbpo.comparison.plot import draw_comparison
 from mbpo.comparison.runs import Run, read_run
 from mbpo.comparison.table import print_figures
 from mbpo.errors import ConfigError, MBPOError, report
@@ -44,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     question = _question(given)
-    if given.png:
-        check_matplotlib()
+    pictures = asked_pictures(given)
     wanted = _Wanted(tags_in(",".join(given.tag)), given.archived)
     runs, notes = _usable_runs(given.runs, question.metric, wanted)
     groups, left_out = group_runs(runs)
@@ -53,8 +53,8 @@ def _compare(arguments: Sequence[str]) -> int:
     notes += left_out + _cautions(all_figures)
     if given.csv:
         write_csv(typed_path(given.csv), all_figures)
-    if given.png:
-        write_png(typed_path(given.png), all_figures, question)
+    if pictures:
+        draw_comparison(pictures, all_figures, question)
     if given.json:
         say(as_json(all_figures, question, notes))
     else:
@@ -186,7 +186,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("--threshold", metavar="X", help="say when runs first reach X, and when they stay there")
     parser.add_argument("--resamples", default="2000", metavar="N", help="of each bootstrap, default 2000")
     parser.add_argument("--csv", metavar="FILE", help="write the figures, one a line")
-    parser.add_argument("--png", metavar="FILE", help="draw the curves; needs matplotlib")
+    add_picture_flags(parser, "the curves")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mbpo.comparison.plot import check_matplotlib
-from mbpo.comparison.trust_report import Points, TrustReport, print_report, write_trust_png
+from mbpo.comparison.picture_files import add_picture_flags, asked_pictures
+from mbpo.comparison.trust_report import Points, TrustReport, draw_trust, print_report
 from mbpo.envs.left_behind import leave
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
 from mbpo.learner.learner import Learner
@@ -48,8 +48,7 @@ def run_as_program() -> None:
 
 def _measure_trust(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
-    if given.png:
-        check_matplotlib()
+    pictures = asked_pictures(given)
     folder, at = _place(given.run)
     paths = RunPaths(folder.absolute())
     config = resolve_run(read_config(paths.config))
@@ -60,8 +59,8 @@ def _measure_trust(arguments: Sequence[str]) -> int:
     if saved is None:
         raise CheckpointError(f"{paths.root} has no checkpoint yet; the first comes at {config.checkpoint_every:,}")
     found = report_of(paths, saved, _scores(paths, config, saved, given.module_path))
-    if given.png:
-        write_trust_png(typed_path(given.png), found)
+    if pictures:
+        draw_trust(pictures, found)
     if given.json:
         say(found.as_json())
     else:
@@ -144,7 +143,7 @@ def _parser() -> OneLineParser:
         epilog="python -m mbpo.trust runs/hopper-1 --png trust.png",
     )
     parser.add_argument("run", metavar="RUN_DIR[@STEP]", help="at its newest checkpoint, or at one of its others")
-    parser.add_argument("--png", metavar="FILE", help="draw it")
+    add_picture_flags(parser, "it")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--module-path", metavar="DIR", action="append", help="where the run's own modules lie")
     return parser

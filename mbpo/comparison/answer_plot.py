@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mbpo.comparison.answer import Answer
 from mbpo.comparison.arm_figures import ArmFigure
-from mbpo.comparison.plot import check_matplotlib, literal, new_figure, save_png
+from mbpo.comparison.picture_files import check_matplotlib, literal, new_figure, save_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def write_answer_png(path: Path, found: Answer, title: str, end: int) -> None:
     figure.suptitle(literal(title), fontsize=10)
     _draw(axes[0], found.final, f"at env step {end:,}")
     _draw(axes[1], found.on_the_way, "mean of the evaluations on the way")
-    save_png(figure, path)
+    save_pictures(figure, {"png": path})
 
 
 def _draw(ax: Axes, figures: Sequence[ArmFigure], score: str) -> None:

@@ -1,47 +1,26 @@
-"""Draw curves of groups into a PNG. matplotlib is optional and is imported on use only."""
+"""Draw curves of groups into a picture. matplotlib is optional and is imported on use only."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mbpo.comparison.bands import group_curve
 from mbpo.comparison.figures import Axis, Figures, Question
 from mbpo.comparison.groups import Group
-from mbpo.comparison.measure import aligned, bootstrap_rng, union_grid
-from mbpo.comparison.statistics import iqm, iqm_interval
-from mbpo.errors import ConfigError
-from mbpo.settings.packages import install_command
-from mbpo.settings.setting import shown
+from mbpo.comparison.picture_files import literal, new_figure, save_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-MAX_POINTS = 200  # of a line; each one of a band costs a bootstrap
 AXIS_LABELS: dict[Axis, str] = {"env_steps": "env steps", "time_s": "wall time [s]"}
 
 
-def check_matplotlib(wants: str = "--png") -> None:
-    """Find out now, before the work, whether there is something to draw with for what ``wants`` it.
-
-    Raises:
-        ConfigError: matplotlib is not installed, or refuses MPLBACKEND.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise ConfigError(f"{wants} needs matplotlib: {install_command('matplotlib')}") from None
-    except ValueError:
-        backend = shown(os.environ.get("MPLBACKEND", ""))
-        raise ConfigError(f"{wants} needs matplotlib, and that knows no MPLBACKEND {backend}; unset it") from None
-
-
-def write_png(path: Path, all_figures: Sequence[Figures], question: Question) -> None:
-    """Draw a row per environment and a column per axis.
+def draw_comparison(files: Mapping[str, Path], all_figures: Sequence[Figures], question: Question) -> None:
+    """Draw a row per environment and a column per axis, into a file of each kind.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -52,34 +31,7 @@ def write_png(path: Path, all_figures: Sequence[Figures], question: Question) ->
     for row, figures in enumerate(all_figures):
         for column, by in enumerate(question.axes):
             _draw(axes[row, column], figures, by, question)
-    save_png(figure, path)
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, to be saved whatever MPLBACKEND says."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save_png(figure: Figure, path: Path) -> None:
-    """Write ``figure``.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    try:
-        figure.savefig(path, format="png", dpi=120)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists") from None
-
-
-def literal(text: str) -> str:
-    """Return ``text`` so that matplotlib sees no formula in it."""
-    return text.replace("$", r"\$")
+    save_pictures(figure, files)
 
 
 def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
@@ -96,20 +48,13 @@ def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
 
 def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str) -> None:
     """Draw a line that is solid where every seed of the group is there and dotted elsewhere."""
-    grid = union_grid(group.runs, by)
-    if grid.size > MAX_POINTS:
-        grid = grid[np.linspace(0, grid.size - 1, MAX_POINTS).round().astype(int)]
-    values = aligned(group.runs, by, grid)
-    there = np.isfinite(values)
-    known = [column[here] for column, here in zip(values.T, there.T, strict=True)]
-    middle = np.array([iqm(scores) if scores.size else np.nan for scores in known])
-    band = np.array([iqm_interval([scores], bootstrap_rng(), question.resamples) for scores in known])
+    curve = group_curve(group, by, question.resamples)
     seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
-    everyone = np.where(there.all(axis=0), middle, np.nan)
+    everyone = np.where(curve.whole, curve.iqm, np.nan)
     label = literal(f"{group.name} ({seeds})")
     # Seeds are measured at other times each: a value holds until the next one.
     held = by == "time_s"
-    style = "steps-post" if held else "default"
-    ax.plot(grid, middle, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
-    ax.plot(grid, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
-    ax.fill_between(grid, band[:, 0], band[:, 1], color=color, alpha=0.2, linewidth=0, step="post" if held else None)
+    style: Literal["steps-post", "default"] = "steps-post" if held else "default"
+    ax.plot(curve.x, curve.iqm, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
+    ax.plot(curve.x, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
+    ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.2, linewidth=0, step="post" if held else None)

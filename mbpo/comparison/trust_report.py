@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from mbpo.comparison.picture_files import literal, new_figure, save_pictures
 from mbpo.comparison.table import FigureTable, figures_console, shown_number
-from mbpo.errors import ConfigError
 from mbpo.settings.stdout import say
 
 if TYPE_CHECKING:
@@ -84,17 +84,13 @@ def _by_target(report: TrustReport) -> FigureTable:
     return FigureTable(["of what happens to", "inside the 50 % interval", "inside the 90 %"], rows, names=(0,))
 
 
-def write_trust_png(path: Path, report: TrustReport) -> None:
+def draw_trust(files: Mapping[str, Path], report: TrustReport) -> None:
     """Draw error by horizon, intervals, the horizon and k over time, and what the critics promised.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 8), layout="constrained")
-    FigureCanvasAgg(figure)  # whatever MPLBACKEND says
+    figure = new_figure(13, 8)
     axes = figure.subplots(2, 2)
     _draw_by_step(axes[0, 0], report)
     _draw_by_target(axes[0, 1], report)
@@ -103,11 +99,8 @@ def write_trust_png(path: Path, report: TrustReport) -> None:
     axes[1, 0].set_yscale("symlog", linthresh=10)
     promises = {"trust/q_mean": "promised by the critics", "trust/return_discounted": "came"}
     _draw_history(axes[1, 1], report, promises, "discounted return")
-    figure.suptitle(f"{report.run} at env step {report.env_steps:,}".replace("$", r"\$"))
-    try:
-        figure.savefig(path, format="png", dpi=110)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; give --png a file in a folder that exists") from None
+    figure.suptitle(literal(f"{report.run} at env step {report.env_steps:,}"))
+    save_pictures(figure, files)
 
 
 def _draw_by_step(ax: Axes, report: TrustReport) -> None:

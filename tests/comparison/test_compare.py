@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import tomli_w
@@ -21,6 +22,7 @@ from learners import DEBUG, Outcome, environment
 from mbpo.compare import main
 from mbpo.comparison.groups import group_runs
 from mbpo.comparison.runs import read_run
+from mbpo.runs.about import change_about
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, this_process, write_status
 from mbpo.settings.config import resolve
@@ -405,18 +407,32 @@ def test_the_png_is_a_picture(tmp_path: Path, compare: Compare) -> None:
     assert width > height > 600  # two environments, two axes
 
 
-def test_without_matplotlib_png_says_how_to_get_it(
-    tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
+def test_the_svg_is_a_picture_and_the_same_each_time(tmp_path: Path, compare: Compare) -> None:
+    duel = make_duel(tmp_path / "runs")
+    change_about(RunPaths(next(iter(sorted(duel.iterdir())))), {"title": "<script>alert(1)</script> $x$"})
+    one, two = tmp_path / "one.svg", tmp_path / "two"
+    assert compare(duel, "--svg", one, "--png", tmp_path / "one.png").code == 0
+    assert compare(duel, "--svg", two).code == 0  # whatever the file is called
+    assert one.read_bytes() == two.read_bytes()
+    root = ElementTree.parse(one).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert not [part for part in root.iter() if part.tag.endswith("script")]
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("flag", ["--png", "--svg"])
+def test_without_matplotlib_a_picture_says_how_to_get_it(
+    flag: str, tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, "a", [1])
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    outcome = compare(tmp_path, "--png", tmp_path / "x.png")
+    outcome = compare(tmp_path, flag, tmp_path / "x.png")
     assert outcome.code == 2
-    assert outcome.error == f"error: --png needs matplotlib: {install_command('matplotlib')}"
+    assert outcome.error == f"error: {flag} needs matplotlib: {install_command('matplotlib')}"
     assert not (tmp_path / "x.png").exists()
 
 
-@pytest.mark.parametrize("flag", ["--csv", "--png"])
+@pytest.mark.parametrize("flag", ["--csv", "--png", "--svg"])
 def test_a_file_that_cannot_be_written_is_named(flag: str, tmp_path: Path, compare: Compare) -> None:
     make_run(tmp_path, "a", [1])
     outcome = compare(tmp_path, flag, tmp_path / "no" / "x")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from learners import DEBUG, Outcome
@@ -28,14 +29,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 
 
 def test_it_prints_tables_and_a_verdict(run: RunPaths, call: Call, tmp_path: Path) -> None:
-    png = tmp_path / "trust.png"
-    outcome = call(main, run.root, "--png", png)
+    png, svg = tmp_path / "trust.png", tmp_path / "trust.svg"
+    outcome = call(main, run.root, "--png", png, "--svg", svg)
     assert (outcome.code, outcome.err) == (0, "")
     assert "run at env step 400: 250 real rows of 2 episodes" in outcome.out
     assert "left alone for" in outcome.out
     assert "obs dim 2" in outcome.out
     assert "The theorem: k* cannot be told" in outcome.out
     assert png.read_bytes()[:4] == b"\x89PNG"
+    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_json_has_what_the_metrics_have(run: RunPaths, call: Call) -> None:

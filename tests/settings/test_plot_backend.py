@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from learners import DEBUG, environment, rows
 
-from mbpo.comparison.plot import check_matplotlib
+from mbpo.comparison.picture_files import check_matplotlib
 from mbpo.errors import ConfigError
 from mbpo.runs.layout import RunPaths
 from mbpo.settings.plot_backend import leave_notebook
@@ -82,7 +82,7 @@ def test_in_a_notebook_itself_a_backend_that_is_none_is_one_line(monkeypatch: py
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: --png needs matplotlib, and that knows no MPLBACKEND tpyo; unset it\n"
-    check_matplotlib()
+    check_matplotlib("--png")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ConfigError, match="--png needs matplotlib: "):
-        check_matplotlib()
+        check_matplotlib("--png")
