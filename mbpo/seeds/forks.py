@@ -24,9 +24,9 @@ from mbpo.runs.records.what_if import Unanswered
 from mbpo.runs.status import read_status, this_process
 from mbpo.runs.what_ifs import ASKED, what_if_folder
 from mbpo.seeds.learner_run import LearnerRun, clear_unbegun
-from mbpo.seeds.plan import flags_of
 from mbpo.seeds.question import Question
 from mbpo.settings.arms import Arm
+from mbpo.settings.flags import flags_of
 
 CHECKPOINT_EVERY = 1000  # env steps
 LONGEST_NAME = 40  # of an arm, in the name of a run

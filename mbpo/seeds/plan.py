@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mbpo.lifecycle.command_line import Launch
 from mbpo.runs.batch import Batch, claimed
 from mbpo.seeds.display import Heading, counted
-from mbpo.settings.config import SETTINGS, Config, defaults_of
+from mbpo.settings.config import Config
+from mbpo.settings.flags import flags_beside_preset
 from mbpo.settings.grid import Grid, Point
-from mbpo.settings.setting import Value
 from mbpo.settings.threads import share_cores
 
 
@@ -54,7 +53,7 @@ class Plan:
             sys.executable,
             "-m",
             "mbpo.train",
-            *_flags(config),
+            *flags_beside_preset(vars(config), always=("seed", "threads")),
             f"--runs-root={self.batch.runs_root}",
             f"--run-id={self.run_id(point)}",
             *(f"--module-path={folder}" for folder in self.module_path),
@@ -72,15 +71,3 @@ def make_plan(launch: Launch) -> Plan:
     threads, jobs = share_cores(config.threads, grid.size, launch.jobs)
     batch = claimed(launch.runs_root, config.preset, (point.end for point in grid.points))
     return Plan(config, threads, grid, jobs, batch, launch.module_path)
-
-
-def flags_of(values: Mapping[str, Value]) -> list[str]:
-    """Return settings as flags of ``python -m mbpo.train``."""
-    return [f"{SETTINGS[name].flag}={word}" for name, value in values.items() for word in SETTINGS[name].words(value)]
-
-
-def _flags(config: Config) -> list[str]:
-    preset = defaults_of(config.preset)
-    values = {name: getattr(config, name) for name in SETTINGS}
-    own = {n: v for n, v in values.items() if n != "preset" and (v != preset.get(n) or n in ("seed", "threads"))}
-    return [f"--preset={config.preset}", *flags_of(own)]

@@ -1,0 +1,1 @@
+"""Write a run, or several side by side, as one HTML file that opens from disk and asks nobody for anything."""
