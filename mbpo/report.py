@@ -7,13 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mbpo.comparison.chosen import Wanted, usable_runs
 from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, save_pictures
 from mbpo.errors import MBPOError, refused, report
 from mbpo.outside.report.chart import Chart
+from mbpo.outside.report.group_charts import EVALUATION, METRICS
+from mbpo.outside.report.group_page import group_page
 from mbpo.outside.report.page import Page, check_bokeh, html
 from mbpo.outside.report.picture import drawn, write_charts
+from mbpo.outside.report.progress import told
 from mbpo.outside.report.run_facts import read_run_facts
 from mbpo.outside.report.run_page import run_page
+from mbpo.runs.about import tags_in
 from mbpo.runs.find import find_runs
 from mbpo.runs.layout import write_atomic
 from mbpo.settings.parser import OneLineParser
@@ -39,8 +44,14 @@ def _report(arguments: Sequence[str]) -> int:
     check_bokeh()
     pictures = asked_pictures(given)
     found, notes = find_runs(given.runs)
-    page = run_page(read_run_facts(found[0]))
-    path = typed_path(given.output) if given.output else found[0].root / FILE
+    if len(found) == 1:
+        page, beside = run_page(read_run_facts(found[0])), found[0].root
+    else:
+        found, away = Wanted(tags_in(",".join(given.tag)), given.archived).of(found)
+        runs, more = usable_runs(told(found, "reading runs"), EVALUATION, METRICS)
+        notes += [*away, *more]
+        page, beside = group_page(runs, notes), Path()
+    path = typed_path(given.output) if given.output else beside / FILE
     _write(path, page)
     say(path)
     if pictures:
@@ -85,7 +96,10 @@ def _parser() -> OneLineParser:
         epilog="example:\n"
         "  python -m mbpo.train --preset pendulum --run-id swing\n"
         "  python -m mbpo.report runs/swing                        # runs/swing/report.html\n"
-        "  python -m mbpo.report runs/swing --charts figures       # and each chart as PNG and SVG\n",
+        "  python -m mbpo.report runs/swing --charts figures       # and each chart as PNG and SVG\n"
+        "  python -m mbpo.report runs -o all.html                  # all runs below runs, compared\n\n"
+        "Several runs, a folder or a glob become a comparison: runs that differ by their seed only are a\n"
+        "group, drawn as the interquartile mean of its seeds with a 95 % band.",
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run directory, folder or glob")
     parser.add_argument(
@@ -94,6 +108,10 @@ def _parser() -> OneLineParser:
         metavar="FILE",
         help=f"default RUN/{FILE}, of several runs ./{FILE}; replaced if it is there",
     )
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="of several only runs with this tag; repeated: all"
+    )
+    parser.add_argument("--archived", action="store_true", help="of several also runs that were put away in the app")
     add_picture_flags(parser, "the returns too")
     parser.add_argument(
         "--charts", metavar="FOLDER", help="draw every chart into it, as PNG and as SVG; needs matplotlib"

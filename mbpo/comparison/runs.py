@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Run:
     status: RunStatus
     curve: Curve
     about: About = About()  # what people say of it
+    others: Mapping[str, Curve] = field(default_factory=dict)  # further metrics
 
     @property
     def name(self) -> str:
@@ -65,30 +66,42 @@ class Run:
         return int(self.settings["seed"])
 
 
-def read_run(paths: RunPaths, metric: str) -> Run:
-    """Return the run with its curve of ``metric``, which may still be empty.
+def read_run(paths: RunPaths, metric: str, others: Collection[str] = ()) -> Run:
+    """Return the run with its curve of ``metric`` and of ``others``, which may still be empty.
 
     Raises:
         ConfigError: its config.toml cannot be used.
     """
     settings = read_settings(paths)
     status = read_status(paths) or RunStatus(state="finished")
-    return Run(paths, settings, _manifest(paths), status, read_curve(paths, metric), read_about(paths))
+    curves = read_curves(paths, [metric, *others])
+    rest = {key: curves[key] for key in others}
+    return Run(paths, settings, _manifest(paths), status, curves[metric], read_about(paths), rest)
 
 
 def read_curve(paths: RunPaths, metric: str) -> Curve:
     """Return where and what ``metric`` was in every row of metrics.jsonl that counts so far."""
-    kept = KeptColumns("ddd")
+    return read_curves(paths, [metric])[metric]
+
+
+def read_curves(paths: RunPaths, metrics: Collection[str]) -> dict[str, Curve]:
+    """Return the curve of each of ``metrics``, read at once."""
+    kept = {metric: KeptColumns("ddd") for metric in metrics}
     end = end_time = 0.0
     for row in rows_in(JsonLines(paths.metrics)):
-        kept.take_in(row)
+        for columns in kept.values():
+            columns.take_in(row)
         env_steps, time_s = row.get("env_steps"), row.get("time_s")
         if not (plain_number(env_steps) and plain_number(time_s)):
             continue
         end, end_time = float(env_steps), float(time_s)  # type: ignore[arg-type]
-        if metric in row:
+        for metric in kept.keys() & row.keys():
             value = float(row[metric]) if plain_number(row[metric]) else math.nan
-            kept.append(end, end_time, value)
+            kept[metric].append(end, end_time, value)
+    return {metric: _curve(columns, end, end_time) for metric, columns in kept.items()}
+
+
+def _curve(kept: KeptColumns, end: float, end_time: float) -> Curve:
     without_value = sum(map(math.isnan, kept.columns[2]))
     points = [np.frombuffer(column) if column else np.zeros(0) for column in _risen(kept.columns)]
     return Curve(points[0], points[1], points[2], end, end_time, without_value)

@@ -30,13 +30,19 @@ def print_figures(figures: Figures, question: Question) -> None:
     presets = dict.fromkeys(group.preset for group in figures.groups)
     title = f"{figures.env_id}, preset {', '.join(presets)}: {question.metric}"
     console.print(Text(title, style="bold"))
-    console.print(_scores(figures))
+    for table in tables_of(figures, question):
+        console.print(table)
+
+
+def tables_of(figures: Figures, question: Question) -> Iterator[FigureTable]:
+    """Yield one environment's tables: scores, pairs, and the way to the threshold where there is one."""
+    yield _scores(figures)
     if figures.pairs:
-        console.print(_pairs(figures, question))
+        yield _pairs(figures, question)
     if question.threshold is not None:
-        console.print(_reaches(figures, question, question.threshold))
+        yield _reaches(figures, question, question.threshold)
         if figures.leads:
-            console.print(_leads(figures, question, question.threshold))
+            yield _leads(figures, question, question.threshold)
 
 
 def figures_console() -> Console:

@@ -53,7 +53,7 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Page.navigate", url=file.absolute().as_uri())
         deadline = time.monotonic() + PATIENCE_S
-        while not self.value("document.documentElement.dataset.drawn === 'yes'"):
+        while not self.value("document.documentElement?.dataset.drawn === 'yes'"):
             assert time.monotonic() < deadline, f"{file} is not drawn: {self.complaints}"
             time.sleep(0.1)
 

@@ -68,11 +68,12 @@ class Chart:
     marks: Sequence[Mark] = ()
     levels: Mapping[str, float] = field(default_factory=dict)  # lines across, by what they stand for
     log: bool = False
+    axis: str = ""  # charts of one axis are zoomed together
 
 
-def styled(index: int) -> dict[str, str]:
+def styled(index: int) -> tuple[str, str]:
     """Return ink and dash of one line among many: no two of the first 32 are alike."""
-    return {"ink": INKS[index % len(INKS)][0], "dash": DASHES[index // len(INKS) % len(DASHES)]}
+    return INKS[index % len(INKS)][0], DASHES[index // len(INKS) % len(DASHES)]
 
 
 def letter(index: int) -> str:

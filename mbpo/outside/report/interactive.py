@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,12 @@ def embedded(charts: Sequence[Chart]) -> str:
     keys: dict[str, list[str]] = {}
     figures: list[Any] = []
     for chart in charts:
-        shared = next((f.x_range for f, c in zip(figures, charts, strict=False) if c.x_label == chart.x_label), None)
+        shared = next((f.x_range for f, c in zip(figures, charts, strict=False) if c.axis == chart.axis), None)
         figures.append(_figure(chart, keys, shared))
     document = Document()
-    for figure in figures:
-        document.add_root(figure)
+    with document.models.freeze():  # else each chart has all before it looked through again
+        for figure in figures:
+            document.add_root(figure)
     roots = {figure.id: f"chart-{chart.slug}" for figure, chart in zip(figures, charts, strict=True)}
     docs = {"report": document.to_json(deferred=False)}
     content = {"docs": docs, "roots": roots, "keys": keys, "on_dark": ON_DARK}
@@ -43,7 +44,7 @@ def embedded(charts: Sequence[Chart]) -> str:
 
 
 def _figure(chart: Chart, keys: dict[str, list[str]], x_range: Any) -> Any:
-    from bokeh.models import NumeralTickFormatter
+    from bokeh.models import HoverTool, NumeralTickFormatter
     from bokeh.plotting import figure
 
     drawn = figure(
@@ -59,67 +60,91 @@ def _figure(chart: Chart, keys: dict[str, list[str]], x_range: Any) -> Any:
         **({"x_range": x_range} if x_range is not None else {}),
     )
     drawn.toolbar.logo = None  # it is a link
+    if not chart.log and chart.lines:
+        drawn.y_range.default_span = max(1.0, max(abs(float(line.y[0])) for line in chart.lines)) / 2
     drawn.xaxis.formatter = NumeralTickFormatter(format="0,0")
     _in_our_colours(drawn)
+    hovered = []
     for line in chart.lines:
-        keys.setdefault(line.key, []).extend(renderer.id for renderer in _line(drawn, line))
+        made = _band(drawn, line) + _line(drawn, line)
+        keys.setdefault(line.key, []).extend(renderer.id for renderer in made)
+        hovered += [renderer for renderer in made if renderer.name]
+    told = [("", "$name"), (chart.x_label, X), (chart.y_label or "value", Y)]
+    drawn.add_tools(HoverTool(renderers=hovered, tooltips=told, formatters={"@y": "printf"}, visible=False))
     _levels(drawn, chart)
     if chart.marks:
         _marks(drawn, chart.marks)
     return drawn
 
 
-def _line(drawn: Any, line: Line) -> list[Any]:
-    from bokeh.models import HoverTool
+def _band(drawn: Any, line: Line) -> list[Any]:
+    from bokeh.models import VArea
 
-    x, y = _short(line.x), _short(line.y)
-    made = []
-    if line.low is not None and line.high is not None:
-        there = np.isfinite(line.low) & np.isfinite(line.high)
-        band = {"x": _short(line.x[there]), "low": _short(line.low[there]), "high": _short(line.high[there])}
-        made.append(drawn.varea("x", "low", "high", source=band, fill_color=line.ink, fill_alpha=0.18))
-    source = {"x": x, "y": y}
-    name = str(readable(line.name))
+    if line.low is None or line.high is None:
+        return []
+    there = np.isfinite(line.low) & np.isfinite(line.high)
+    band = {"x": line.x[there], "low": line.low[there], "high": line.high[there]}
+    return [_put(drawn, VArea(x="x", y1="low", y2="high", fill_color=line.ink, fill_alpha=0.18), band)]
+
+
+def _line(drawn: Any, line: Line) -> list[Any]:
+    from bokeh.models import Line as Joined
+    from bokeh.models import Scatter, Step, Text
+
+    points = {"x": line.x, "y": line.y}
+    name = "" if line.faint else line.name
     if line.dots:
-        made.append(drawn.scatter("x", "y", source=source, size=4, color=line.ink, alpha=0.55, name=name))
+        glyph = Scatter(
+            x="x", y="y", size=4, line_color=line.ink, fill_color=line.ink, fill_alpha=0.55, line_alpha=0.55
+        )
     else:
-        look = {"color": line.ink, "alpha": 0.35 if line.faint else 1.0, "width": 1 if line.faint else 2}
-        look = {f"line_{what}": value for what, value in look.items()} | {"line_dash": line.dash, "name": name}
-        steps = {"mode": "after"} if line.held else {}
-        made.append((drawn.step if line.held else drawn.line)("x", "y", source=source, **look, **steps))
-    if not line.faint:
-        told = [("", "$name"), (str(drawn.xaxis.axis_label), X), (str(drawn.yaxis.axis_label) or "value", Y)]
-        drawn.add_tools(HoverTool(renderers=[made[-1]], tooltips=told, formatters={"@y": "printf"}, visible=False))
+        look: dict[str, Any] = {"line_color": line.ink, "line_dash": line.dash}
+        look |= {"line_alpha": 0.35, "line_width": 1} if line.faint else {"line_width": 2}
+        glyph = Step(x="x", y="y", mode="after", **look) if line.held else Joined(x="x", y="y", **look)
+    made = [_put(drawn, glyph, points, name)]
     if line.letter:
-        end = {"x": x[-1:], "y": y[-1:], "text": [line.letter]}
         look = {"text_color": line.ink, "text_font_style": "bold", "x_offset": 4, "text_baseline": "middle"}
-        made.append(drawn.text("x", "y", "text", source=end, **look))
+        end = {"x": line.x[-1:], "y": line.y[-1:]}
+        made.append(_put(drawn, Text(x="x", y="y", text={"value": line.letter}, **look), end))
     return made
 
 
+def _put(drawn: Any, glyph: Any, columns: Mapping[str, Array], name: str = "") -> Any:
+    """Draw a glyph; a name makes it answer the mouse. The figure's own methods make three more glyphs for each."""
+    from bokeh.models import ColumnDataSource
+
+    source = ColumnDataSource({column: _short(values) for column, values in columns.items()})
+    return drawn.add_glyph(source, glyph, **({"name": str(readable(name))} if name else {}))
+
+
 def _levels(drawn: Any, chart: Chart) -> None:
-    xs = [line.x[[0, -1]] for line in chart.lines]
-    if not xs:
+    from bokeh.models import Line as Joined
+    from bokeh.models import Text
+
+    ends = [line.x[[0, -1]] for line in chart.lines]
+    if not ends:
         return
-    ends = _short(np.array([min(x[0] for x in xs), max(x[1] for x in xs)]))
+    x = np.array([min(first for first, _ in ends), max(last for _, last in ends)])
     for name, value in chart.levels.items():
-        look = {"line_color": GREY[0], "line_dash": "dashed", "name": str(readable(name))}
-        drawn.line(ends, [value, value], **look)
-        text = {"text_color": GREY[0], "text_font_size": "11px", "y_offset": -3, "x_offset": 4}
-        drawn.text(ends[:1], [value], [str(readable(name))], **text)
+        y = np.array([value, value])
+        _put(drawn, Joined(x="x", y="y", line_color=GREY[0], line_dash="dashed"), {"x": x, "y": y})
+        look = {"text_color": GREY[0], "text_font_size": "11px", "y_offset": -3, "x_offset": 4}
+        _put(drawn, Text(x="x", y="y", text={"value": str(readable(name))}, **look), {"x": x[:1], "y": y[:1]})
 
 
 def _marks(drawn: Any, marks: Sequence[Mark]) -> None:
-    from bokeh.models import HoverTool, Label
+    from bokeh.models import ColumnDataSource, HoverTool, Label, VSpan
 
-    source = {"x": _short(np.array([mark.x for mark in marks])), "text": [str(readable(mark.text)) for mark in marks]}
-    spans = drawn.vspan("x", source=source, line_color=GREY[0], line_dash=DASHES[1], line_width=2, line_alpha=0.7)
+    x = _short(np.array([float(mark.x) for mark in marks]))
+    source = ColumnDataSource({"x": x, "text": [str(readable(mark.text)) for mark in marks]})
+    look = {"line_color": GREY[0], "line_dash": DASHES[1], "line_width": 2, "line_alpha": 0.7}
+    spans = drawn.add_glyph(source, VSpan(x="x", **look))
     told = [("env step", X), ("change", "@text")]
     drawn.add_tools(HoverTool(renderers=[spans], tooltips=told, visible=False))
     for mark in marks[:MOST_NUMBERED]:
         if mark.number:
-            look = {"text_color": GREY[0], "text_font_size": "11px", "y_units": "screen", "x_offset": 3}
-            drawn.add_layout(Label(x=mark.x, y=2, text=str(mark.number), **look))
+            small = {"text_color": GREY[0], "text_font_size": "11px", "y_units": "screen", "x_offset": 3}
+            drawn.add_layout(Label(x=mark.x, y=2, text=str(mark.number), **small))
 
 
 def _in_our_colours(drawn: Any) -> None:
