@@ -9,6 +9,8 @@ from typing import Any
 
 from mbpo.comparison.alike import history_key, key_of, settings_that_count
 from mbpo.comparison.runs import Run
+from mbpo.runs.records.manifest import Manifest
+from mbpo.runs.status import RunStatus
 from mbpo.settings.setting import shown
 
 NAMES_APART = frozenset({"env_id", "preset"})
@@ -47,13 +49,20 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     return groups, notes + [note for group in groups for note in _mixed_commits(group)]
 
 
+def settings_of_group(
+    settings: Mapping[str, Any], manifest: Manifest, status: RunStatus, run_id: str
+) -> dict[str, Any]:
+    """Return what runs of the group of this one share: their settings, and that they are forks or changed by hand."""
+    found = settings_that_count(settings, manifest)
+    if status.parent:
+        found["fork"] = fork_name(status.parent)
+    if status.interactive:
+        found["interactive"] = run_id
+    return found
+
+
 def _settings(run: Run) -> dict[str, Any]:
-    settings = settings_that_count(run.settings, run.manifest)
-    if run.status.parent:
-        settings["fork"] = fork_name(run.status.parent)
-    if run.status.interactive:
-        settings["interactive"] = run.paths.run_id
-    return settings
+    return settings_of_group(run.settings, run.manifest, run.status, run.paths.run_id)
 
 
 def _one_per_seed(runs: Sequence[Run], notes: list[str]) -> list[Run]:

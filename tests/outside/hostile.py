@@ -65,3 +65,73 @@ def hostile(count: int, most: int = 200) -> Iterator[str]:
         parts += [chr(rng.choice((rng.randrange(1, 128), rng.randrange(0xD7FF))))] * rng.randint(0, 1)
         rng.shuffle(parts)
         yield "".join(parts)[:most]
+
+
+PARTS = (
+    *"<>&\"'`*_{}[]()#+-.!|~\\/:;=%$@^,? \t\n\r\x00\x07\x1b\x7f\u2028\u202e\ud800é漢🎉",
+    *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "![a](http://x/y.png)", "[a](javascript:alert(1))"),
+    *(
+        "&lt;b&gt;",
+        "&#60;b&#62;",
+        "&amp;",
+        "](",
+        "```",
+        "~~~",
+        "---",
+        "***",
+        "# ",
+        "> ",
+        "- ",
+        "1. ",
+        "2) ",
+        "    ",
+        "\n\n",
+    ),
+    *(
+        "http://evil.example/",
+        "www.evil.example",
+        "a@b.example",
+        "<http://x>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "$$x$$",
+    ),
+    *(
+        "../",
+        "..",
+        "/etc/passwd",
+        "C:\\",
+        "~",
+        "~root",
+        "CON",
+        "\x1b]0;x\x07",
+        "\x1b[2J",
+        "'; DROP TABLE metrics; --",
+        "{{7*7}}",
+    ),
+    *(
+        "${HOME}",
+        "$(id)",
+        "`id`",
+        "%s%n",
+        "__proto__",
+        "constructor",
+        "NaN",
+        "null",
+        "_wandb",
+        "step",
+        "|a|b|",
+        "[^1]",
+        "[1]: x",
+    ),
+    *("k", "5", "run", "best of 3", "figure 2", "a b", "seed=3"),
+)
+
+
+def texts(count: int, seed: int = 0) -> Iterator[str]:
+    """Yield ``count`` texts, each of up to eight parts that want to act."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        yield "".join(draw.choices(PARTS, k=draw.randint(1, 8)))

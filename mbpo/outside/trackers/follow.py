@@ -1,0 +1,182 @@
+"""Follow runs into a tracker until they end, or until the user ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbpo.errors import ConfigError, RunInUseError, one_line, printable
+from mbpo.outside.trackers.facts import facts_of, has_begun, identity_of
+from mbpo.outside.trackers.find import Named, may_grow, named_runs
+from mbpo.outside.trackers.run_follower import RunFollower, RunReplaced
+from mbpo.outside.trackers.tracker import Opener
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.locks import take
+from mbpo.runs.status import ENDED, read_status
+from mbpo.settings.stdout import say
+from mbpo.settings.typed_path import expanded
+
+POLL_S = 1.0
+LOOK_S = 5.0  # between looks for new runs
+
+
+@dataclass(frozen=True)
+class Question:
+    """Say what to bring where."""
+
+    runs: Sequence[str]
+    opener: Opener
+    into: Path
+    project: str = ""
+    live: bool = False
+
+
+class Following:
+    """Hold the runs that are followed at the moment, and say what becomes of each."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._at_work: dict[Path, RunFollower] = {}
+        self._states: dict[Path, str] = {}  # as last said
+        self._done: dict[Path, str] = {}  # the identity of each run that is followed no more
+        self._locks: dict[str, int] = {}  # by identity
+        self._noted: set[str] = set()
+        self._awaited = 0  # runs that have not begun
+        self.rows = self.runs = 0
+
+    def until_end(self) -> None:
+        """Bring over all that is there; live, go on until every run has ended.
+
+        Raises:
+            ConfigError: there is nothing to follow.
+            StorageError: the tracker refuses.
+        """
+        looked = -LOOK_S
+        try:
+            while True:
+                if time.monotonic() - looked >= LOOK_S:
+                    self._look()
+                    looked = time.monotonic()
+                for root in list(self._at_work):
+                    self._turn(root)
+                if not self._at_work and not self._may_come():
+                    return
+                time.sleep(POLL_S)
+        finally:
+            for root in list(self._at_work):
+                self._end(root, _state(self._at_work[root].facts.paths))
+
+    def _may_come(self) -> bool:
+        """Return whether there may be a run to follow later."""
+        return self._question.live and (self._awaited > 0 or may_grow(self._question.runs))
+
+    def _look(self) -> None:
+        """Take in runs that came; one that ended is followed again where a learner goes on with it."""
+        found, notes = self._found()
+        for note in notes:
+            self._note(note)
+        self._awaited = 0
+        for root, (paths, name) in found.items():
+            if root in self._at_work:
+                continue
+            if not has_begun(paths):
+                self._awaited += 1
+                self._note(f"{name} has not begun")
+                continue
+            if root in self._done and (_has_ended(paths) or self._done[root] != identity_of(paths)):
+                continue
+            self._open(root, paths, name)
+
+    def _found(self) -> tuple[Named, list[str]]:
+        try:
+            return named_runs(self._question.runs)
+        except ConfigError:
+            if self.runs:
+                return {}, []  # they were there; whoever removed them may bring them back
+            if self._question.live and all(Path(expanded(pattern)).is_dir() for pattern in self._question.runs):
+                return {}, ["no run is there yet: waiting; Ctrl-C ends this"]
+            raise
+
+    def _open(self, root: Path, paths: RunPaths, name: str) -> None:
+        asked = self._question
+        try:
+            facts = facts_of(paths, name)
+        except ConfigError as error:
+            self._note(f"{name} is left out: {error}")
+            return
+        self._lock(facts.identity, facts.name)
+        tracker = asked.opener(facts, asked.into, asked.project)
+        self._at_work[root] = RunFollower(facts, tracker)
+        self.runs += root not in self._done
+        say(f"{printable(name)} -> {printable(tracker.where)}")
+
+    def _lock(self, identity: str, name: str) -> None:
+        """Let no second process follow the run into the same place."""
+        if identity in self._locks:
+            return
+        folder = self._question.into / ".followed"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = take(folder / f"{identity}.lock")
+        except OSError as error:
+            if error.errno is not None:
+                raise ConfigError(
+                    f"cannot write in {self._question.into}: {error.strerror}; give another --into"
+                ) from None
+            self._note("the file system has no locks: start no second follower for the same runs")
+            return
+        if descriptor is None:
+            raise RunInUseError(f"{name} is followed into {self._question.into} by another process; end that first")
+        self._locks[identity] = descriptor
+
+    def _turn(self, root: Path) -> None:
+        follower = self._at_work[root]
+        paths = follower.facts.paths
+        state = _state(paths)  # before the rows: what an ended run wrote is all there
+        try:
+            follower.turn()
+        except RunReplaced:
+            self._end(root, "replaced")
+            self._done.pop(root, None)
+            return
+        if not self._question.live or state in ENDED:
+            self._end(root, state)
+        elif state != self._states.get(root) and state in ("lost", "silent"):
+            self._note(f"{follower.facts.name} is {state} after {follower.rows:,} rows: waiting; Ctrl-C ends this")
+        self._states[root] = state
+
+    def _end(self, root: Path, state: str) -> None:
+        follower = self._at_work.pop(root)
+        follower.close(state)
+        self.rows += follower.added
+        self._done[root] = follower.facts.identity
+        damaged = f", {follower.damaged} damaged lines passed over" if follower.damaged else ""
+        say(f"{printable(follower.facts.name)} is {state}: {follower.rows:,} rows, {follower.added:,} new{damaged}")
+
+    def _note(self, text: str) -> None:
+        """Say something on stderr, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            print(one_line(text).replace("error: ", "note: ", 1), file=sys.stderr, flush=True)
+
+
+def be_modest() -> None:
+    """Leave the processors to the learners: this process and its children come last."""
+    try:
+        os.nice(19)
+    except OSError:
+        return
+
+
+def _state(paths: RunPaths) -> str:
+    """Return the run's state; one that has no status is a copy, and ended."""
+    status = read_status(paths)
+    return "finished" if status is None else status.derived_state()
+
+
+def _has_ended(paths: RunPaths) -> bool:
+    return _state(paths) in ENDED
