@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from learners import ROOT, environment
 
 from mbpo.runs.kept_rows import read_kept
@@ -36,7 +37,7 @@ def write_run(root: Path, rows: Sequence[dict[str, Any]], events: Sequence[dict[
     root.mkdir(parents=True, exist_ok=True)
     about = facts.pop("about", None)
     settings = {"preset": "debug", "env_id": "Pendulum-v1", "seed": 0, **facts}
-    (root / "config.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    (root / "config.toml").write_text(tomli_w.dumps(settings))
     (root / "manifest.json").write_text(json.dumps({"schema": 1, "seal": str(root), "seed": settings["seed"]}))
     if about is not None:
         (root / "about.json").write_text(json.dumps(about))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 import time
 from collections.abc import Callable
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from following import append, curves_of, follow, some_rows, started, write_run
-from learners import ENDLESS, LearnerProcess
+from learners import DEBUG, ENDLESS, LearnerProcess, python_m
 from tracker_readers import READERS, Reader, ready
+
+from mbpo.runs.about import change_about
+from mbpo.runs.layout import RunPaths
 
 KILLS = 20
 
@@ -115,3 +119,55 @@ def test_runs_that_come_into_a_folder_are_followed(reader: Reader, tmp_path: Pat
         assert follower.wait(60) == 143
     same(reader, runs / "a", into)
     same(reader, runs / "deep" / "b", into, "deep/b")
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds, and a fork of the first with another k: real runs, with a note and tags."""
+    runs = tmp_path_factory.mktemp("family") / "runs"
+    for arguments in (
+        ("--run-id", "a", "--seed", "0"),
+        ("--run-id", "b", "--seed", "1"),
+        ("--run-id", "f", "--fork", str(runs / "a"), "--total-steps", "450", "--rollout-length", "3"),
+    ):
+        preset = () if "--fork" in arguments else DEBUG
+        process = python_m("mbpo.train", *preset, "--runs-root", str(runs), *arguments, cwd=runs.parent)
+        assert process.communicate() and process.returncode == 0
+    change_about(RunPaths(runs / "a"), {"note": "figure *2*", "tags": ("paper", "k_1")})
+    return runs
+
+
+def test_groups_forks_and_what_people_say_are_told_in_its_own_terms(
+    reader: Reader, tmp_path: Path, family: Path
+) -> None:
+    bring(reader, family, tmp_path / "there")
+    a, b, fork = (reader.facts(tmp_path / "there", run) for run in "abf")
+    for run in "abf":
+        same(reader, family / run, tmp_path / "there")
+    assert a["group"] == b["group"] != fork["group"]
+    assert fork["group"].startswith("debug total_steps=450 rollout_length=3 fork=@400 ")
+    assert [told["kind"] for told in (a, b, fork)] == ["run", "run", "fork"]
+    assert [told["parent"] for told in (a, b, fork)] == ["", "", "a@400"]
+    assert [told["seed"] for told in (a, b, fork)] == [0, 1, 0]
+    assert [told["rollout_length"] for told in (a, b, fork)] == [1, 1, 3]
+    assert (a["note"], a["tags"]) == ("figure *2*", "paper k_1")
+
+
+def test_a_change_by_hand_is_told(reader: Reader, tmp_path: Path) -> None:
+    change = {"event": "control", "id": "x", "status": "applied", "at_env_steps": 120, "by": "alice", "revision": 1}
+    events = [
+        {**change, "old": {"rollout_length": 1}, "new": {"rollout_length": 4}, "time": 1_700_000_010.0},
+        {**change, "id": "y", "status": "rejected", "reason": "out of range", "time": 1_700_000_011.0},
+        {"event": "warning", "env_steps": 140, "reason": "the <b>policy</b> is stuck", "time": 1_700_000_012.0},
+        {"event": "finished", "env_steps": 150, "exit_code": 0, "time": 1_700_000_013.0},
+    ]
+    run = write_run(tmp_path / "a", some_rows(1, 5), events)
+    for _ in range(2):
+        bring(reader, run, tmp_path / "there")
+        told = [html.unescape(text) for text in reader.texts(tmp_path / "there", "a")]
+        assert [text[text.index("at env") :] for text in told] == [
+            "at env step 0",
+            "at env step 120: rollout_length 1 → 4, by alice",
+            "at env step 140: the <b>policy</b> is stuck",
+            "at env step 150: exit_code 0",
+        ]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from mbpo.comparison.alike import RESOLVED, key_of
+from mbpo.comparison.alike import RESOLVED, history_key, key_of
 from mbpo.comparison.groups import names_apart, settings_of_group
 from mbpo.errors import StorageError
 from mbpo.outside.trackers.texts import in_one_line
@@ -18,7 +18,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.manifest import Manifest, read_manifest
 from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, plain_number
 from mbpo.runs.status import RunStatus, read_status
-from mbpo.settings.config import defaults_of
+from mbpo.settings.config import SETTINGS, defaults_of
 from mbpo.settings.presets import PRESETS
 
 MOST_VALUE = 200  # characters of a setting's value
@@ -65,23 +65,24 @@ def facts_of(paths: RunPaths, name: str) -> Facts:
         title=in_one_line(about.title),
         note=in_one_line(about.note, 2000),
         tags=about.tags,
-        settings={in_one_line(key): _plain(value) for key, value in settings.items()},
-        shared=frozenset(in_one_line(key) for key in in_group if key in settings),
-        group=_group(in_group),
+        settings={key: _plain(value) for key, value in settings.items() if key in SETTINGS},
+        shared=frozenset(SETTINGS.keys() & in_group.keys()),
+        group=_group(in_group, history_key(paths, status.parent)),
         kind=kind,
         parent=in_one_line(parent),
         begun=_begun(paths, status),
     )
 
 
-def _group(settings: Mapping[str, Any]) -> str:
+def _group(settings: Mapping[str, Any], history: str) -> str:
     """Name a group by what sets it apart from its preset, so that the name stays when other runs come."""
     preset = settings["preset"]
     base = {**defaults_of(preset), "env_id": settings["env_id"], "preset": preset} if preset in PRESETS else settings
     own, plain = ({key: value for key, value in of.items() if key not in RESOLVED} for of in (settings, base))
     name = names_apart([own, {key: value for key, value in plain.items() if key in own}])[0]
-    digest = hashlib.sha256(key_of(settings).encode()).hexdigest()[:6]
-    return f"{in_one_line(name, 80)} {digest}"
+    digest = hashlib.sha256(f"{key_of(settings)}{history}".encode()).hexdigest()[:6]
+    named = name if name == preset else f"{preset} {name}"
+    return f"{in_one_line(named, 100)} {digest}"
 
 
 def _plain(value: object) -> Plain:
