@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import html
 import random
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from following import append, curves_of, follow, some_rows, started, write_run
-from learners import DEBUG, ENDLESS, LearnerProcess, python_m
+from learners import DEBUG, ENDLESS, LearnerProcess, environment, python_m
 from tracker_readers import READERS, Reader, ready
 
 from mbpo.runs.about import change_about
@@ -171,3 +175,70 @@ def test_a_change_by_hand_is_told(reader: Reader, tmp_path: Path) -> None:
             "at env step 140: the <b>policy</b> is stuck",
             "at env step 150: exit_code 0",
         ]
+
+
+def test_one_that_is_interrupted_leaves_what_the_next_goes_on_from(
+    reader: Reader, tmp_path: Path, start_learner: Callable[..., LearnerProcess]
+) -> None:
+    learner, into = start_learner(*ENDLESS), tmp_path / "there"
+    learner.wait_for_env_steps(50)
+    for _ in range(2):
+        with started(learner.paths.root, "--to", reader.name, "--into", into, "--live") as follower:
+            assert follower.stdout is not None
+            follower.stdout.readline()
+            time.sleep(1.5)
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(60) == 130
+    learner.kill()
+    bring(reader, learner.paths.root, into)
+    same(reader, learner.paths.root, into)
+
+
+def test_a_full_disk_ends_the_follower_in_one_line_and_costs_no_row(reader: Reader, tmp_path: Path) -> None:
+    run, into = write_run(tmp_path / "a", some_rows(1, 4000)), tmp_path / "there"
+    command = ["bash", "-c", 'ulimit -f 24 && exec "$@"', "-", sys.executable, "-m", "mbpo.follow"]
+    full = subprocess.run(
+        [*command, run, "--to", reader.name, "--into", into], env=environment(), capture_output=True, text=True
+    )
+    assert full.returncode == 5
+    assert full.stderr.startswith("error: ") and len(full.stderr.splitlines()[0]) <= 200
+    bring(reader, run, into)
+    same(reader, run, into)
+
+
+def test_a_run_that_was_stopped_and_goes_on_is_followed_on(
+    reader: Reader, tmp_path: Path, start_learner: Callable[..., LearnerProcess]
+) -> None:
+    learner, into = start_learner("--total-steps", "300"), tmp_path / "there"
+    learner.wait_for_env_steps(50)
+    learner.process.send_signal(signal.SIGTERM)
+    learner.exit_code()
+    with started(learner.paths.root.parent, "--to", reader.name, "--into", into, "--live") as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline().startswith("live -> ")
+        assert follower.stdout.readline().startswith("live is stopped: ")
+        resumed = python_m("mbpo.train", "--resume", str(learner.paths.root), cwd=tmp_path)
+        assert follower.stdout.readline().startswith("live -> ")
+        assert follower.stdout.readline().startswith("live is finished: ")
+        resumed.communicate()
+    same(reader, learner.paths.root, into)
+    assert "stopped" in " ".join(reader.texts(into, "live")) or reader.name != "wandb"
+
+
+def test_another_run_in_the_same_folder_is_another_run_in_the_tracker(reader: Reader, tmp_path: Path) -> None:
+    run, into = write_run(tmp_path / "runs" / "a", some_rows(1, 9)), tmp_path / "there"
+    with started(run.parent, "--to", reader.name, "--into", into, "--live") as follower:
+        assert follower.stdout is not None
+        follower.stdout.readline()
+        assert "9 rows, 9 new" in follower.stdout.readline()
+        shutil.rmtree(run)
+        write_run(run, some_rows(1, 12, by=4.0), seed=3)
+        follower.stdout.readline()
+        assert "12 rows, 12 new" in follower.stdout.readline()
+
+
+def test_a_run_that_moved_keeps_its_place(reader: Reader, tmp_path: Path) -> None:
+    run, into = write_run(tmp_path / "runs" / "a", some_rows(1, 9)), tmp_path / "there"
+    bring(reader, run, into)
+    moved = run.rename(tmp_path / "b")
+    assert "9 rows, 0 new" in bring(reader, moved, into)

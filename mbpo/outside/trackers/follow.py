@@ -42,9 +42,10 @@ class Following:
         self._question = question
         self._at_work: dict[Path, RunFollower] = {}
         self._states: dict[Path, str] = {}  # as last said
-        self._done: dict[Path, str] = {}  # the identity of each run that is followed no more
+        self._done: dict[Path, object] = {}  # how each run that is followed no more was left
         self._locks: dict[str, int] = {}  # by identity
         self._noted: set[str] = set()
+        self._refused: ConfigError | None = None  # why a run was left out
         self._awaited = 0  # runs that have not begun
         self.rows = self.runs = 0
 
@@ -64,11 +65,14 @@ class Following:
                 for root in list(self._at_work):
                     self._turn(root)
                 if not self._at_work and not self._may_come():
+                    if self._refused is not None and not self.runs:
+                        raise self._refused
                     return
                 time.sleep(POLL_S)
-        finally:
-            for root in list(self._at_work):
-                self._end(root, _state(self._at_work[root].facts.paths))
+        except (KeyboardInterrupt, SystemExit):
+            for follower in self._at_work.values():
+                follower.leave(_state(follower.facts.paths))
+            raise
 
     def _may_come(self) -> bool:
         """Return whether there may be a run to follow later."""
@@ -87,7 +91,7 @@ class Following:
                 self._awaited += 1
                 self._note(f"{name} has not begun")
                 continue
-            if root in self._done and (_has_ended(paths) or self._done[root] != identity_of(paths)):
+            if self._done.get(root) == _seen(paths):
                 continue
             self._open(root, paths, name)
 
@@ -106,6 +110,7 @@ class Following:
         try:
             facts = facts_of(paths, name)
         except ConfigError as error:
+            self._refused = error
             self._note(f"{name} is left out: {error}")
             return
         self._lock(facts.identity, facts.name)
@@ -136,24 +141,24 @@ class Following:
     def _turn(self, root: Path) -> None:
         follower = self._at_work[root]
         paths = follower.facts.paths
-        state = _state(paths)  # before the rows: what an ended run wrote is all there
+        seen, state = _seen(paths), _state(paths)  # before the rows: what an ended run wrote is all there
         try:
             follower.turn()
         except RunReplaced:
-            self._end(root, "replaced")
-            self._done.pop(root, None)
+            self._end(root, "replaced", seen)
+            self._look()
             return
         if not self._question.live or state in ENDED:
-            self._end(root, state)
+            self._end(root, state, seen)
         elif state != self._states.get(root) and state in ("lost", "silent"):
             self._note(f"{follower.facts.name} is {state} after {follower.rows:,} rows: waiting; Ctrl-C ends this")
         self._states[root] = state
 
-    def _end(self, root: Path, state: str) -> None:
+    def _end(self, root: Path, state: str, seen: object) -> None:
         follower = self._at_work.pop(root)
         follower.close(state)
         self.rows += follower.added
-        self._done[root] = follower.facts.identity
+        self._done[root] = seen
         damaged = f", {follower.damaged} damaged lines passed over" if follower.damaged else ""
         say(f"{printable(follower.facts.name)} is {state}: {follower.rows:,} rows, {follower.added:,} new{damaged}")
 
@@ -172,11 +177,15 @@ def be_modest() -> None:
         return
 
 
+def _seen(paths: RunPaths) -> object:
+    """Return what is another once a learner goes on in a run, or another run is there."""
+    try:
+        return identity_of(paths), paths.metrics.stat().st_size, paths.events.stat().st_size
+    except OSError:
+        return identity_of(paths), 0, 0
+
+
 def _state(paths: RunPaths) -> str:
     """Return the run's state; one that has no status is a copy, and ended."""
     status = read_status(paths)
     return "finished" if status is None else status.derived_state()
-
-
-def _has_ended(paths: RunPaths) -> bool:
-    return _state(paths) in ENDED

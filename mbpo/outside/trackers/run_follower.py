@@ -80,6 +80,10 @@ class RunFollower:
                 f"{self.tracker.where} gives back {len(there)} rows of {self._place}; give the command again"
             )
 
+    def leave(self, state: str) -> None:
+        """Bring to the disk what is written; a batch may be half written, and the next follower sees what lacks."""
+        self.tracker.close(state)
+
     def _follow(self) -> None:
         try:
             for first, step in self._source.more():

@@ -7,9 +7,10 @@ back a step, so where rows are given up, the whole run begins again under anothe
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,11 @@ class Wandb:
 
     def add(self, steps: Sequence[Step]) -> None:
         """Log each row as a step of its own."""
-        run = self._opened()
-        for step in steps:
-            at = self._facts.begun + float(step.values.get("time_s", 0.0))
-            run.log({**step.values, "env_steps": step.env_steps, "_timestamp": at}, step=step.seq, commit=True)
+        with self._faults():
+            run = self._opened()
+            for step in steps:
+                at = self._facts.begun + float(step.values.get("time_s", 0.0))
+                run.log({**step.values, "env_steps": step.env_steps, "_timestamp": at}, step=step.seq, commit=True)
 
     def take_back(self, place: int, step: Step) -> None:
         """Begin the run again under another id."""
@@ -110,16 +112,31 @@ class Wandb:
     def _summarise(self, said: Mapping[str, Any]) -> None:
         news = {key: value for key, value in said.items() if self._summary.get(key) != value}
         if news:
-            self._opened().summary.update(news)
+            with self._faults():
+                self._opened().summary.update(news)
             self._summary |= news
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Say in one line that W&B refuses; its client raises many things, most of all where its process is gone."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except OSError as error:
+            why = error.strerror or "its process has ended"
+            raise StorageError(f"W&B cannot write in {self._into}: {why}; give the command again") from None
+        except Exception as error:
+            raise StorageError(f"W&B cannot write in {self._into}: {in_one_line(str(error), 100)}") from None
 
     def _id(self, edition: int) -> str:
         return self._facts.identity if edition == 1 else f"{self._facts.identity}-{edition}"
 
     def _finish(self, exit_code: int) -> None:
-        if self._run is not None:
-            self._run.finish(exit_code=exit_code)
-            self._run = None
+        run, self._run = self._run, None
+        if run is not None:
+            with self._faults():
+                run.finish(exit_code=exit_code)
 
     def _opened(self) -> Any:
         """Return the run, begun in W&B where it is not open."""
@@ -138,23 +155,18 @@ class Wandb:
         name = f"{facts.title} ({facts.name})" if facts.title else facts.name
         again = f"takes the place of {self._id(self._edition - 1)}, of which rows were written again"
         settings = {key: value for key, value in QUIET.items() if key in wandb.Settings.model_fields}
-        try:
-            self._into.mkdir(parents=True, exist_ok=True)
-            return wandb.init(
-                dir=str(self._into),
-                project=self._project,
-                id=run_id,
-                name=in_one_line(name, 128),
-                group=in_one_line(facts.group, 128),
-                job_type=facts.kind,
-                tags=list(facts.tags),
-                notes=as_markdown(facts.note if self._edition == 1 else f"{facts.note} {again}"),
-                config={**facts.settings, **({"parent": facts.parent} if facts.parent else {})},
-                resume="allow",
-                reinit="create_new",
-                settings=wandb.Settings(**settings),
-            )
-        except OSError as error:
-            raise StorageError(f"cannot write in {self._into}: {error.strerror}; give another --into") from None
-        except wandb.errors.Error as error:
-            raise StorageError(f"W&B cannot begin a run in {self._into}: {in_one_line(str(error), 100)}") from None
+        self._into.mkdir(parents=True, exist_ok=True)
+        return wandb.init(
+            dir=str(self._into),
+            project=self._project,
+            id=run_id,
+            name=in_one_line(name, 128),
+            group=in_one_line(facts.group, 128),
+            job_type=facts.kind,
+            tags=list(facts.tags),
+            notes=as_markdown(facts.note if self._edition == 1 else f"{facts.note} {again}"),
+            config={**facts.settings, **({"parent": facts.parent} if facts.parent else {})},
+            resume="allow",
+            reinit="create_new",
+            settings=wandb.Settings(**settings),
+        )
