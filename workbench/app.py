@@ -1,4 +1,4 @@
-"""Open the workbench: ``mbpo-workbench [--runs-root DIR] [--readonly] [--start PRESET]``."""
+"""Open the workbench: ``mbpo-workbench [--runs-root DIR] [--read-only] [--start PRESET]``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from mbpo.settings.grid import Grid
 from mbpo.settings.language import tr
 from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
+from workbench.acting import changes_runs
 from workbench.asker import Asker, AskingProcess
 from workbench.command_line import options_or_exit
 from workbench.endings import Endings
@@ -35,9 +36,9 @@ from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
 from workbench.launcher import Launch, Launcher, with_launches
 from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
-from workbench.personal import PersonalApp
 from workbench.promises import Promise
 from workbench.queueing import Queueing
+from workbench.read_only import ReadOnlyApp
 from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
@@ -56,7 +57,7 @@ GOING_ON = tr("Going on with {name}. It runs on when this app ends.")
 QUEUE_S = 5.0
 
 
-class Workbench(PersonalApp[None]):
+class Workbench(ReadOnlyApp[None]):
     """Launch, watch and steer the runs under one root. Runs do not need it to live."""
 
     TITLE = "MBPO Workbench"
@@ -78,9 +79,8 @@ class Workbench(PersonalApp[None]):
         queueing: Queueing | None = None,
         watch: bool = True,
     ) -> None:
-        super().__init__(theme, keymap or Keymap())
+        super().__init__(theme, keymap or Keymap(), readonly)
         self.runs_root = runs_root.absolute()
-        self.readonly = readonly
         self.quiet = quiet  # whether no bell is rung
         self.selected: Path | None = None
         self.compared: tuple[Path, ...] = ()
@@ -189,7 +189,8 @@ class Workbench(PersonalApp[None]):
 
     def send(self, path: Path, promise: Promise) -> None:
         """Write a command into the run's inbox, off the event loop."""
-        self.run_worker(lambda: self._send(path, promise), thread=True, exit_on_error=False)
+        if self.may_change():
+            self.run_worker(lambda: self._send(path, promise), thread=True, exit_on_error=False)
 
     def _send(self, path: Path, promise: Promise) -> None:
         try:
@@ -225,6 +226,8 @@ class Workbench(PersonalApp[None]):
             self._begin(lambda: self.launcher.fork(*order), STARTED)
 
     def _begin(self, start: Callable[[], Launch], told: str) -> None:
+        if not self.may_change():
+            return
         try:
             launched = start()
         except MBPOError as error:
@@ -246,11 +249,9 @@ class Workbench(PersonalApp[None]):
             else:
                 self.say(tr("The what-if of {name} is answered: t shows it.", name=name))
 
+    @changes_runs
     def action_new_run(self) -> None:
         """Show the launch form."""
-        if self.readonly:
-            self.say(tr("Read-only: this workbench was started to watch."), "warning")
-            return
         from workbench.screens.launch_form import LaunchForm  # its widgets cost 60 ms at the start
 
         self.push_screen(LaunchForm(), self._ordered)
@@ -262,6 +263,8 @@ class Workbench(PersonalApp[None]):
             self.launch(order.preset, order.overrides, order.run_id)
 
     def _queue(self, preset: str, overrides: Mapping[str, Value], grid: Grid) -> None:
+        if not self.may_change():
+            return
         try:
             queued = self.queueing.order(preset, overrides, grid)
         except MBPOError as error:

@@ -28,6 +28,8 @@ def options_or_exit(arguments: Sequence[str] | None) -> argparse.Namespace:
         options = _parser().parse_args(arguments)
         options.runs_root = typed_path(options.runs_root)
         choose(LOCALE, ENGLISH if options.keys else options.language)
+        if options.readonly and options.start:
+            raise ConfigError(f"--start {options.start} starts a run, and --read-only starts none: give one of them")
         if not options.keys:
             check_terminal(options.start or "pendulum")
     except MBPOError as error:
@@ -63,7 +65,9 @@ def _parser() -> OneLineParser:
         "exit codes: 0 quit, 2 no terminal, an unknown flag or theme",
     )
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default: ./runs")
-    parser.add_argument("--readonly", action="store_true", help="watch only")
+    parser.add_argument(
+        "--read-only", "--readonly", dest="readonly", action="store_true", help="watch only: start, turn, stop nothing"
+    )
     parser.add_argument("--quiet", action="store_true", help="ring no bell where a run ends or diverges")
     parser.add_argument("--theme", metavar="NAME", default="", help="colours: night, day, high-contrast, nord …")
     parser.add_argument("--keys", action="store_true", help="print every key as a keys.toml to save and change")

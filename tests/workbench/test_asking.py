@@ -270,16 +270,17 @@ async def test_one_that_fails_later_is_quoted(tmp_path: Path) -> None:
         await driver.shows(f"The what-if of {path.name}@1200 ended early: no [/such]")
 
 
-async def test_readonly_or_without_a_run_nothing_is_asked(tmp_path: Path) -> None:
-    app = workbench(tmp_path, readonly=True)
+@pytest.mark.parametrize(("readonly", "said"), [(False, "No run is selected"), (True, "Read-only")])
+async def test_readonly_or_without_a_run_nothing_is_asked(tmp_path: Path, readonly: bool, said: str) -> None:
+    app = workbench(tmp_path, readonly=readonly)
     async with app.run_test(size=(140, 45), notifications=True) as pilot:
         driver = Driver(app, pilot)
         await driver.press("w")
-        await driver.shows("No run is selected")
-        a_run(tmp_path)
-        await driver.look()
-        await driver.press("w")
-        await driver.shows("Read-only")
+        await driver.shows(said)
+        if readonly:
+            a_run(tmp_path)
+            await driver.look()
+            await driver.press("w")
         assert len(app.screen_stack) == 1
 
 

@@ -159,4 +159,4 @@ def test_bad_arguments_of_the_app_are_one_line_and_help_needs_no_terminal(tmp_pa
     assert (done.returncode, done.stderr) == (2, "error: unknown argument --runs-rot; did you mean --runs-root?\n")
     done = subprocess.run([sys.executable, "-m", "workbench", "--help"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "--readonly" in done.stdout
+    assert "--read-only, --readonly" in done.stdout

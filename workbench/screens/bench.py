@@ -18,6 +18,7 @@ from textual.events import Resize
 from textual.widgets import Button
 
 from mbpo.settings.language import tr
+from workbench.acting import changes_runs
 from workbench.charts.view import View
 from workbench.dials import keyed
 from workbench.format import fitted, number
@@ -214,18 +215,22 @@ class Bench(ChartScreen, RunPages, RunShelf):
             parts.append(f"{setting.dial.key} {number(value)}")
         return " ".join(parts)
 
+    @changes_runs
     def action_turn(self, setting: str, turns: int) -> None:
         """Turn a live setting by key presses."""
         self.steering.turn(setting, turns)
 
+    @changes_runs
     def action_auto(self) -> None:
         """Give k back to its rule."""
         self.steering.ask("rollout_length", "auto")
 
+    @changes_runs
     def action_pause(self) -> None:
         """Pause, or resume what is paused."""
         self.steering.pause()
 
+    @changes_runs
     def action_stop(self) -> None:
         """Stop the run once confirmed."""
         from workbench.screens.dialogs import ConfirmStop
@@ -234,6 +239,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
         if row is not None:
             self.app.push_screen(ConfirmStop(row), lambda yes: self.steering.act("stop") if yes else None)
 
+    @changes_runs
     def action_edit(self) -> None:
         """Open a form for exact values."""
         from workbench.screens.dialogs import EditValues
@@ -243,10 +249,12 @@ class Bench(ChartScreen, RunPages, RunShelf):
             ask = self.steering.set_values
             self.app.push_screen(EditValues(row), lambda values: ask(values, row.revision) if values else None)
 
+    @changes_runs
     def action_fork(self) -> None:
         """Open the form for a fork of the run in focus."""
         self._with_config(self.services.open_fork_form)
 
+    @changes_runs
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""
         self._with_config(self.services.open_what_if_form)
@@ -260,6 +268,7 @@ class Bench(ChartScreen, RunPages, RunShelf):
         else:
             open_form(row, detail)
 
+    @changes_runs
     def action_go_on(self) -> None:
         """Go on with the run in focus, where its learner is gone before the end."""
         self.steering.go_on()
@@ -310,8 +319,8 @@ class Bench(ChartScreen, RunPages, RunShelf):
         self.call_after_refresh(self.redraw)  # what was hidden knows its width again
 
     @on(DialRow.Turned)
-    def _turned(self, event: DialRow.Turned) -> None:
-        self.steering.turn(event.setting, event.turns)
+    async def _turned(self, event: DialRow.Turned) -> None:
+        await self.run_action(f"turn({event.setting!r}, {event.turns})")
         self.query_one(RunsTable).focus()
 
     @on(Button.Pressed)

@@ -19,6 +19,7 @@ from mbpo.runs.queue import AGAIN, Queue
 from mbpo.runs.queue_files import Entry, Line
 from mbpo.runs.records.order import AT_WORK, ENDS, WAITING
 from mbpo.settings.language import tr
+from workbench.acting import changes_runs
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, squeezed, whole
 from workbench.messages import RunRow
 from workbench.screens.confirm import Confirm
@@ -154,7 +155,7 @@ class QueueScreen(Screen[None]):
         idle = self._line.unfinished and not self._services.queueing.queue.has_runner
         idle_words = tr("nobody starts what waits")
         if self._services.readonly:
-            idle_words = tr("nobody starts what waits: open the app without --readonly")
+            idle_words = tr("nobody starts what waits: open the app without --read-only")
         parts += [idle_words if idle else ""]
         facts = " · ".join(part for part in (*parts, tr("enter opens a run"), tr("esc closes")) if part)
         self.query_one("#queue-head", Words).say(Content.assemble((tr("queue"), "bold"), (f" · {facts}", MUTED)))
@@ -164,35 +165,40 @@ class QueueScreen(Screen[None]):
         said = Content.assemble((safe_text(fault), "$error"), "  " if fault and why else "", safe_text(why))
         self.query_one("#queue-why", Words).say(said, layout=True)
 
+    @changes_runs
     def action_move(self, by: int) -> None:
         """Let the run under the cursor wait for less, or longer."""
         entry = self._usable(WAITING)
         if entry is not None:
             self._change(lambda queue: queue.move(entry.run_id, by))
 
+    @changes_runs
     def action_cancel(self) -> None:
         """Let a run that waits never start."""
         entry = self._usable(WAITING)
         if entry is not None:
             self._change(lambda queue: queue.cancel([entry.run_id]))
 
+    @changes_runs
     def action_cancel_all(self) -> None:
         """Cancel all that wait, once confirmed."""
         waiting = [entry.run_id for entry in self._line.entries if entry.turn.state == WAITING]
-        if self._may() and waiting:
+        if waiting:
             cancel = partial(self._change, lambda queue: queue.cancel(waiting))
             self.app.push_screen(ConfirmCancel(len(waiting)), lambda yes: cancel() if yes else None)
 
+    @changes_runs
     def action_again(self) -> None:
         """Let a run that ended early wait once more."""
         entry = self._usable(*AGAIN)
         if entry is not None:
             self._change(lambda queue: queue.again(entry.run_id))
 
+    @changes_runs
     def action_clear(self) -> None:
         """Take what has ended off the list; the runs themselves stay."""
         ended = [entry.run_id for entry in self._line.entries if entry.turn.state in ENDS]
-        if self._may() and ended:
+        if ended:
             self._change(lambda queue: queue.forget(ended))
 
     def action_close(self) -> None:
@@ -213,15 +219,10 @@ class QueueScreen(Screen[None]):
     def _moved(self) -> None:
         self._say()
 
-    def _may(self) -> bool:
-        if self._services.readonly:
-            self._services.say(tr("Read-only: this workbench was started to watch."), "warning")
-        return not self._services.readonly
-
     def _usable(self, *states: str) -> Entry | None:
         """Return the run under the cursor if it is in one of the states; say why not."""
         entry = self._chosen
-        if entry is None or not self._may():
+        if entry is None:
             return None
         if entry.turn.state in states:
             return entry

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from mbpo.settings.language import tr
+from workbench.acting import changes_runs
 from workbench.charts.view import View
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
@@ -58,6 +59,7 @@ class RunPages(Screen[None]):
 
         self._put_above(lambda: InfoScreen(self.selection, self.steering, self.view, self.services))
 
+    @changes_runs
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from mbpo.runs.about import change_about
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.trash import Trashed, move_to_trash
 from mbpo.settings.language import tr
+from workbench.acting import changes_runs
 from workbench.format import fitted
 from workbench.messages import RunRow
 from workbench.run_groups import is_group
@@ -51,6 +52,7 @@ class RunShelf(Screen[None]):
             self.selection.view.choose(columns)
             self.services.redraw()
 
+    @changes_runs
     def action_about(self) -> None:
         """Open the form for title, note and tags."""
         from workbench.screens.about_form import AboutForm
@@ -58,6 +60,7 @@ class RunShelf(Screen[None]):
         if rows := self._usable():
             self.app.push_screen(AboutForm(rows), lambda changes: self._change(rows, changes, tr("Kept")))
 
+    @changes_runs
     def action_archive(self) -> None:
         """Put the run away, or list it again."""
         if rows := self._usable():
@@ -65,6 +68,7 @@ class RunShelf(Screen[None]):
             told = tr("Put away: A again lists it, and / archived what is put away.") if away else tr("Listed again.")
             self._change(rows, {"archived": away}, told)
 
+    @changes_runs
     def action_delete(self) -> None:
         """Move the run into the trash, once confirmed."""
         from workbench.screens.trash_dialogs import ConfirmDelete
@@ -95,9 +99,6 @@ class RunShelf(Screen[None]):
     def _usable(self) -> list[RunRow]:
         """Return the runs that a key acts on; none, and why, where there are none."""
         rows = self.selection.targets
-        if self.services.readonly:
-            self.services.say(tr("Read-only: this workbench was started to watch."), "warning")
-            return []
         if not rows:
             self.services.say(self.selection.nothing, "warning")
         return [row for row in rows if row.state != "launching"]

@@ -62,9 +62,6 @@ class Steering:
         row = self._selection.row
         if row is None:
             self._services.say(self._selection.nothing, "warning")
-        elif self._services.readonly:
-            self._services.say(tr("Read-only: this workbench was started to watch."), "warning")
-            return None
         return row
 
     def steerable(self) -> RunRow | None:

@@ -21,6 +21,7 @@ from textual.widgets.option_list import Option
 from mbpo.errors import MBPOError
 from mbpo.runs.trash import Trashed, delete_for_good, disk_size, restore, trashed_below
 from mbpo.settings.language import tr, tr_n
+from workbench.acting import changes_runs
 from workbench.format import MUTED, NAME, around, byte_size, fitted, safe_text, short_age, squeezed
 from workbench.screens.trash_dialogs import ConfirmTrash
 from workbench.widgets.flowing import Passage
@@ -47,7 +48,8 @@ class TrashPage(ModalScreen[None]):
         """Lay out the list."""
         with Vertical(classes="page") as page:
             page.border_title = tr("trash")
-            page.border_subtitle = tr("enter or r restores · x removes for good · X empties · esc closes")
+            keys = tr("enter or r restores · x removes for good · X empties · esc closes")
+            page.border_subtitle = tr("esc closes") if self._readonly else keys
             yield Passage(Content.styled(tr("looking …"), MUTED), id="trash-head")
             yield OptionList(id="trash-list")
 
@@ -84,16 +86,22 @@ class TrashPage(ModalScreen[None]):
         self.dismiss(None)
 
     @on(OptionList.OptionSelected)
+    async def _chosen(self) -> None:
+        await self.run_action("restore")
+
+    @changes_runs
     def action_restore(self) -> None:
         """Put the run back where it was."""
         if (each := self._usable()) is not None:
             self._do(lambda: restore(self._root, each), tr("{name} is back.", name=fitted(each.place.name, 40)))
 
+    @changes_runs
     def action_remove(self) -> None:
         """Remove one run for good, once confirmed."""
         if (each := self._usable()) is not None:
             self._ask([each], fitted(each.title or each.place.name, 40))
 
+    @changes_runs
     def action_empty(self) -> None:
         """Remove all for good, once confirmed."""
         if self._usable() is not None:
@@ -108,9 +116,6 @@ class TrashPage(ModalScreen[None]):
 
     def _usable(self) -> Trashed | None:
         at = self.query_one(OptionList).highlighted
-        if self._readonly:
-            self._say(tr("Read-only: this workbench was started to watch."), "warning")
-            return None
         return self._found[at] if at is not None and at < len(self._found) else None
 
     def _do(self, work: Callable[[], object], told: str) -> None:

@@ -12,6 +12,7 @@ from textual.containers import Grid, Vertical, VerticalScroll
 from textual.content import Content
 
 from mbpo.settings.language import tr
+from workbench.acting import changes_runs
 from workbench.charts.scene import Scene, scene_of
 from workbench.charts.trust import TRUST_CHARTS
 from workbench.charts.view import View
@@ -115,6 +116,7 @@ class TrustScreen(RunPage):
         """Leave the cursor where it is, or take it off."""
         self.view.turn(event.chart, event.x)
 
+    @changes_runs
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""
         self._ask()
