@@ -47,7 +47,7 @@ SMALLER: dict[str, tuple[str, ...]] = {  # what a command that begins so is give
     "mbpo.train --env-id": (*FEW, "2"),
     "mbpo.train --fork": ("--total-steps", "140"),
     "mbpo.what_if": ("--steps", "10", "--repeats", "1"),
-    "mbpo.evaluate": ("--episodes", "2"),
+    "mbpo.evaluate runs/RUN --episodes": ("--episodes", "2"),
 }
 
 
@@ -89,7 +89,7 @@ def called(call: Callable[..., Outcome], command: str) -> Outcome:
 
 
 def test_these_are_its_commands() -> None:
-    assert len(COMMANDS) == 17
+    assert len(COMMANDS) == 18
     assert [line for line in LINES if line.startswith(("make", "mbpo-"))] == ["make run", "make test", "mbpo-workbench"]
 
 
@@ -97,6 +97,8 @@ def test_these_are_its_commands() -> None:
 def test_a_command_does_its_work(command: str, folder: Path, call: Callable[..., Outcome]) -> None:
     if "--to tensorboard" in command:
         pytest.importorskip("tensorboard", reason="its extra is not installed")
+    for module in ("imageio_ffmpeg", "pygame") if "--video" in command else ():
+        pytest.importorskip(module, reason=f"a film needs {module}")
     outcome = called(call, command.replace("@500", "@120"))
     assert outcome.code == 0, outcome.err
     assert all(line.startswith("note: ") for line in outcome.err.splitlines())

@@ -138,6 +138,20 @@ class BoxEnv:
             layer = layer.env
         yield layer
 
+    def frame(self) -> NDArray[np.uint8]:
+        """Return the picture [H, W, 3] that it draws of itself, where it was made with render_mode "rgb_array".
+
+        Raises:
+            EnvironmentFault: it raised, or drew something else.
+        """
+        with self._globals.inside(), faults(f"{self.env_id}.render raised", self.env_id):
+            found = np.asarray(self._env.render())
+        if found.ndim != 3 or found.shape[2] != 3 or found.dtype != np.uint8:
+            raise EnvironmentFault(
+                f"{self.env_id}.render must return uint8 [height, width, 3], got {found.dtype} {list(found.shape)}"
+            )
+        return found
+
     def close(self) -> None:
         """Free what the environment holds; what it raises there costs nothing."""
         try:
