@@ -14,6 +14,7 @@ from mbpo.lifecycle.command_line import parse_launch
 from mbpo.lifecycle.process import exit_code_of
 from mbpo.lifecycle.start import start
 from mbpo.lifecycle.training import Training
+from mbpo.outside.report.at_end import leave_comparison, leave_report
 from mbpo.seeds.pool import run_seeds
 
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         launch = parse_launch(sys.argv[1:] if arguments is None else arguments)
-        return run_seeds(launch) if launch.grid else start(launch, train)
+        return run_seeds(launch, leave_comparison) if launch.grid else start(launch, train, leave_report)
 
     return exit_code_of(run, is_program=arguments is None)
 

@@ -40,7 +40,7 @@ LINES = [re.split(r"\s+#\s", line)[0] for kind, block in BLOCKS if not kind for 
 COMMANDS = [line for line in LINES if line.startswith("python -m ")]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STOPPED_AT = 130
-FEW = ("--threads", "1", "--eval-episodes", "1", "--total-steps")
+FEW = ("--threads", "1", "--report", "false", "--eval-episodes", "1", "--total-steps")
 SMALLER: dict[str, tuple[str, ...]] = {  # what a command that begins so is given besides
     "mbpo.train --preset pendulum --seeds": (*FEW, "2", "--seeds", "0:1"),
     "mbpo.train --preset": (*FEW, "2"),
@@ -89,7 +89,7 @@ def called(call: Callable[..., Outcome], command: str) -> Outcome:
 
 
 def test_these_are_its_commands() -> None:
-    assert len(COMMANDS) == 18
+    assert len(COMMANDS) == 19
     assert [line for line in LINES if line.startswith(("make", "mbpo-"))] == ["make run", "make test", "mbpo-workbench"]
 
 
@@ -99,6 +99,8 @@ def test_a_command_does_its_work(command: str, folder: Path, call: Callable[...,
         pytest.importorskip("tensorboard", reason="its extra is not installed")
     for module in ("imageio_ffmpeg", "pygame") if "--video" in command else ():
         pytest.importorskip(module, reason=f"a film needs {module}")
+    if "mbpo.report" in command:
+        pytest.importorskip("bokeh")
     outcome = called(call, command.replace("@500", "@120"))
     assert outcome.code == 0, outcome.err
     assert all(line.startswith("note: ") for line in outcome.err.splitlines())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mbpo.comparison.alike import IGNORED
 from mbpo.settings.config import SETTINGS
 from mbpo.settings.language import tr
 from workbench.dials import label
@@ -17,7 +18,6 @@ from workbench.run_groups import RunGroup
 from workbench.side_by_side import LEAST_TELLING, MOST_TELLING
 
 MOST_PAIRED = 8  # groups up to which each is set against each
-SEEDLESS = ("seed", "log_every", "profile", "threshold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class GroupComparison:
         found = {}
         rest = sorted(SETTINGS, key=lambda name: SETTINGS[name].group in LEAST_TELLING)
         for name in dict.fromkeys((*MOST_TELLING, *rest)):
-            if name in SEEDLESS:
+            if name in IGNORED:
                 continue
             values = tuple(_shown(group.seeds[0].setting(name)) for group in self.groups)
             if len(set(values) - {""}) > 1:

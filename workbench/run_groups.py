@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mbpo.comparison.alike import IGNORED
 from mbpo.comparison.groups import fork_name, names_apart, with_origins
 from mbpo.comparison.statistics import iqm
 from workbench.dials import label
@@ -116,7 +117,7 @@ def _names(found: Sequence[Sequence[RunRow]]) -> list[str]:
         {**same[0].settings, **({"fork": fork_name(same[0].parent)} if same[0].parent else {})} for same in found
     ]
     for own in settings:
-        for name in ("seed", "log_every", "profile", "threshold"):
+        for name in IGNORED:
             own.pop(name, None)
     origins = with_origins(settings, [same[0].parent for same in found])
     return names_apart(origins, label) if origins else []

@@ -13,9 +13,10 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.manifest import Manifest, read_manifest
 from mbpo.runs.status import read_status
 
-# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the run, threshold is
-# what is said of it. device and threads count as what the run resolved them to: rounding is theirs, and wall time.
-IGNORED = frozenset({"seed", "log_every", "profile", "threshold"})
+# The seed is what repeats stand for; log_every spaces the rows of SAC's metrics, profile times the run, threshold and
+# report are what is said of it. device and threads count as what the run resolved them to: rounding is theirs, and
+# wall time.
+IGNORED = frozenset({"seed", "log_every", "profile", "report", "threshold"})
 RESOLVED = ("device", "threads")
 MOST_GENERATIONS = 50  # of forks of forks; a circle, which no learner makes, ends here
 

@@ -15,10 +15,26 @@ from mbpo.errors import DivergedError, EnvironmentFault, Interrupted, MBPOError,
 from mbpo.lifecycle.last_paragraph import last_paragraph
 from mbpo.lifecycle.log import RunLog, note
 from mbpo.lifecycle.signals import ctrl_c_named, handled
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.writer import RunWriter
 from mbpo.settings.stdout import our_stdout, say
 
 OUT_OF_MEMORY = 8
+
+Leave = Callable[[RunPaths], list[str]]  # returns what is to be said of it
+
+
+def nothing_left(paths: RunPaths) -> list[str]:
+    """Leave nothing beside a run."""
+    return []
+
+
+def what_is_left(leave: Callable[[], list[str]]) -> list[str]:
+    """Return what ``leave`` says of what it left beside a run that has ended; however it fails, that is one line."""
+    try:
+        return leave()
+    except Exception as error:
+        return [f"no report: {one_line(f'{type(error).__name__}: {error}').removeprefix('error: ')}"]
 
 
 def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
@@ -34,11 +50,12 @@ def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:
         return 130
 
 
-def learner_process(run: RunWriter, train: Callable[[], None], algo: str) -> int:
+def learner_process(run: RunWriter, train: Callable[[], None], algo: str, leave: Leave = nothing_left) -> int:
     """Call ``train`` and turn however it ends into a final status and an exit code.
 
     The first SIGINT, SIGTERM or SIGHUP stops at the next env step, networks saved; a second
-    SIGINT stops at once. ``algo`` says what can be asked of the run at its end.
+    SIGINT stops at once. ``algo`` says what can be asked of the run at its end, and ``leave`` puts more beside what
+    it wrote, unless it failed or was stopped at once.
     """
     received: list[int] = []
     try:
@@ -58,7 +75,9 @@ def learner_process(run: RunWriter, train: Callable[[], None], algo: str) -> int
             print(one_line(reason), file=sys.stderr)
         with contextlib.suppress(StorageError, OSError):
             run.end(state, code, reason)
-        say("\n".join(last_paragraph(run.paths, run.status, algo)))
+        wanted = state in ("finished", "stopped") and received.count(signal.SIGINT) < 2
+        left = what_is_left(lambda: leave(run.paths)) if wanted else []
+        say("\n".join(last_paragraph(run.paths, run.status, algo, left)))
     return code
 
 

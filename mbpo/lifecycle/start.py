@@ -16,7 +16,7 @@ from mbpo.lifecycle.console import Console
 from mbpo.lifecycle.find_start import find_starting_point
 from mbpo.lifecycle.manifest import manifest, pin_threads
 from mbpo.lifecycle.orders import LiveOrders, RepeatedOrders
-from mbpo.lifecycle.process import learner_process
+from mbpo.lifecycle.process import Leave, learner_process, nothing_left
 from mbpo.lifecycle.progress import shown_progress
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status
@@ -39,22 +39,24 @@ NO_RULE = (
 )
 
 
-def start(launch: Launch, loop: Loop) -> int:
+def start(launch: Launch, loop: Loop, leave: Leave = nothing_left) -> int:
     """Train a new run, one that was cut off, a fork or a replay; return the exit code.
+
+    At its end ``leave`` puts a report beside it, if its settings ask for one.
 
     The last three find their modules, and files by relative paths, where the earlier run was started.
     """
     source = launch.source
     if source is None:
         add_to_path(launch.module_path)
-        return _start(launch, loop, [*launch.module_path, *here_if_looked_in()])
+        return _start(launch, loop, leave, [*launch.module_path, *here_if_looked_in()])
     earlier = read_manifest(source.manifest).facts()
     admit(source, earlier, resolve_run(read_config(source.config)), launch.module_path)
     with where_started(source, earlier):
-        return _start(launch, loop, [*launch.module_path, *module_path_of(source, earlier)])
+        return _start(launch, loop, leave, [*launch.module_path, *module_path_of(source, earlier)])
 
 
-def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
+def _start(launch: Launch, loop: Loop, leave: Leave, modules: Sequence[Path]) -> int:
     launch, chosen = _resolved(launch)
     config = launch.config
     begin = find_starting_point(launch)
@@ -76,7 +78,7 @@ def _start(launch: Launch, loop: Loop, modules: Sequence[Path]) -> int:
         for text in said:
             writer.warn(begin.env_steps, text)
         train = partial(_train, config, learner, leader, writer, begin, loop)
-        return learner_process(writer, train, config.algo)
+        return learner_process(writer, train, config.algo, leave if config.report else nothing_left)
 
 
 def _resolved(launch: Launch) -> tuple[Launch, str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
+from mbpo.lifecycle.process import what_is_left
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.queue import Queue
@@ -31,9 +32,18 @@ from mbpo.settings.stdout import our_stdout, say
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
 
+LeaveComparison = Callable[[Sequence[RunPaths], Path], list[str]]  # returns what is to be said of it
 
-def run_seeds(launch: Launch) -> int:
+
+def nothing_compared(runs: Sequence[RunPaths], page: Path) -> list[str]:
+    """Leave no page."""
+    return []
+
+
+def run_seeds(launch: Launch, leave: LeaveComparison = nothing_compared) -> int:
     """Run one learner per seed, and per value of a grid, and return the exit code of them all.
+
+    At their end ``leave`` compares them in a page, if the settings ask for reports and nobody stops them.
 
     0: every run finished, or stopped on request. 128 and the number of the signal that ended
     this process's learners early. Else the code of the first run, in their order, that failed.
@@ -51,6 +61,11 @@ def run_seeds(launch: Launch) -> int:
             received = AttendedPool(runs, plan.jobs, console).run()
         print_summary(console, plan, runs)
         console.failures(runs, told_to_stop=bool(received))
+        if plan.config.report and not received:
+            page = launch.runs_root / f"{plan.batch.name}.html"
+            begun = [run.paths for run in runs if run.status is not None]
+            for line in what_is_left(lambda: leave(begun, page)):
+                console.say(line)
     for run in runs:
         run.forget_output()
     plan.batch.release()

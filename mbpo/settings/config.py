@@ -116,6 +116,12 @@ class Config:
     profile: bool = _setting(
         False, "Write profile.json, where the wall time went; a GPU is waited for, and slower.", "run"
     )
+    report: bool = _setting(
+        True,
+        "At its end the run leaves report.html and returns.png beside its tables, where bokeh and matplotlib are "
+        "installed; with --seeds or --grid also one page that compares all.",
+        "run",
+    )
     total_steps: int = _setting(125_000, "Length of the run.", "run", unit="env steps", low=1, high=10**9)
     log_every: int = _setting(100, "Interval between rows of SAC metrics.", "run", unit="env steps", low=1, high=10**7)
     eval_every: int = _setting(1000, "Interval between evaluations.", "evaluation", unit="env steps", low=1, high=10**9)

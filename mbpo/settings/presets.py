@@ -245,6 +245,7 @@ _OWN = (
             "eval_every": 200,
             "eval_episodes": 2,
             "log_every": 50,
+            "report": False,
             "rollout_length": 1,
             "real_ratio": 0.2,
             "threshold": -200.0,

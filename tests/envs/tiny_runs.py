@@ -25,6 +25,7 @@ SETTINGS = {
     "model-max-epochs": 2,
     "sac-batch": 16,
     "device": "cpu",
+    "report": "false",
 }
 TINY = tuple(part for name, value in SETTINGS.items() for part in (f"--{name}", str(value)))
 

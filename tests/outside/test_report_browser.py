@@ -71,6 +71,8 @@ def test_it_is_drawn_without_a_complaint_or_a_request(page: Path, tab: Tab) -> N
         charts = tab.value("document.querySelectorAll('.plot').length")
         assert charts >= 5
         assert tab.value("[...document.querySelectorAll('.plot')].every(p => p.children.length === 1)")
+        ground = tab.value("Bokeh.documents[0].roots().map(plot => plot.border_fill_color)")
+        assert {*ground} == {"#0d1117" if scheme == "dark" else "#fffffe"}
         assert tab.complaints == []
         assert [url for url in tab.requests if not url.startswith(("file://", "data:"))] == []
         assert len([url for url in tab.requests if url.startswith("file://")]) == 1

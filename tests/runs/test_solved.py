@@ -89,6 +89,18 @@ def test_a_resumed_and_a_forked_run_know_it(run: RunPaths, call: Call) -> None:
 def test_where_the_threshold_comes_from(
     flags: tuple[str, ...], threshold: float | None, tmp_path: Path, call: Call
 ) -> None:
-    command = (*flags, "--total-steps", 2, "--warmup-steps", 2, "--runs-root", tmp_path, "--run-id", "r")
+    command = (
+        *flags,
+        "--report",
+        "false",
+        "--total-steps",
+        2,
+        "--warmup-steps",
+        2,
+        "--runs-root",
+        tmp_path,
+        "--run-id",
+        "r",
+    )
     assert call(train.main, *command).code == 0
     assert json.loads((tmp_path / "r" / "status.json").read_text())["threshold"] == threshold

@@ -50,7 +50,7 @@ ENVIRONMENTS = (
     "toy_envs:Grid-v0",
     "MountainCarContinuous-v0",
 )
-LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule")
+LEFT_OUT = ("preset", "device", "threads", "seed", "env_id", "rollout_schedule", "report")
 
 
 def draw(setting: Setting, rng: random.Random) -> str:
@@ -88,7 +88,7 @@ def command(number: int) -> list[str]:
     if drawn["env_id"] != "Pendulum-v1":
         drawn.pop("env_kwargs", None)  # its own
     flags = [part for name, text in drawn.items() for part in (SETTINGS[name].flag, text)]
-    return [*flags, "--threads", "1", "--device", "cpu"]
+    return [*flags, "--threads", "1", "--device", "cpu", "--report", "false"]
 
 
 @pytest.mark.parametrize("number", range(DRAWS))

@@ -22,7 +22,8 @@ INKS = (
 )
 """The colours of Okabe and Ito and three more, each as it is told from the others on a light ground and on a dark."""
 GREY = ("#6a737d", "#8b949e")
-GROUND, EDGE, WORDS = ("#ffffff", "#0d1117"), ("#d8dee4", "#30363d"), ("#1f2328", "#d6dde5")
+GROUND = ("#fffffe", "#0d1117")  # pure white is what bokeh leaves out of its data, and could not be turned dark
+EDGE, WORDS = ("#d8dee4", "#30363d"), ("#1f2328", "#d6dde5")
 ON_DARK: Mapping[str, str] = dict([*INKS, GREY, GROUND, EDGE, WORDS])
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 STEPS = "env steps"

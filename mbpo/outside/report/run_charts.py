@@ -45,7 +45,7 @@ class Spec:
 
 RETURNS = Spec(
     "returns",
-    "Returns",
+    "Episodes and evaluations",
     "An evaluation is the mean return of the policy without its noise; its band is one standard deviation of its "
     "episodes to either side. Each dot is an episode of training.",
     "return",

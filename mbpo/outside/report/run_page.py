@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mbpo.outside.report.chart import Chart
 from mbpo.outside.report.lineage import lineage_table
 from mbpo.outside.report.page import Block, Lines, Page, Section
 from mbpo.outside.report.run_charts import LEARNING, MODEL, MOST_POINTS, TRUST, returns_chart, run_charts
@@ -114,8 +113,3 @@ def _times(facts: RunFacts) -> list[tuple[str, float]]:
         k: v for k, v in facts.latest.items() if k.startswith("time/") and k.endswith("_s") and v and "per_s" not in k
     }
     return sorted(times.items(), key=lambda item: -(item[1] or 0.0))
-
-
-def charts_of(page: Page) -> list[Chart]:
-    """Return the page's charts that have something to show."""
-    return [chart for chart in page.charts if chart.lines]
