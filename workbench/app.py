@@ -39,6 +39,7 @@ from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, Runs
 from workbench.promises import Promise
 from workbench.queueing import Queueing
 from workbench.read_only import ReadOnlyApp
+from workbench.reporter import Reporter
 from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
@@ -76,6 +77,7 @@ class Workbench(ReadOnlyApp[None]):
         keymap: Keymap | None = None,
         launcher: Launcher | None = None,
         asker: Asker | None = None,
+        reporter: Reporter | None = None,
         queueing: Queueing | None = None,
         watch: bool = True,
     ) -> None:
@@ -87,6 +89,7 @@ class Workbench(ReadOnlyApp[None]):
         self.asked_groups: tuple[GroupAsked, ...] = ()
         self.launcher = launcher or Launcher(self.runs_root)
         self.asker = asker or Asker()
+        self.reporter = reporter or Reporter()
         self.queueing = queueing or Queueing(self.runs_root)
         self._start = start
         self._watch = watch
@@ -248,6 +251,17 @@ class Workbench(ReadOnlyApp[None]):
                 self.say(tr("The what-if of {name} ended early: {words}", name=name, words=asking.last_words), "error")
             else:
                 self.say(tr("The what-if of {name} is answered: t shows it.", name=name))
+
+        for told, severity in self.reporter.reap():
+            self.say(told, severity)
+
+    def report(self, paths: Sequence[Path]) -> None:
+        """Write a report of a run into it, or of several beside them; who only watches has it where the app began."""
+        several = self.runs_root if len(paths) > 1 else None
+        try:
+            self.say(self.reporter.start(paths, Path.cwd() if self.readonly else several))
+        except MBPOError as error:
+            self.say(str(error), "error")
 
     @changes_runs
     def action_new_run(self) -> None:

@@ -51,6 +51,12 @@ the band, its seeds thin. c marks a group as one letter: two groups are two band
 seed of one does better than a seed of the other. A seed that broke off ends the band for all: a filter, as
 not state=failed, takes it out. mbpo.compare says the same figures.""")
 
+REPORTS = tr("""\
+x writes what is on screen as one page for a browser, which opens from disk and asks no server for anything: of the
+run in focus its charts, trust, what-ifs, settings, family and commands, in report.html in the run; of runs or groups
+that are marked the comparison, in comparison-TIME.html beside them. A line says where it is. mbpo.report does the
+same, with --charts FOLDER every chart as PNG and SVG too. A run leaves its report at its end, unless report is off.""")
+
 LIFE = tr("""\
 Runs are processes of their own. Quitting, a closed terminal or a crash of this app stops none of
 them: open it again and everything is there. Only s, confirmed, stops a run.""")

@@ -56,7 +56,7 @@ def test_every_binding_of_the_app_can_be_moved() -> None:
         ({"run.new": "f", "run.fork": "n"}, {"run.new": "f", "run.fork": "n"}, []),  # two may change places
         ({"run.new": "f"}, {"run.new": "f"}, ["f is run.new's now, and was run.fork's, which has no key"]),
         ({"runs.sort": "K"}, {"runs.sort": "K"}, ["was k.up's, which has plus and equals_sign"]),
-        ({"run.new": "x", "run.fork": "x"}, {"run.new": "x"}, ["run.fork: x is run.new's now; it keeps f"]),
+        ({"run.new": "J", "run.fork": "J"}, {"run.new": "J"}, ["run.fork: J is run.new's now; it keeps f"]),
         ({"run.neww": "x"}, {}, ["no key is called run.neww; run.new is close; mbpo-workbench --keys lists all"]),
         ({"colour": "x"}, {}, ["no key is called colour; mbpo-workbench --keys lists all"]),
         ({"run.new": 3}, {}, ['run.new: expected text like "N" or "N,f5", got 3; it keeps n']),

@@ -56,6 +56,7 @@ def bench_keys() -> list[Binding]:
         Binding("M", "metrics", tr("every metric of the run, in pages"), id="run.metrics", show=False),
         Binding("Q", "app.queue", tr("queue: runs that wait, and what became of others"), id="queue.open", show=False),
         Binding("0", "wide_table", tr("runs in full width, or back"), id="runs.wide", show=False),
+        Binding("x", "report", tr("write what is on screen as a report for a browser"), id="run.report", show=False),
         Binding("l", "app.log", tr("log"), id="run.log", show=False, tooltip=tr("the learner's log in full")),
         Binding("T", "tour", tr("a tour in five steps: solve Pendulum, fork it, compare"), id="app.tour", show=False),
         Binding("question_mark", "app.help", tr("help"), id="app.help", key_display="?"),

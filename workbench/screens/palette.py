@@ -97,6 +97,8 @@ class RunCommands(Provider):
         yield tr("columns of the table"), self._do("columns"), tr("Which are shown, and in which order")
         yield tr("archived runs"), self._do("archived"), tr("Lists what is put away too, or no more")
         yield tr("trash"), self._do("trash"), tr("Restores deleted runs, or removes them for good")
+        page = tr("A page for a browser: the run in focus, or all that are compared")
+        yield tr("write a report"), self._do("report"), page
         yield from self._comparing()
         if not services.readonly:
             yield tr("new run"), self._do("app.new_run"), tr("Opens the launch form")

@@ -59,6 +59,13 @@ class RunPages(Screen[None]):
 
         self._put_above(lambda: InfoScreen(self.selection, self.steering, self.view, self.services))
 
+    def action_report(self) -> None:
+        """Write what is on screen as a page for a browser."""
+        if paths := self.selection.on_screen:
+            self.services.report(paths)
+        else:
+            self.services.say(self.selection.nothing, "warning")
+
     @changes_runs
     def action_what_if(self) -> None:
         """Open the form for a what-if of the run in focus."""

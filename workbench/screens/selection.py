@@ -83,6 +83,14 @@ class Selection:
         return compare(self.reading.rows, letters, curves, self._services.selected, self.detail)
 
     @property
+    def on_screen(self) -> list[Path]:
+        """Return the runs that the charts show: those compared, those of groups, or the one in focus."""
+        if groups := self.grouped.groups:
+            return list(dict.fromkeys(row.path for group in groups for row in group.seeds))
+        compared = [run.row.path for run in self.comparison.runs]
+        return compared if len(compared) > 1 else [self.row.path] if self.row is not None else []
+
+    @property
     def kin(self) -> list[Path]:
         """Return the family of the run in focus, parents first."""
         row = self.row

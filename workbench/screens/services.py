@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +50,9 @@ class Services(Protocol):
 
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
+
+    def report(self, paths: Sequence[Path]) -> None:
+        """Write a report of a run, or of several side by side."""
 
     def go_on_with_queue(self) -> None:
         """Have what waits in the queue started."""
