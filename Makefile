@@ -86,7 +86,7 @@ bench: ready-bench ## time ours beside torch, JAX and other projects; BENCH_ARGS
 	@mkdir -p $(dir $(BENCH_JSON))
 	$(BIN)/python -m pytest benchmarks -q --benchmark-quiet --benchmark-json=$(BENCH_JSON) $(BENCH_ARGS)
 
-pictures: ready-run ## draw docs/images anew: the app in terminals of five sizes, on runs that learn for it
+pictures: ready-run ## draw docs/images anew: the app in terminals of five sizes and a report, on runs that learn for it
 	$(BIN)/python docs/pictures.py
 
 interop: ready-interop ## read back what leaves a run with every library it goes to; allows no skip

@@ -1,4 +1,4 @@
-"""Draw the app in terminals of five sizes: ``make pictures``, or ``python docs/pictures.py [--size 160x45]``.
+"""Draw the app in five sizes, and a report: ``make pictures``, or ``python docs/pictures.py [--size 160x45]``.
 
 A Pendulum run learns in a temporary folder, a command turns its k, two forks branch off, one more is at work.
 What the app then shows is drawn cell by cell; nothing is retouched.
@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from report_picture import draw_report
 from terminal_picture import draw
 
 from mbpo.runs.layout import RunPaths
@@ -45,6 +46,8 @@ def main() -> int:
                 file = given.into / NAMES.get(size, f"workbench-{size}.png")
                 asyncio.run(picture(root, given.run, (width, height), given.keys, file))
                 print(file)
+            if given.runs_root is None and given.size == SIZES:
+                print(draw_report(root / given.run, given.into / "report.png"))
         finally:
             if at_work is not None:
                 at_work.kill()
