@@ -19,31 +19,45 @@ from mbpo.settings.typed_path import typed_path
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bring rows and events of runs into a tracker; a second call goes on where the first was killed."""
+    signals = _Signals()
     try:
         with our_stdout(is_program=arguments is None):
             if arguments is None:
-                signal.signal(signal.SIGTERM, _end)
+                signals.take()
                 be_modest()
-            return _follow(sys.argv[1:] if arguments is None else arguments)
+            return _follow(sys.argv[1:] if arguments is None else arguments, signals)
     except MBPOError as error:
         return report(error)
     except KeyboardInterrupt:
-        return 130
+        return 128 + (signals.got or signal.SIGINT)
 
 
-def _follow(arguments: Sequence[str]) -> int:
+def _follow(arguments: Sequence[str], signals: _Signals) -> int:
     given = _parser().parse_args(arguments)
     if given.to not in TRACKERS:
         raise ConfigError(f"unknown tracker {shown(given.to)}{nearest(given.to, TRACKERS)} (from --to)")
     into = typed_path(given.into or INTO[given.to])
     check_outside(into)
-    following = Following(Question(given.runs, TRACKERS[given.to], into, given.project, given.live))
-    following.until_end()
+    question = Question(given.runs, TRACKERS[given.to], into, given.project, given.live)
+    Following(question, lambda: bool(signals.got)).until_end()
     return 0
 
 
-def _end(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+class _Signals:
+    """Note the first signal that asks for an end, for when no batch is half written; the second ends at once."""
+
+    def __init__(self) -> None:
+        self.got = 0
+
+    def take(self) -> None:
+        """Take SIGINT and SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: object) -> None:
+        if self.got:
+            raise KeyboardInterrupt
+        self.got = number
 
 
 def _parser() -> OneLineParser:

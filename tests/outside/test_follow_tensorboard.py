@@ -30,9 +30,13 @@ from mbpo.outside.trackers.texts import as_markdown
 from mbpo.outside.trackers.to_tensorboard import open_tensorboard
 from mbpo.runs.layout import RunPaths
 
-needs("tensorboard")
 READER = TensorBoardReader()
 CUTS = 80
+
+
+@pytest.fixture(autouse=True)
+def library() -> None:
+    needs("tensorboard")
 
 
 def bring(run: Path, into: Path) -> RunFollower:

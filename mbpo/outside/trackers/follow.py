@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,10 @@ class Question:
 class Following:
     """Hold the runs that are followed at the moment, and say what becomes of each."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, asked_to_end: Callable[[], bool] = lambda: False) -> None:
+        """Look at ``asked_to_end`` often: a signal that came within a tracker's library would do harm there."""
         self._question = question
+        self._asked_to_end = asked_to_end
         self._at_work: dict[Path, RunFollower] = {}
         self._states: dict[Path, str] = {}  # as last said
         self._done: dict[Path, object] = {}  # how each run that is followed no more was left
@@ -56,23 +58,34 @@ class Following:
             ConfigError: there is nothing to follow.
             StorageError: the tracker refuses.
         """
-        looked = -LOOK_S
         try:
-            while True:
-                if time.monotonic() - looked >= LOOK_S:
-                    self._look()
-                    looked = time.monotonic()
-                for root in list(self._at_work):
-                    self._turn(root)
-                if not self._at_work and not self._may_come():
-                    if self._refused is not None and not self.runs:
-                        raise self._refused
-                    return
-                time.sleep(POLL_S)
+            self._follow()
         except (KeyboardInterrupt, SystemExit):
             for follower in self._at_work.values():
                 follower.leave(_state(follower.facts.paths))
             raise
+
+    def _follow(self) -> None:
+        looked = -LOOK_S
+        while True:
+            if time.monotonic() - looked >= LOOK_S:
+                self._look()
+                looked = time.monotonic()
+            for root in list(self._at_work):
+                self._turn(root)
+                self._end_if_asked()
+            if not self._at_work and not self._may_come():
+                if self._refused is not None and not self.runs:
+                    raise self._refused
+                return
+            until = time.monotonic() + POLL_S
+            while time.monotonic() < until:
+                self._end_if_asked()
+                time.sleep(POLL_S / 10)
+
+    def _end_if_asked(self) -> None:
+        if self._asked_to_end():
+            raise KeyboardInterrupt
 
     def _may_come(self) -> bool:
         """Return whether there may be a run to follow later."""
@@ -115,7 +128,7 @@ class Following:
             return
         self._lock(facts.identity, facts.name)
         tracker = asked.opener(facts, asked.into, asked.project)
-        self._at_work[root] = RunFollower(facts, tracker)
+        self._at_work[root] = RunFollower(facts, tracker, _Progress(facts.name, self._end_if_asked))
         self.runs += root not in self._done
         say(f"{printable(name)} -> {printable(tracker.where)}")
 
@@ -167,6 +180,22 @@ class Following:
         if text not in self._noted:
             self._noted.add(text)
             print(one_line(text).replace("error: ", "note: ", 1), file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """Say how far a long run is read, every few seconds, and end where that is asked for."""
+
+    def __init__(self, name: str, end_if_asked: Callable[[], None]) -> None:
+        self._name = name
+        self._end_if_asked = end_if_asked
+        self._said = time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        """Take in how many rows were read."""
+        self._end_if_asked()
+        if time.monotonic() - self._said >= LOOK_S:
+            self._said = time.monotonic()
+            say(f"{printable(self._name)}: {rows:,} rows so far")
 
 
 def be_modest() -> None:

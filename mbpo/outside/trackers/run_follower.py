@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mbpo.errors import StorageError
 from mbpo.outside.trackers.facts import identity_of
 from mbpo.outside.trackers.marks import mark_of
@@ -28,7 +30,9 @@ class RunReplaced(Exception):
 class RunFollower:
     """Compare, row by row, what counts in the run with what its place in the tracker holds, and write what lacks."""
 
-    def __init__(self, facts: Facts, tracker: Tracker) -> None:
+    def __init__(self, facts: Facts, tracker: Tracker, progress: Callable[[int], None] = lambda rows: None) -> None:
+        """Call ``progress`` with the rows that were read, every so often."""
+        self._progress = progress
         self.facts = facts
         self.tracker = tracker
         self.added = 0
@@ -68,12 +72,14 @@ class RunFollower:
         return (self.added, len(self.marks)) != before
 
     def close(self, state: str) -> None:
-        """Bring everything to the disk, and see that it is there.
+        """Bring everything to the disk, and see that what was written is there.
 
         Raises:
             StorageError: it is not.
         """
         self.tracker.close(state)
+        if not self.added:
+            return
         there = self.tracker.holds()
         if there.digests[: self._place] != self._held.digests[: self._place]:
             raise StorageError(
@@ -125,6 +131,8 @@ class RunFollower:
             if len(self._waiting) >= BATCH:
                 self._flush()
         self._place += 1
+        if self._place % BATCH == 0:
+            self._progress(self._place)
 
     def _flush(self) -> None:
         if self._waiting:

@@ -34,7 +34,7 @@ def open_tensorboard(facts: Facts, into: Path, project: str) -> TensorBoard:
         import tensorboard.compat.proto.event_pb2  # noqa: F401
     except ImportError:
         raise ConfigError(f"TensorBoard is not installed: {install_command('tensorboard')}") from None
-    root = into / project if project else into
+    root = into / path_name(project) if project else into
     known = {folder: owner_of(folder) for folder in sorted({path.parent for path in _all_ours(root)})}
     for folder, owner in known.items():
         if owner == facts.identity:

@@ -74,16 +74,17 @@ class Wandb:
             self._edition += 1
         files = files_of(self._into, self._id(self._edition))
         wait_for_writers(files)
+        held, self._summary = Held(), {}
         try:
-            found = read_files(files, self._project)
+            for seq, values in read_files(files, self._project):
+                if seq is None:
+                    self._summary |= values
+                    continue
+                env_steps = whole(values.pop("env_steps", None))
+                numbers = {key: value for key, value in values.items() if plain_number(value)}
+                held.add(seq, Step(seq, -1 if env_steps is None else env_steps, numbers).digest)
         except OSError as error:
             raise StorageError(f"cannot read {self.where}: {error.strerror}") from None
-        self._summary = found.summary
-        held = Held()
-        for seq, values in found.rows:
-            env_steps = whole(values.pop("env_steps", None))
-            numbers = {key: value for key, value in values.items() if plain_number(value)}
-            held.add(seq, Step(seq, -1 if env_steps is None else env_steps, numbers).digest)
         return held
 
     def add(self, steps: Sequence[Step]) -> None:

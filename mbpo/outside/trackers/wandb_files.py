@@ -10,7 +10,6 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,18 @@ _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 PATIENCE_S = 60.0
 
 
-@dataclass
-class Found:
-    """Hold what one run's files have in common."""
-
-    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # step and values
-    summary: dict[str, Any] = field(default_factory=dict)
-
-
 def files_of(into: Path, run_id: str) -> list[Path]:
     """Return a run's files, one of each time that it was followed, in order."""
     return sorted(into.glob(f"wandb/*run-*-{run_id}/run-{run_id}.wandb"))
 
 
-def read_files(paths: list[Path], project: str) -> Found:
-    """Return what files have of one run of a project; of other projects nothing."""
+def read_files(paths: list[Path], project: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    """Yield what files have of one run of a project: steps of its history, with their values, and news of its summary.
+
+    Those of a summary have no step.
+    """
     from wandb.proto.wandb_internal_pb2 import Record
 
-    found = Found()
     for path in paths:
         ours = False
         for data in records_in(path):
@@ -49,10 +42,9 @@ def read_files(paths: list[Path], project: str) -> Found:
             if kind == "run":
                 ours = record.run.project == project
             elif kind == "history" and ours:
-                found.rows.append((record.history.step.num, _values(record.history.item)))
+                yield record.history.step.num, _values(record.history.item)
             elif kind == "summary" and ours:
-                found.summary |= _values(record.summary.update)
-    return found
+                yield None, _values(record.summary.update)
 
 
 def records_in(path: Path) -> Iterator[bytes]:
