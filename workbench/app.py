@@ -44,7 +44,7 @@ from workbench.run_groups import is_group
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
 from workbench.screens.keys import EVERYWHERE
-from workbench.terminal import end_with_terminal
+from workbench.terminal import end_with_terminal, is_served
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ def show(options: argparse.Namespace) -> int:
     end_with_terminal()
     app.run()
     active, waiting = sum(row.active for row in app.rows), app.queueing.queue.read().count(WAITING)
-    if active or waiting:
+    if (active or waiting) and not is_served():
         shown = shlex.join(["mbpo-workbench", "--runs-root", str(options.runs_root)])
         queued = f", {waiting} waiting to start" if waiting else ""
         say(f"{active} at work, and going on{queued}: {shown} shows them again.")

@@ -18,13 +18,13 @@ def spawn(argv: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
     file = os.open(output, create, 0o600)
     try:
         return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=_environment(), start_new_session=True
+            argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(), start_new_session=True
         )
     finally:
         os.close(file)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return this process's environment; the one started must find the same ``mbpo``."""
     source = str(Path(__file__).resolve().parent.parent)
     known = os.environ.get("PYTHONPATH", "")

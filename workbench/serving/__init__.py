@@ -1,0 +1,1 @@
+"""Show the app in a browser on this machine, by textual-serve."""
