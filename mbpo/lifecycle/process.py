@@ -13,28 +13,13 @@ import torch
 
 from mbpo.errors import DivergedError, EnvironmentFault, Interrupted, MBPOError, StorageError, one_line, refused, report
 from mbpo.lifecycle.last_paragraph import last_paragraph
+from mbpo.lifecycle.left_beside import Leave, nothing_left, what_is_left
 from mbpo.lifecycle.log import RunLog, note
 from mbpo.lifecycle.signals import ctrl_c_named, handled
-from mbpo.runs.layout import RunPaths
 from mbpo.runs.writer import RunWriter
 from mbpo.settings.stdout import our_stdout, say
 
 OUT_OF_MEMORY = 8
-
-Leave = Callable[[RunPaths], list[str]]  # returns what is to be said of it
-
-
-def nothing_left(paths: RunPaths) -> list[str]:
-    """Leave nothing beside a run."""
-    return []
-
-
-def what_is_left(leave: Callable[[], list[str]]) -> list[str]:
-    """Return what ``leave`` says of what it left beside a run that has ended; however it fails, that is one line."""
-    try:
-        return leave()
-    except Exception as error:
-        return [f"no report: {one_line(f'{type(error).__name__}: {error}').removeprefix('error: ')}"]
 
 
 def exit_code_of(act: Callable[[], int], *, is_program: bool) -> int:

@@ -14,9 +14,10 @@ from mbpo.learner.learner import Learner
 from mbpo.lifecycle.command_line import Launch
 from mbpo.lifecycle.console import Console
 from mbpo.lifecycle.find_start import find_starting_point
+from mbpo.lifecycle.left_beside import Leave, nothing_left
 from mbpo.lifecycle.manifest import manifest, pin_threads
 from mbpo.lifecycle.orders import LiveOrders, RepeatedOrders
-from mbpo.lifecycle.process import Leave, learner_process, nothing_left
+from mbpo.lifecycle.process import learner_process
 from mbpo.lifecycle.progress import shown_progress
 from mbpo.lifecycle.reports import Reports
 from mbpo.lifecycle.starting_point import CHECKS, StartingPoint, new_status

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from mbpo.errors import StorageError
 from mbpo.lifecycle.command_line import Launch
-from mbpo.lifecycle.process import what_is_left
+from mbpo.lifecycle.left_beside import LeaveComparison, nothing_compared, what_is_left
 from mbpo.lifecycle.signals import handled
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.queue import Queue
@@ -31,13 +31,6 @@ from mbpo.settings.stdout import our_stdout, say
 
 POLL_S = 0.1
 LAST_WORDS_S = 1.0  # between a second SIGINT and SIGKILL
-
-LeaveComparison = Callable[[Sequence[RunPaths], Path], list[str]]  # returns what is to be said of it
-
-
-def nothing_compared(runs: Sequence[RunPaths], page: Path) -> list[str]:
-    """Leave no page."""
-    return []
 
 
 def run_seeds(launch: Launch, leave: LeaveComparison = nothing_compared) -> int:

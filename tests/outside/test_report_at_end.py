@@ -16,7 +16,7 @@ from learners import DEBUG, ROOT, LearnerProcess, Outcome, environment
 from other_ends import needs
 from page_parts import parts_of
 
-from mbpo.lifecycle.process import what_is_left
+from mbpo.lifecycle.left_beside import what_is_left
 from mbpo.outside.report import at_end
 from mbpo.outside.report.at_end import leave_comparison, leave_report
 from mbpo.runs.layout import RunPaths
