@@ -20,7 +20,7 @@ EXTRAS := mujoco,plot,pandas,report,video,serve,tensorboard,wandb,trackio,minari
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures interop clean
+.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures docs interop clean
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults fuzz check sanitize: export MBPO_WERROR := 1
@@ -88,6 +88,10 @@ bench: ready-bench ## time ours beside torch, JAX and other projects; BENCH_ARGS
 
 pictures: ready-run ## draw docs/images anew: the app in terminals of five sizes and a report, on runs that learn for it
 	$(BIN)/python docs/pictures.py
+
+docs: ready-interop ## do what docs/notebook.ipynb does; build/notebook.ipynb then has its tables and pictures
+	@mkdir -p build
+	$(BIN)/jupyter-execute docs/notebook.ipynb --output=../build/notebook --timeout=600
 
 interop: ready-interop ## read back what leaves a run with every library it goes to; allows no skip
 	@command -v chromium >/dev/null || { echo "error: chromium is needed; on Debian: apt-get install chromium"; exit 1; }

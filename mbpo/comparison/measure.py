@@ -10,7 +10,7 @@ import numpy as np
 
 from mbpo.comparison.figures import Axis, Figures, Lead, Pair, Question, Reach, Score, Until
 from mbpo.comparison.groups import Group
-from mbpo.comparison.runs import Run
+from mbpo.comparison.runs import Curve, Run
 from mbpo.comparison.statistics import (
     NO_INTERVAL,
     Array,
@@ -60,21 +60,21 @@ def _pairs(groups: Sequence[Group], against: str) -> Iterator[tuple[Group, Group
     return (pair for pair in found if not against or against in [group.name for group in pair])
 
 
-def union_grid(runs: Sequence[Run], by: Axis) -> Array:  # [G], rising
-    """Return every point of the axis at which one of the runs was measured."""
-    return np.unique(np.concatenate([run.curve.along(by)[0] for run in runs]))
+def union_grid(curves: Sequence[Curve], by: Axis) -> Array:  # [G], rising
+    """Return every point of the axis at which one of the curves was measured."""
+    return np.unique(np.concatenate([curve.along(by)[0] for curve in curves]))
 
 
 def aligned(
-    runs: Sequence[Run],  # S of them
+    curves: Sequence[Curve],  # S of them
     by: Axis,
     grid: Array,  # [G]
 ) -> Array:  # [S, G]
-    """Return each run's value carried forward to the grid, NaN outside the run."""
+    """Return each curve's value carried forward to the grid, NaN outside its run."""
     rows = []
-    for run in runs:
-        at, end = run.curve.along(by)
-        rows.append(carried_forward(at, run.curve.values, end, grid))
+    for curve in curves:
+        at, end = curve.along(by)
+        rows.append(carried_forward(at, curve.values, end, grid))
     return np.stack(rows)
 
 
@@ -85,8 +85,9 @@ def bootstrap_rng() -> np.random.Generator:
 
 def _points(groups: Sequence[Group], by: Axis, question: Question) -> list[float]:
     runs = [run for group in groups for run in group.runs]
-    grid = union_grid(runs, by)
-    common = grid[np.isfinite(aligned(runs, by, grid)).all(axis=0)]
+    curves = [run.curve for run in runs]
+    grid = union_grid(curves, by)
+    common = grid[np.isfinite(aligned(curves, by, grid)).all(axis=0)]
     points = set(question.at if by == "env_steps" else ())
     if common.size:
         points.add(float(common[-1]))
@@ -101,7 +102,7 @@ def _points(groups: Sequence[Group], by: Axis, question: Question) -> list[float
 
 def _at_point(group: Group, by: Axis, at: float) -> dict[int, float]:
     """Return the value of each seed that has one there."""
-    values = aligned(group.runs, by, np.array([at]))[:, 0]
+    values = aligned([run.curve for run in group.runs], by, np.array([at]))[:, 0]
     return {run.seed: float(value) for run, value in zip(group.runs, values, strict=True) if math.isfinite(value)}
 
 

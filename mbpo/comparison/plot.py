@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mbpo.comparison.bands import group_curve
+from mbpo.comparison.bands import GroupCurve, group_curve
 from mbpo.comparison.figures import Axis, Figures, Question
-from mbpo.comparison.groups import Group
 from mbpo.comparison.picture_files import literal, new_figure, save_pictures
 
 if TYPE_CHECKING:
@@ -36,25 +35,29 @@ def draw_comparison(files: Mapping[str, Path], all_figures: Sequence[Figures], q
 
 def _draw(ax: Axes, figures: Figures, by: Axis, question: Question) -> None:
     for index, group in enumerate(figures.groups):
-        _draw_group(ax, group, by, question, f"C{index % 10}")
+        curve = group_curve(group, by, question.resamples)
+        seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
+        draw_curve(ax, curve, f"{group.name} ({seeds})", by, f"C{index % 10}")
     if question.threshold is not None:
         ax.axhline(question.threshold, color="0.4", linestyle="--", linewidth=1)
-    ax.set_title(f"{literal(figures.env_id)}: interquartile mean of seeds, band: its 95 % interval", fontsize=10)
+    label_axes(ax, figures.env_id, by, question.metric)
+
+
+def label_axes(ax: Axes, title: str, by: Axis, metric: str, legend: str | None = None) -> None:
+    """Say what :func:`draw_curve` drew."""
+    ax.set_title(f"{literal(title)}: interquartile mean of seeds, band: its 95 % interval", fontsize=10)
     ax.set_xlabel(AXIS_LABELS[by])
-    ax.set_ylabel(question.metric)
+    ax.set_ylabel(literal(metric))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, title=legend, title_fontsize=8)
 
 
-def _draw_group(ax: Axes, group: Group, by: Axis, question: Question, color: str) -> None:
+def draw_curve(ax: Axes, curve: GroupCurve, label: str, by: Axis, color: str) -> None:
     """Draw a line that is solid where every seed of the group is there and dotted elsewhere."""
-    curve = group_curve(group, by, question.resamples)
-    seeds = f"{len(group.runs)} seed" + "s" * (len(group.runs) > 1)
     everyone = np.where(curve.whole, curve.iqm, np.nan)
-    label = literal(f"{group.name} ({seeds})")
     # Seeds are measured at other times each: a value holds until the next one.
     held = by == "time_s"
     style: Literal["steps-post", "default"] = "steps-post" if held else "default"
     ax.plot(curve.x, curve.iqm, color=color, linestyle=":", linewidth=1.2, drawstyle=style)
-    ax.plot(curve.x, everyone, color=color, marker=".", markersize=4, label=label, drawstyle=style)
+    ax.plot(curve.x, everyone, color=color, marker=".", markersize=4, label=literal(label), drawstyle=style)
     ax.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.2, linewidth=0, step="post" if held else None)

@@ -597,15 +597,14 @@ def test_no_table_is_wider_than_asked_for_and_no_word_is_broken(
 def test_the_line_of_a_picture_lies_in_its_band(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from mbpo.comparison.figures import Question
-    from mbpo.comparison.groups import group_runs
-    from mbpo.comparison.plot import _draw_group
-    from mbpo.comparison.runs import read_run
+    from mbpo.comparison.bands import curve_of
+    from mbpo.comparison.plot import draw_curve
+    from mbpo.comparison.runs import read_curve
 
-    runs = [read_run(make_run(tmp_path, f"r{n}", [value] * 3, seed=n), KEY) for n, value in enumerate([0] * 8 + [999])]
-    (group,), _ = group_runs(runs)
+    runs = [make_run(tmp_path, f"r{n}", [value] * 3, seed=n) for n, value in enumerate([0] * 8 + [999])]
     ax = Figure().subplots()
-    _draw_group(ax, group, "env_steps", Question(), "C0")
+    curve = curve_of([read_curve(paths, KEY) for paths in runs], "env_steps", 2000)
+    draw_curve(ax, curve, "nine", "env_steps", "C0")
     line = ax.lines[1].get_ydata()
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert all(band.min() <= y <= band.max() for y in line)

@@ -48,6 +48,7 @@ ON_MUJOCO = (
     "mbpo/AntTruncated-v5",
     "mbpo/HumanoidTruncated-v5",
     "Humanoid-v5",
+    "HumanoidStandup-v5",
     "Swimmer-v5",
     "InvertedPendulum-v5",
     "InvertedDoublePendulum-v5",
