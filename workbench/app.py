@@ -256,10 +256,9 @@ class Workbench(ReadOnlyApp[None]):
             self.say(told, severity)
 
     def report(self, paths: Sequence[Path]) -> None:
-        """Write a report of a run into it, or of several beside them; who only watches has it where the app began."""
-        several = self.runs_root if len(paths) > 1 else None
+        """Write a report of a run into it, or of several beside them."""
         try:
-            self.say(self.reporter.start(paths, Path.cwd() if self.readonly else several))
+            self.say(self.reporter.start(paths, self.runs_root if len(paths) > 1 else None))
         except MBPOError as error:
             self.say(str(error), "error")
 

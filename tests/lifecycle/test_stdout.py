@@ -67,7 +67,7 @@ gymnasium.register("Chatterbox-v0", entry_point=Chatterbox, max_episode_steps=20
 WAYS = ("print", "descriptor", "libc", "child", "thread", "buffer", "old stream", "fork")
 OURS = re.compile(
     r"/.*/runs/[a-z]+|preset .*|warning: .*| *[\d,]+/[\d,]+  .*|(finished|stopped) at [\d,]+ env steps"
-    r"|  (evaluation|best policy|returns|picture|how|what|to go on)[^\n]*"
+    r"|  (evaluation|best policy|returns|picture|report|how|what|to go on)[^\n]*"
 )
 SHORT = (*DEBUG, "--total-steps", "120", "--eval-every", "60", "--log-every", "20", "--eval-episodes", "1")
 

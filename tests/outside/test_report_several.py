@@ -79,7 +79,7 @@ def test_environments_have_sections_of_their_own(tmp_path: Path, report: Report)
     parts = parts_of(tmp_path / "x.html")
     assert {"returns-1", "returns-2"} <= {*parts.slugs} and len({*parts.slugs}) == len(parts.slugs)
     assert "swing up (a)" in parts.text
-    assert "Some figures stand on 1 seed; intervals of fewer than 5 seeds are too narrow" in parts.text
+    assert "Some figures stand on 1 seed; of fewer than 5 seeds the intervals of IQM and P are too narrow" in parts.text
 
 
 def test_forks_and_what_was_changed_by_hand_stand_alone(tmp_path: Path, report: Report) -> None:

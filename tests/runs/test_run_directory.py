@@ -258,9 +258,10 @@ def test_the_log_holds_what_the_terminal_saw(finished_run: RunPaths) -> None:
     text = finished_run.log.read_text()
     assert "evaluation" in text
     last = text[text.index("finished at 400 env steps\n") :].splitlines()
-    assert len(last) == 7 and all(line.startswith("  ") for line in last[1:])
+    assert len(last) == 8 and all(line.startswith("  ") for line in last[1:])
     assert last[1].startswith("  evaluation ") and "not solved yet" in last[1]
-    assert f"--png {finished_run.root}" in last[4] and last[5].endswith(f"mbpo.trust {finished_run.root}")
+    assert f"--png {finished_run.root}" in last[4] and last[5].endswith(f"mbpo.report {finished_run.root}")
+    assert last[6].endswith(f"mbpo.trust {finished_run.root}")
 
 
 def test_checkpoints_carry_a_manifest_of_hashes_and_no_pickle(finished_run: RunPaths) -> None:

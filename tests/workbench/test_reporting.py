@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from driving import LIMIT_S, Driver
 from fake_run import make_run, status_of
 from family import put_config
@@ -105,14 +104,12 @@ async def test_the_app_does_not_wait_for_it_nor_write_it_twice(tmp_path: Path) -
         assert not writing.output.exists()
 
 
-async def test_who_only_watches_has_it_where_the_app_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_only_watches_writes_none(tmp_path: Path) -> None:
     some_runs(tmp_path / "runs")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
     async with driven(an_app(tmp_path / "runs", readonly=True)) as driver:
         await driver.press("x")
-        await driver.until(lambda: list((tmp_path / "here").glob("report-swing-*.html")))
-        assert not list((tmp_path / "runs").glob("*/report.html"))
+        await said(driver, "Read-only")
+        assert not driver.app.reporter.writing and not list((tmp_path / "runs").glob("*/report.html"))
 
 
 async def test_without_a_run_it_says_so(tmp_path: Path) -> None:

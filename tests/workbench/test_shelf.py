@@ -53,7 +53,7 @@ async def test_a_title_is_seen_found_and_leaves_the_directory_as_it_is(tmp_path:
         await driver.until(lambda: read_about(RunPaths(tmp_path / "one")).tags == ("ok", "a"))
         change_about(RunPaths(tmp_path / "one"), {"note": "another app says \x1b]0;evil\x07 \u202e this"})
         await driver.look()
-        await driver.shows("best · ✓")
+        await driver.shows("best · one · ✓")
         await driver.press("slash", *"tag=ok note~evil", "enter")
         await driver.until(lambda: listed(app) == ["one"])
         form = await driver.opens(AboutForm, "N")

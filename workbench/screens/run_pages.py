@@ -59,6 +59,7 @@ class RunPages(Screen[None]):
 
         self._put_above(lambda: InfoScreen(self.selection, self.steering, self.view, self.services))
 
+    @changes_runs
     def action_report(self) -> None:
         """Write what is on screen as a page for a browser."""
         if paths := self.selection.on_screen:
