@@ -15,7 +15,7 @@ from benchmarks.app_screen import focused, names, steps
 from benchmarks.figures import at
 from benchmarks.terminal_session import Lines, Terminal
 from benchmarks.usage import DOWN, key_ms, usage
-from benchmarks.watched_runs import HERE, at_work, growing, name_of, row, steps_at, stop, write_run
+from benchmarks.watched_runs import HERE, as_installed, at_work, growing, name_of, row, steps_at, stop, write_run
 from mbpo.runs.metrics import METRICS
 
 RUNS, METRICS_EACH, ROWS, RATE = 50, 40, 1_000, 2.0
@@ -60,6 +60,7 @@ class Ours:
 
     def make(self) -> None:
         """Write the runs."""
+        as_installed(HERE)
         for run in range(RUNS):
             self._write(run)
 

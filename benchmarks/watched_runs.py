@@ -22,6 +22,12 @@ STATUS_S = 1.0
 TOTAL_STEPS = 10**6
 
 
+def as_installed(tree: Path) -> None:
+    """Compile the app's modules of a tree, as pip does at an install: PYTHONDONTWRITEBYTECODE may be set here."""
+    command = [sys.executable, "-m", "compileall", "-q", "workbench", "mbpo"]
+    subprocess.run(command, cwd=tree, check=True)
+
+
 def name_of(run: int) -> str:
     """Return a run's name."""
     return f"hopper-{run:03d}"

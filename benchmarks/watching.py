@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import figures
 from benchmarks.figures import Figure
-from benchmarks.watched_runs import HERE
+from benchmarks.watched_runs import HERE, as_installed
 from benchmarks.watching_parts import PARTS, Figures, measure
 
 MEASURES = {
@@ -49,6 +49,8 @@ def main() -> int:
     print(f"{figures.machine()}; load {os.getloadavg()[0]:.2f}", flush=True)
     with worktree(given.before) as before:
         trees = {given.before: before, HERE_NAME: HERE}
+        for tree in trees.values():
+            as_installed(tree)
         found = [figure for name in given.only for figure in side_by_side(name, trees, given.repeats, given.seconds)]
     print()
     figures.write(found)

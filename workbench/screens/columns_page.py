@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -19,13 +18,13 @@ from mbpo.settings.language import tr
 from workbench.dials import label
 from workbench.format import MUTED, fitted, has_words
 from workbench.run_fields import columns_to_choose, field_named
-from workbench.widgets.find_line import FindLine
+from workbench.widgets.find_line import Finding, FindLine
 
 KEYS = tr("space shows or hides · [ ] move · / finds · r as many as fit · enter keeps · esc leaves")
 SHORT_KEYS = tr("space · [ ] move · / finds · r · enter")
 
 
-class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
+class ColumnsPage(Finding, ModalScreen[tuple[str, ...] | None]):
     """List the columns shown, in their order, then all others; hand back those chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,7 +32,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
         Binding("space", "choose", tr("show or hide"), id="columns.toggle"),
         Binding("left_square_bracket,shift+up", "move(-1)", tr("further left"), id="columns.left"),
         Binding("right_square_bracket,shift+down", "move(1)", tr("further right"), id="columns.right"),
-        Binding("slash", "find", tr("find"), id="columns.find"),
+        Binding("slash", "filter", tr("find"), id="columns.find"),
         Binding("r", "reset", tr("as many as fit"), id="columns.reset"),
         Binding("enter", "keep", tr("keep"), id="columns.keep", priority=True),
     ]
@@ -41,7 +40,6 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
     def __init__(self, shown: Sequence[str]) -> None:
         super().__init__()
         self._chosen = list(shown)
-        self._asked = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the list, and the line that finds in it."""
@@ -58,7 +56,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
 
     def _listed(self) -> list[str]:
         rest = [name for name in columns_to_choose() if name not in self._chosen]
-        return [name for name in [*self._chosen, *rest] if has_words(name, self._asked)]
+        return [name for name in [*self._chosen, *rest] if has_words(name, self.asked)]
 
     def _show(self, at: int) -> None:
         options, listed = self.query_one(OptionList), self._listed()
@@ -90,7 +88,7 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
             self._chosen.remove(name)
         else:
             self._chosen.append(name)
-        self._show(at if self._asked else at + (name in self._chosen))
+        self._show(at if self.asked else at + (name in self._chosen))
 
     def action_move(self, by: int) -> None:
         """Move the column to the left or right."""
@@ -106,10 +104,6 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
         """Show as many as fit again, chosen by the width."""
         self.dismiss(())
 
-    def action_find(self) -> None:
-        """Let a person type a part of a name."""
-        self.query_one(FindLine).open()
-
     def action_keep(self) -> None:
         """Hand back what is chosen; from the line that finds, go to what was found."""
         if isinstance(self.focused, Input):
@@ -119,15 +113,16 @@ class ColumnsPage(ModalScreen[tuple[str, ...] | None]):
 
     def action_close(self) -> None:
         """Let all names be listed again, or leave."""
-        if self._asked or isinstance(self.focused, Input):
-            self.query_one(FindLine).leave("")
-            self.query_one(OptionList).focus()
-        else:
+        if not self.stop_finding():
             self.dismiss(None)
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self._asked = event.value.strip()
+    @property
+    def reading(self) -> OptionList:
+        """Return the list of names."""
+        return self.query_one(OptionList)
+
+    def look_again(self) -> None:
+        """Show the names that were found."""
         self._show(0)
 
 

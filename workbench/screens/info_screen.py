@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.cells import cell_len, set_cell_size
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from mbpo.errors import RecordError
 from mbpo.runs.layout import RunPaths
@@ -26,12 +25,12 @@ from workbench.screens.run_page import RunPage
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
-from workbench.widgets.find_line import FindLine
+from workbench.widgets.find_line import Finding, FindLine
 from workbench.widgets.flowing import Passage
 from workbench.widgets.quiet import Words
 
 
-class InfoScreen(RunPage):
+class InfoScreen(Finding, RunPage):
     """Put sections of names and values below each other; ``/`` keeps the lines that have all the words."""
 
     AUTO_FOCUS = ""
@@ -44,7 +43,6 @@ class InfoScreen(RunPage):
     def __init__(self, selection: Selection, steering: Steering, view: View, services: Services) -> None:
         super().__init__(selection, steering, view)
         self._services = services
-        self._asked = ""
         self._facts: Facts | None = None
 
     def compose(self) -> ComposeResult:
@@ -56,7 +54,7 @@ class InfoScreen(RunPage):
 
     def on_mount(self) -> None:
         """Read what a listing does not, in a thread."""
-        self.query_one(VerticalScroll).focus()
+        self.reading.focus()
         self.redraw()
         row = self._selection.row
         if row is not None:
@@ -79,7 +77,7 @@ class InfoScreen(RunPage):
         """Return the run, what was read of it, and what is looked for."""
         row = self._selection.row
         told = row and (row.path, row.state, row.about, row.controls, row.revision, bool(row.settings))
-        return told, self._facts, self._asked, self.size
+        return told, self._facts, self.asked, self.size
 
     def draw(self) -> None:
         """Show the lines that are looked for."""
@@ -87,38 +85,28 @@ class InfoScreen(RunPage):
         if row is None:
             self.query_one("#info-head", Words).say(Content(tr("This run is not there any more.")))
             return
-        sections = with_words(sections_of(row, self._facts), self._asked)
+        sections = with_words(sections_of(row, self._facts), self.asked)
         count = sum(len(section.lines) for section in sections)
-        asked = tr("/ {asked}: {n} lines", asked=self._asked, n=count) if self._asked else tr("/ finds")
+        asked = tr("/ {asked}: {n} lines", asked=self.asked, n=count) if self.asked else tr("/ finds")
         keys = tr("↑ ↓ scroll · esc closes")
         head = Content.assemble((fitted(row.titled, 60), "bold"), (f" · {asked} · {keys}", MUTED))
         self.query_one("#info-head", Words).say(head)
         self.query_one("#info-lines", Static).update(_written(sections, self.size.width))
 
-    def action_filter(self) -> None:
-        """Let a person say what to look for."""
-        self.query_one(FindLine).open()
-
     def action_close(self) -> None:
         """Leave what is looked for, or go back."""
-        if self._asked or isinstance(self.focused, Input):
-            self._leave("")
-        else:
+        if not self.stop_finding():
             super().action_close()
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self._asked = event.value.strip()
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+    @property
+    def reading(self) -> VerticalScroll:
+        """Return what keys scroll."""
+        return self.query_one(VerticalScroll)
+
+    def look_again(self) -> None:
+        """Show what was found from its first line on."""
+        self.reading.scroll_home(animate=False)
         self.redraw()
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self._leave(event.value)
-
-    def _leave(self, text: str) -> None:
-        self.query_one(FindLine).leave(text)
-        self.query_one(VerticalScroll).focus()
 
 
 def _written(sections: list[Section], width: int) -> Content:

@@ -6,21 +6,20 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, RichLog
+from textual.widgets import RichLog
 
 from mbpo.settings.language import tr
 from workbench.format import fitted, has_words, safe_text
-from workbench.widgets.find_line import FindLine
+from workbench.widgets.find_line import Finding, FindLine
 
 MOST_LINES = 2000
 
 
-class LogScreen(ModalScreen[None]):
+class LogScreen(Finding, ModalScreen[None]):
     """Show the end of ``log.txt`` and go on as it grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,7 +31,6 @@ class LogScreen(ModalScreen[None]):
         super().__init__()
         self._title = fitted(name, 60)
         self._lines: tuple[str, ...] = ()
-        self._asked = ""
         self._found = 0  # lines that have all words asked for
 
     def compose(self) -> ComposeResult:
@@ -44,7 +42,7 @@ class LogScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Name the run in the border; brackets in it are text."""
         self.query_one(".page").border_title = Text(tr("log of {title}", title=self._title))
-        self._write_anew()
+        self.look_again()
 
     def show(self, lines: tuple[str, ...]) -> None:
         """Append what is new, or start again where nothing joins."""
@@ -54,10 +52,16 @@ class LogScreen(ModalScreen[None]):
         if self._found and lines[: len(old)] == old:
             self._write(lines[len(old) :])
         else:
-            self._write_anew()
+            self.look_again()
 
-    def _write_anew(self) -> None:
-        log = self.query_one(RichLog)
+    @property
+    def reading(self) -> RichLog:
+        """Return the log, which keys scroll."""
+        return self.query_one(RichLog)
+
+    def look_again(self) -> None:
+        """Write the log from its first line on."""
+        log = self.reading
         log.clear()
         self._found = 0
         self._write(self._lines)
@@ -67,40 +71,20 @@ class LogScreen(ModalScreen[None]):
 
     def _write(self, lines: Sequence[str]) -> None:
         """Write those of ``lines`` that are asked for."""
-        log = self.query_one(RichLog)
-        found = [line for line in lines if has_words(line, self._asked)]
+        log = self.reading
+        found = [line for line in lines if has_words(line, self.asked)]
         self._found += len(found)
         for line in found[-MOST_LINES:]:
             log.write(Text(safe_text(line, 2000)))
         self.query_one(".page").border_subtitle = Text(self._counted())
 
     def _counted(self) -> str:
-        if not self._asked:
+        if not self.asked:
             return tr("esc closes · follows its end · / filters")
-        told = {"asked": fitted(self._asked, 16), "n": self._found, "of": len(self._lines)}
+        told = {"asked": fitted(self.asked, 16), "n": self._found, "of": len(self._lines)}
         return tr("/ {asked}: {n} of the last {of} lines · esc shows all", **told)
-
-    def action_filter(self) -> None:
-        """Let a person say which lines to show."""
-        self.query_one(FindLine).open()
 
     def action_close(self) -> None:
         """Show all lines again, or go back."""
-        if self._asked or isinstance(self.focused, Input):
-            self._leave("")
-        else:
+        if not self.stop_finding():
             self.dismiss(None)
-
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        if event.value.strip() != self._asked:
-            self._asked = event.value.strip()
-            self._write_anew()
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self._leave(event.value)
-
-    def _leave(self, text: str) -> None:
-        self.query_one(FindLine).leave(text)
-        self.query_one(RichLog).focus()
