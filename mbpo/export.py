@@ -13,7 +13,8 @@ from mbpo.outside.datasets.minari_folder import datasets_root, folder_of, needs_
 from mbpo.outside.datasets.tables import needs_parquet, write_csv, write_parquet
 from mbpo.outside.policy import portable
 from mbpo.outside.policy_files import needs_onnx, write_onnx, write_torch
-from mbpo.runs.dataframe import load_columns
+from mbpo.outside.progress import told
+from mbpo.runs.dataframe import columns_of
 from mbpo.runs.find import find_runs
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.origin import folders
@@ -87,7 +88,8 @@ def _say_minari(name: str, made: Made) -> None:
 
 
 def _write_tables(given: argparse.Namespace) -> None:
-    columns = load_columns(*given.runs)
+    found, _ = find_runs(given.runs)
+    columns = columns_of(told(found, "reading runs"))
     for name, write in (("csv", write_csv), ("parquet", write_parquet)):
         if (file := getattr(given, name)) is not None:
             write(typed_path(file), columns)

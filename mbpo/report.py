@@ -10,12 +10,12 @@ from pathlib import Path
 from mbpo.comparison.chosen import Wanted, usable_runs
 from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, save_pictures
 from mbpo.errors import MBPOError, refused, report
+from mbpo.outside.progress import told
 from mbpo.outside.report.chart import Chart
 from mbpo.outside.report.group_charts import EVALUATION, METRICS
 from mbpo.outside.report.group_page import group_page
 from mbpo.outside.report.page import Page, check_bokeh, html
 from mbpo.outside.report.picture import drawn, write_charts
-from mbpo.outside.report.progress import told
 from mbpo.outside.report.run_facts import read_run_facts
 from mbpo.outside.report.run_page import run_page
 from mbpo.runs.about import tags_in

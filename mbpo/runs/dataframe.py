@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,15 @@ def load_columns(*patterns: str | Path) -> dict[str, NDArray[Any]]:
         ConfigError: a pattern names no run, or a config.toml cannot be used.
     """
     runs, _ = find_runs([p if isinstance(p, str) else str(p.absolute()) for p in patterns])
+    return columns_of(runs)
+
+
+def columns_of(runs: Iterable[RunPaths]) -> dict[str, NDArray[Any]]:
+    """Return the columns of :func:`load_runs` for runs that were found.
+
+    Raises:
+        ConfigError: a config.toml cannot be used.
+    """
     tables = [_columns(paths) for paths in runs]
     names = [*LABELS, *COUNTS, "time_s", *(key for key in METRICS if any(key in t for t in tables))]
     return {name: _joined(tables, name) for name in names}

@@ -46,6 +46,14 @@ def test_csv_reads_back_equal(runs: Path, tmp_path: Path, capsys: pytest.Capture
     pandas.testing.assert_frame_equal(read_csv(file), load_runs(str(runs)), check_exact=True, check_dtype=False)
 
 
+def test_a_long_export_says_how_far_it_is(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mbpo.outside.progress.EVERY_S", 0.0)
+    assert main([str(runs), "--csv", str(tmp_path / "rows.csv")]) == 0
+    assert capsys.readouterr().err == "reading runs: 0 of 2\nreading runs: 1 of 2\n"
+
+
 def test_parquet_reads_back_equal_with_units(runs: Path, tmp_path: Path) -> None:
     pandas, parquet = needs("pandas"), needs("pyarrow.parquet")
     file = tmp_path / "rows.parquet"

@@ -125,7 +125,7 @@ def test_fifty_runs_of_long_metrics_fit_in_three_megabytes(
     for number in range(50):
         path = made(tmp_path, f"run-{number}", rows=1, seed=number % 2, gamma=0.9 + number // 2 * 0.001)
         (path / "metrics.jsonl").write_text(lines)
-    monkeypatch.setattr("mbpo.outside.report.progress.EVERY_S", 0.0)
+    monkeypatch.setattr("mbpo.outside.progress.EVERY_S", 0.0)
     file = tmp_path / "x.html"
     outcome = report(tmp_path, "-o", file)
     assert outcome.code == 0

@@ -17,6 +17,7 @@ from mbpo.outside.datasets.about_dataset import about_dataset
 from mbpo.outside.datasets.minari_folder import folder_of, needs_minari, new_dataset
 from mbpo.outside.datasets.real_rows import RealRows, Span, episodes_of, read_real, recorded_ends
 from mbpo.outside.datasets.spoken import FlatWords, OwnWords, Words, arrays_in
+from mbpo.outside.progress import told
 from mbpo.runs.layout import RunPaths
 from mbpo.seeding import stream_seed
 from mbpo.settings.config import Config
@@ -105,7 +106,7 @@ def _write(
     """
     minari = needs_minari()
     try:
-        buffers = [_buffer(words, env.action_dim, episode) for episode in episodes]
+        buffers = [_buffer(words, env.action_dim, episode) for episode in told(episodes, "telling episodes")]
         with new_dataset(*where), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that no author is given
             dataset = minari.create_dataset_from_buffers(
@@ -157,7 +158,7 @@ def _buffer(words: Words, dim: int, episode: _Episode) -> Any:
 def _read_back(dataset: Any, buffers: Sequence[Any]) -> None:
     if dataset.total_episodes != len(buffers):
         raise ValueError(f"{dataset.total_episodes} of {len(buffers)} episodes read back")
-    for written, found in zip(buffers, dataset.iterate_episodes(), strict=True):
+    for written, found in zip(told(buffers, "reading episodes back"), dataset.iterate_episodes(), strict=True):
         for part in ("observations", "actions", "rewards", "terminations", "truncations", "infos"):
             before, after = (list(arrays_in(getattr(e, part), part)) for e in (written, found))
             if [name for name, _ in before] != [name for name, _ in after]:
