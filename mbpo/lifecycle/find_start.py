@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mbpo.errors import ConfigError, RunInUseError
+from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import Fork, Launch
 from mbpo.lifecycle.earlier_run import check_config
 from mbpo.lifecycle.forked import forked
 from mbpo.lifecycle.replayed import replayed
 from mbpo.lifecycle.starting_point import StartingPoint, live_settings
 from mbpo.runs.history import History, add_change, read_history
-from mbpo.runs.journal import is_locked
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.lease import check_free
 from mbpo.runs.records.manifest import read_manifest
 from mbpo.runs.rows import whole
 from mbpo.runs.status import read_status
 from mbpo.saving.store import CheckpointStore
-from mbpo.settings.setting import shown
 
 
 def find_starting_point(launch: Launch) -> StartingPoint:
@@ -51,11 +50,9 @@ def _resumed(launch: Launch) -> StartingPoint:
     assert launch.run_id is not None
     paths = RunPaths(launch.runs_root / launch.run_id)
     status = read_status(paths)
-    if status is not None and status.live and (status.local or is_locked(paths) is not False):
-        where = "" if status.local else f" on {shown(status.host)}, which cannot be seen from here"
-        raise RunInUseError(f"{paths.root} is in use by process {status.pid}{where}; stop it first")
     if status is not None and status.state == "finished":
         raise ConfigError(f"{paths.root} has finished, at {status.env_steps:,} env steps")
+    check_free(paths, status)
     manifest = read_manifest(paths.manifest).facts()
     check_config(paths, manifest)
     saved, damaged = CheckpointStore(paths.checkpoints).load_newest()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import RunInUseError
 from mbpo.runs.append import AppendFile
-from mbpo.runs.files import open_to_append
 from mbpo.runs.layout import RunPaths
+from mbpo.runs.lease import Lease
 from mbpo.runs.locks import try_lock
 from mbpo.runs.records.event import event_line
 from mbpo.runs.records.json_text import encode
@@ -31,6 +29,7 @@ class Journal:
         self._paths = paths
         self._metrics = AppendFile(paths.metrics)
         self._claim()
+        self.lease = Lease(paths)
         self._events = AppendFile(paths.events)
         self._tables = Tables(paths, env_id)
 
@@ -43,16 +42,20 @@ class Journal:
         """Append one row of metrics.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the file system refuses.
         """
+        self.lease.check()
         self._metrics.append(row_line(row))
 
     def copy_rows(self, lines: Sequence[bytes]) -> None:
         """Append rows of another run as they stand there, with one call for all.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the file system refuses.
         """
+        self.lease.check()
         if lines:
             self._metrics.append(b"\n".join(lines))
 
@@ -60,16 +63,20 @@ class Journal:
         """Append one event, with its time.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the file system refuses.
         """
+        self.lease.check()
         self._events.append(event_line(event))
 
     def copy_event(self, event: Mapping[str, Any]) -> None:
         """Append an event of another run as it stands there, its time too.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the file system refuses.
         """
+        self.lease.check()
         self._events.append(encode(event).encode())
 
     def tabulate(self, row: Mapping[str, Any]) -> None:
@@ -81,7 +88,12 @@ class Journal:
         self._metrics.sync()
 
     def sync(self) -> None:
-        """Make every row and every event so far durable."""
+        """Make every row and every event so far durable, as before a checkpoint.
+
+        Raises:
+            RunInUseError: another learner has taken the run over.
+        """
+        self.lease.check()
         self._metrics.sync()
         self._events.sync()
 
@@ -89,8 +101,10 @@ class Journal:
         """Write what waits, as far as there is space.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the file system refuses for another reason.
         """
+        self.lease.check()
         for file in self._files:
             file.retry()
 
@@ -107,23 +121,3 @@ class Journal:
         """Lock the run against a second learner, where the file system has locks."""
         if try_lock(self._metrics.descriptor) is False:  # without locks the status still tells
             raise RunInUseError(f"{self._paths.root} is in use by another learner")
-
-
-def is_locked(paths: RunPaths) -> bool | None:
-    """Return whether a learner has the run, be it in another container; None where there are no locks to tell."""
-    with claimed(paths) as taken:
-        return None if taken is None else not taken
-
-
-@contextlib.contextmanager
-def claimed(paths: RunPaths) -> Iterator[bool | None]:
-    """Have a run to oneself for a while; yield False where a learner has it, None where there are no locks to tell."""
-    try:
-        descriptor = open_to_append(paths.metrics)
-    except OSError:
-        yield None
-        return
-    try:
-        yield try_lock(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from mbpo.errors import ConfigError
 
 FULL_DISK_PATIENCE_S = 60.0  # for which a run that is done waits for space
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+RUN_BELOW = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}/){0,4}[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")  # a runs root
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from mbpo.runs.files import open_to_append
+from mbpo.runs.layout import RunPaths
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool | None:
@@ -46,3 +49,23 @@ def take(path: Path) -> int | None:
     if taken is None:
         raise OSError(None, "the file system has no locks")
     return None
+
+
+def is_locked(paths: RunPaths) -> bool | None:
+    """Return whether a learner has the run, be it in another container; None where there are no locks to tell."""
+    with claimed(paths) as taken:
+        return None if taken is None else not taken
+
+
+@contextlib.contextmanager
+def claimed(paths: RunPaths) -> Iterator[bool | None]:
+    """Have a run to oneself for a while; yield False where a learner has it, None where there are no locks to tell."""
+    try:
+        descriptor = open_to_append(paths.metrics)
+    except OSError:
+        yield None
+        return
+    try:
+        yield try_lock(descriptor)
+    finally:
+        os.close(descriptor)

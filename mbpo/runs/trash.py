@@ -17,8 +17,8 @@ from mbpo.errors import RecordError, RunInUseError, StorageError, refused
 from mbpo.runs.about import read_about
 from mbpo.runs.checkpoint_names import checkpoint_steps
 from mbpo.runs.find import runs_below
-from mbpo.runs.journal import claimed
 from mbpo.runs.layout import RunPaths, begun_now, write_json
+from mbpo.runs.locks import claimed
 from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.records.manifest import read_manifest

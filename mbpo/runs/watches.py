@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mbpo.errors import StorageError
+from mbpo.errors import RunInUseError, StorageError
 from mbpo.runs.attendant import HEARTBEAT_S
 from mbpo.runs.hang import HangWatch
 from mbpo.runs.journal import Journal
+from mbpo.runs.lease import Lease
 from mbpo.runs.live_control import LiveControl
 
 FULL = "the disk is full: what is measured waits in memory until there is space"
@@ -50,6 +51,21 @@ class PlaceWatch:
         self._missing_beats = self._missing_beats + 1 if gone else 0
         if self._missing_beats == GONE_AFTER_BEATS:
             self.fault = StorageError(f"{self._root} has vanished or is another folder now")
+            self._control.request_stop()
+
+
+class LeaseWatch:
+    """Stop a learner whose run another one has taken over: it was taken for dead."""
+
+    def __init__(self, lease: Lease, control: LiveControl) -> None:
+        self.fault: RunInUseError | None = None
+        self._lease = lease
+        self._control = control
+
+    def look_at_lease(self) -> None:
+        """Look whether this process may still write."""
+        if self.fault is None and self._lease.lost:
+            self.fault = self._lease.fault
             self._control.request_stop()
 
 

@@ -24,7 +24,7 @@ from mbpo.runs.records.row import Kind, kind_of, new_row
 from mbpo.runs.solved import solved_at
 from mbpo.runs.status import RunStatus, this_process
 from mbpo.runs.status_file import StatusFile
-from mbpo.runs.watches import DiskWatch, LoopWatch, PlaceWatch
+from mbpo.runs.watches import DiskWatch, LeaseWatch, LoopWatch, PlaceWatch
 from mbpo.settings.stdout import say
 
 RECENT_RETURNS = 24
@@ -66,11 +66,12 @@ class RunWriter:
         self._place = PlaceWatch(paths.root, self.control)
         disk = DiskWatch(self.journal, self._warn_now)
         loop = LoopWatch(self._hang, self.control, lambda: self.status.phase, self._warn_now)
-        looks = (disk.look_at_disk, self._place.look_at_place, loop.look_at_loop, self._status.save)
-        self._attendant = Attendant(self._inbox.poll, looks)
+        self._lease = LeaseWatch(self.journal.lease, self.control)
+        looks = (self._lease.look_at_lease, disk.look_at_disk, self._place.look_at_place, loop.look_at_loop, self._beat)
+        self._attendant = Attendant(self._answer, looks)
 
     def __enter__(self) -> RunWriter:
-        self._status.save()
+        self._beat()
         self._attendant.start()
         return self
 
@@ -148,7 +149,7 @@ class RunWriter:
     def enter(self, state: str) -> None:
         """Change the state, on disk at once unless that is full."""
         self.update(state=state)
-        self._attendant.guarded(self._status.save)
+        self._attendant.guarded(self._beat)
 
     def at_boundary(self, env_steps: int, holds_from: int | None = None) -> InForce:
         """Return what the loop obeys from ``env_steps`` on; wait here while paused.
@@ -156,12 +157,13 @@ class RunWriter:
         New settings are answered to hold from the next env step, or from ``holds_from`` on.
 
         Raises:
+            RunInUseError: another learner has taken the run over.
             StorageError: the run directory has vanished.
         """
         self.update(env_steps=env_steps)
         order = self.control.at_boundary(env_steps, self._on_pause, holds_from)
-        if self._place.fault is not None:
-            raise self._place.fault
+        if fault := self._place.fault or self._lease.fault:
+            raise fault
         if order.settings != self._status.now.controls:  # a change that an earlier attempt answered
             self.update(controls=dict(order.settings))
         return order
@@ -196,14 +198,33 @@ class RunWriter:
         self._verdict.break_off(env_steps)
 
     def end(self, state: str, exit_code: int, reason: str = "") -> None:
-        """Write the final status; commands still waiting are rejected with the reason."""
+        """Write the final status; commands still waiting are rejected with the reason.
+
+        A run that another learner has taken over has its own end.
+        """
         self.control.close(f"the run has ended: {state}")
         self._attendant.end()
+        if self.journal.lease.lost:
+            return
         self._inbox.poll()
         self.event(state, env_steps=self.status.env_steps, exit_code=exit_code, reason=reason)
         self._attendant.guarded(self.sync)
         self.update(state=state, phase="ended", exit_code=exit_code, reason=reason)
         self._status.save(sync=True)
+
+    def _answer(self) -> None:
+        """Answer commands, if they are for this learner."""
+        if not self.journal.lease.lost:
+            self._inbox.poll()
+
+    def _beat(self) -> None:
+        """Write the status and its heartbeat.
+
+        Raises:
+            RunInUseError: another learner has taken the run over.
+        """
+        self.journal.lease.check()
+        self._status.save()
 
     def _go_on_from(self, history: History) -> None:
         """Bring the tables and the status to where the earlier rows end; write them where another run has them."""

@@ -44,6 +44,7 @@ def mode(path: Path) -> int:
 
 def test_the_names_are_those_of_the_contract(finished_run: RunPaths) -> None:
     assert {p.name for p in finished_run.root.iterdir()} == {
+        ".lease-1",
         "config.toml",
         "manifest.json",
         "status.json",
