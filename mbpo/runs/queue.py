@@ -113,7 +113,11 @@ class Queue:
     def note(self, run_id: str, state: str, reason: str = "") -> None:
         """Note what became of a run at work."""
         new = msgspec.structs.replace
-        self._change(lambda turns: [new(t, state=state, reason=reason) if t.run_id == run_id else t for t in turns])
+
+        def change(turns: list[Turn]) -> list[Turn]:
+            return [new(t, state=state, reason=reason) if (t.run_id == run_id and t.state != OFF) else t for t in turns]
+
+        self._change(change)
 
     def close(self, runner: int) -> bool:
         """Let go of the runner's lock if nothing is left to do; return whether that is so.

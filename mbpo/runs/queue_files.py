@@ -95,9 +95,11 @@ class QueueFiles:
         path = self.folder / LINE
         found = self._parsed(path, read_turns) if os.path.lexists(path) else Turns()
         turns = [t for t in found.turns if t.order in orders] if isinstance(found, Turns) else []
-        known = {turn.run_id for turn in turns}
+        known = {(turn.run_id, turn.order) for turn in turns}
         whole = sorted((o for o in orders.values() if isinstance(o, Order)), key=lambda o: (o.issued_at, o.name))
-        new = [(run.run_id, order.name) for order in whole for run in order.runs if run.run_id not in known]
+        new = [
+            (run.run_id, order.name) for order in whole for run in order.runs if (run.run_id, order.name) not in known
+        ]
         return turns + [self._first_turn(*each) for each in new], [found] if isinstance(found, str) else []
 
     def _first_turn(self, run_id: str, order: str) -> Turn:

@@ -47,13 +47,13 @@ class Others:
         self._looked = -math.inf
         self._at_work: dict[Path, int] = {}
 
-    def threads(self, but: set[str]) -> int:
-        """Return how many threads they have, those of the runs named in ``but`` left out."""
+    def threads(self, but: set[Path]) -> int:
+        """Return how many threads they have, those of the runs in ``but`` left out."""
         if time.monotonic() > self._looked + OTHERS_S:
             below = [*runs_below(self._root).runs, *runs_below(self._root / WHAT_IFS).runs]
             self._at_work = {path: _threads(path) for path in below}
             self._looked = time.monotonic()
-        return sum(number for path, number in self._at_work.items() if path.name not in but)
+        return sum(number for path, number in self._at_work.items() if path not in but)
 
     def forget(self) -> None:
         """Look anew: one of them may have ended."""
@@ -76,7 +76,7 @@ class QueueLine:
         entry = next((entry for entry in self._queue.read().entries if entry.startable), None)
         if entry is None or self._untold or entry.order is None:
             return None
-        own = {run.paths.run_id for run in (*running, *self._found.values())}
+        own = {run.label for run in (*running, *self._found.values())}
         return self._taken(entry) if self._has_room(entry.order.threads, own) else None
 
     def begun(self, run: LearnerRun) -> None:
@@ -84,7 +84,7 @@ class QueueLine:
 
     def ended(self, run: LearnerRun) -> None:
         """Note what became of a learner; one that was lost goes on, but not for ever."""
-        run_id = run.paths.run_id
+        run_id = run.label
         entry = self._entries.pop(run_id)
         end = _end_of(run, entry.turn.began)
         if end is None:
@@ -119,7 +119,7 @@ class QueueLine:
         busy = sum(self._threads_of(run_id) for run_id in own)
         if busy and busy + threads > cores():
             return False  # however many others there are
-        busy += self._others.threads(own)
+        busy += self._others.threads({self._queue.root / run_id for run_id in own})
         return not busy or busy + threads <= cores()
 
     def _taken(self, entry: Entry) -> LearnerRun | None:
@@ -150,15 +150,15 @@ class QueueLine:
         batch = Batch(self._queue.root, order.name)
         with contextlib.suppress(OSError):  # the start of the learner tells
             batch.outputs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = (f"--runs-root={self._queue.root}", f"--run-id={entry.run_id}")
+        place = (f"--runs-root={paths.root.parent}", f"--run-id={paths.run_id}")
         return LearnerRun(
             entry.run_id,
             paths,
             command=(*LEARNER, *command_of(entry), *place),
-            output=batch.output(entry.run_id),
+            output=batch.output(paths.run_id),
             resume=(*LEARNER, f"--resume={paths.root}"),
             folder=Path(order.started_in) if order.started_in else None,
-            lock=batch.outputs / f"{entry.run_id}.lock",
+            lock=batch.outputs / f"{paths.run_id}.lock",
         )
 
     def _clean_up(self, run: LearnerRun) -> None:

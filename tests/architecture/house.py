@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import grimp
 
-LIMITS = {"mbpo": {"rooms": 29, "floors": 10, "arrows": 125, "circles": 0}, "workbench": {"circles": 0}}
+LIMITS = {"mbpo": {"rooms": 31, "floors": 10, "arrows": 138, "circles": 0}, "workbench": {"circles": 0}}
 
 Rooms = Mapping[str, set[str]]  # a room and the rooms that it imports
 

@@ -253,7 +253,7 @@ def test_a_learner_at_work_under_the_root_is_counted(
     paths: RunPaths = live_learner.paths  # type: ignore[attr-defined]
     others = queue_runner.Others(paths.root.parent)
     assert others.threads(set()) == 1
-    assert others.threads({paths.run_id}) == 0
+    assert others.threads({paths.root}) == 0
 
 
 # What lies in its folder

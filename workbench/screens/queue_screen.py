@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -94,12 +95,15 @@ class QueueScreen(Screen[None]):
         listed = [entry for state in GROUPS for entry in self._line.entries if entry.turn.state == state]
         return listed + [entry for entry in reversed(self._line.entries) if entry.turn.state not in GROUPS]
 
+    def _path(self, entry: Entry) -> Path:
+        return self._services.queueing.root / entry.run_id
+
     def redraw(self) -> None:
         """Show what the queue is now, where it is another than before."""
         chosen = self._chosen
         self._line = self._services.queueing.queue.read()
-        rows = {row.path.name: row for row in self._services.rows}
-        cells = [self._cells(entry, rows.get(entry.run_id)) for entry in self._entries]
+        rows = {row.path: row for row in self._services.rows}
+        cells = [self._cells(entry, rows.get(self._path(entry))) for entry in self._entries]
         seen = [[str(cell) for cell in row] for row in cells], self.size
         if seen != self._seen:
             self._seen = seen
@@ -208,7 +212,7 @@ class QueueScreen(Screen[None]):
     @on(DataTable.RowSelected)
     def _open(self) -> None:
         entry = self._chosen
-        row = next((row for row in self._services.rows if entry and row.path.name == entry.run_id), None)
+        row = next((row for row in self._services.rows if entry and row.path == self._path(entry)), None)
         if row is not None:
             self._services.select(row.path)
             self.dismiss(None)

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from mbpo.errors import RecordError
-from mbpo.runs.layout import RUN_ID
+from mbpo.runs.layout import RUN_BELOW
 from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import check_version, read_json
 
@@ -23,7 +23,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 class OrderedRun(msgspec.Struct, frozen=True, kw_only=True):
     """Hold what one run has to itself."""
 
-    run_id: str = ""
+    run_id: str = ""  # or FOLDER/RUN_ID, below the runs root
     label: str = ""  # tells it from the others, in words
     flags: list[str] = []
 
@@ -71,7 +71,7 @@ def read_order(path: Path) -> Order:
     content = read_json(path, MOST_BYTES)
     check_version(path, content, SCHEMA)
     order = fitted(Order, content)
-    if order.name != path.stem or not order.runs or not all(RUN_ID.match(run.run_id) for run in order.runs):
+    if order.name != path.stem or not order.runs or not all(RUN_BELOW.match(run.run_id) for run in order.runs):
         raise RecordError(f"{path} is no order of runs")
     return order
 
