@@ -1,0 +1,77 @@
+"""Write studies of a few quick runs, and look at what became of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from learners import environment, rows
+
+from mbpo.runs.layout import RunPaths
+from mbpo.runs.status import RunStatus, read_status
+from mbpo.studies.study import read_study
+
+QUICK = """
+name = "quick"
+seeds = "0:2"
+[base]
+preset = "debug"
+total_steps = {steps}
+checkpoint_every = 50
+eval_every = 100
+report = false
+[axes]
+rollout_length = [1, 3]
+"""
+RUNS = ("k1-s0", "k3-s0", "k1-s1", "k3-s1")
+CLOCKS = ("time/", "system/")
+
+
+def write_study(folder: Path, steps: int = 200) -> Path:
+    """Return the file of a study of four runs."""
+    file = folder / "quick.toml"
+    file.write_text(QUICK.format(steps=steps))
+    return file
+
+
+def drive(file: Path, *flags: str) -> subprocess.Popen[str]:
+    """Start ``python -m mbpo.study`` in the folder of its file."""
+    command = [sys.executable, "-m", "mbpo.study", file.name, *flags]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=file.parent, env=environment(), stdout=pipe, stderr=pipe, text=True)
+
+
+def driven(file: Path, *flags: str) -> tuple[int, str, str]:
+    """Return exit code, output and errors of ``python -m mbpo.study``."""
+    process = drive(file, *flags)
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def statuses(folder: Path) -> dict[str, RunStatus | None]:
+    """Return the status of every run of the quick study."""
+    return {name: read_status(RunPaths(folder / name)) for name in RUNS}
+
+
+def measured(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return every run's metrics that count, without clocks."""
+    found = {}
+    for name in RUNS:
+        kept = {row["seq"]: row for row in rows(folder / name / "metrics.jsonl")}
+        found[name] = [{k: v for k, v in r.items() if k != "attempt" and not timed(k)} for r in kept.values()]
+    return found
+
+
+def timed(key: str) -> bool:
+    """Return whether a key is of the machine and its clock."""
+    return key == "time_s" or key.startswith(CLOCKS)
+
+
+def one_by_one(file: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the metrics of the runs, done one after the other by the learner's own command line."""
+    for run in read_study(file).runs:
+        command = [sys.executable, "-m", "mbpo.train", *run.flags, f"--runs-root={folder}", f"--run-id={run.run_id}"]
+        subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    return measured(folder)
