@@ -18,7 +18,7 @@ from mbpo.envs.spaces import Array
 from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.lifecycle.saved_policy import at_home, load_actor
 from mbpo.lifecycle.signals import ctrl_c_named
-from mbpo.outside.film.shoot import film
+from mbpo.outside.film.shoot import film, policy_named
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.origin import folders
 from mbpo.sac.networks import Actor
@@ -92,11 +92,15 @@ def _print(given: argparse.Namespace, config: Config, actor: Actor) -> int:
         say(json.dumps({k: v.tolist() for k, v in dataclasses.asdict(result).items()}))
         return 0
     say(
-        f"{config.env_id}, {given.checkpoint} policy, {given.episodes} episodes: "
-        f"{result.returns.mean():.1f} ± {result.returns.std():.1f} "
-        f"(min {result.returns.min():.1f}, max {result.returns.max():.1f})"
+        f"{config.env_id}, {policy_named(given.checkpoint)}, {given.episodes} episodes: "
+        f"{_tenths(result.returns.mean())} ± {_tenths(result.returns.std())} "
+        f"(min {_tenths(result.returns.min())}, max {_tenths(result.returns.max())})"
     )
     return 0
+
+
+def _tenths(value: float) -> str:
+    return f"{round(float(value), 1) + 0.0:.1f}"  # no −0.0
 
 
 def _parser() -> OneLineParser:
@@ -109,8 +113,8 @@ def _parser() -> OneLineParser:
         "  python -m mbpo.evaluate runs/RUN --episodes 100 --seed 1\n"
         "  python -m mbpo.evaluate runs/RUN --video swing.mp4 --seed 1\n\n"
         "A film needs imageio-ffmpeg and matplotlib, and pygame or MuJoCo to draw the environment. Real and imagined\n"
-        "part at the first step after which the imagined state is off by more than 0.5 standard deviations of the\n"
-        "model's training data (root mean square over elites and dims). docs/outside.md says more.",
+        "part at the first step whose imagined state is off by more than 0.5 standard deviations of the model's\n"
+        "training data (root mean square over elites and dims). docs/outside.md says more.",
     )
     parser.add_argument("run_dir", metavar="RUN_DIR")
     parser.add_argument("--episodes", type=int, metavar="N", help="default 10")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mbpo import compare
 from mbpo.errors import MBPOError, report
@@ -16,10 +16,11 @@ from mbpo.studies.drive import Follower, failures, plan
 from mbpo.studies.engine import Engine, Place
 from mbpo.studies.folder import driven, keep
 from mbpo.studies.local import LocalQueue
+from mbpo.studies.slurm import Slurm
 from mbpo.studies.standing import AT_WORK, DONE, FINISHED, Standing
 from mbpo.studies.study import read_study
 
-ENGINES = {"local": LocalQueue}
+ENGINES: Mapping[str, Callable[[Place], Engine]] = {"local": LocalQueue, "slurm": Slurm}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

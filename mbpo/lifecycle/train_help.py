@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mbpo.runs.config_file import read_config
-from mbpo.settings.config import SETTINGS, choose_preset, defaults_of
+from mbpo.settings import config
+from mbpo.settings.config import SETTINGS, choose_preset
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.presets import PRESETS, Preset, how_chosen
 from mbpo.settings.setting import Setting, Value, shown
@@ -73,7 +74,7 @@ def defaults_beside(arguments: Sequence[str]) -> Defaults:
     found |= {name: SETTINGS[name].parse(text) for name, text in given.items() if text is not None}
     values = {name: SETTINGS[name].check(value) for name, value in found.items() if name in SETTINGS}
     preset = str(values["preset"]) if "preset" in values else choose_preset(values)
-    held = {**defaults_of(preset), **values}
+    held = {**config.defaults_beside(preset, values), **values}
     origin = f"preset {preset}" if "preset" in values else how_chosen(str(held["env_id"]))
     return Defaults(held, origin + ("" if file is None else f", and of {shown(file)}"))
 

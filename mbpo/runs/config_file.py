@@ -33,6 +33,8 @@ def read_config(path: Path, pipe: bool = False) -> dict[str, object]:
     except ConfigError:
         raise
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and any(path.parent.glob(f"*/{path.name}")):
+            raise ConfigError(f"{path.parent} is a folder of runs; name one of them") from None
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {str(error)[:100]}") from None

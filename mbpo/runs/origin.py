@@ -99,9 +99,8 @@ def _refuse(paths: RunPaths, config: Config) -> None:
     """Refuse what a run that came from elsewhere would have imported and constructed."""
     flag = "if you trust it give --module-path DIR, where its modules lie"
     if config.wrappers:
-        raise ConfigError(
-            f"{paths.run_id} was not begun here by you, and wraps its environment in {config.wrappers[0][:50]}; {flag}"
-        )
+        wrapper = config.wrappers[0] if len(config.wrappers[0]) <= 50 else f"{config.wrappers[0][:49]}…"
+        raise ConfigError(f"{paths.run_id} was not begun here by you, and wraps its environment in {wrapper}; {flag}")
     module = config.env_id.rpartition(":")[0]
     if module and any(_lies_in(paths.root, module, folder) for folder in sys.path):
         raise ConfigError(f"{paths.run_id} was not begun here by you, and module {module[:40]} lies in it; {flag}")

@@ -303,7 +303,7 @@ def find_checkpoint(folder: Path, label: str) -> Path:
     for name in names:
         if isinstance(name, str) and CHECKPOINT.match(name) and (folder / name).is_dir():
             return folder / name
-    there = sorted(index) or "none"
+    there = ", ".join(sorted(index)) or "none"
     raise CheckpointError(f"{folder} has no checkpoint {label[:40]!a}; there are: {there}")
 
 

@@ -21,6 +21,7 @@ from mbpo.settings.toml_text import Table, parse_wrapper
 from mbpo.settings.variants import CRITICS, K_POLICIES, described, options_described, wrong_options
 
 Auto = Literal["auto"]
+VERSION = re.compile(r"-v[0-9]+\Z")  # of an environment
 DEVICE = re.compile(r"(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))\Z")
 
 
@@ -408,7 +409,7 @@ def resolve(overrides: Mapping[str, object], preset: str | None = None) -> Confi
         ConfigError: an unknown preset or setting, a value that a setting refuses, or no environment.
     """
     preset = choose_preset(overrides) if preset is None else preset
-    values = {**defaults_of(preset), **overrides, "preset": preset}
+    values = {**defaults_beside(preset, overrides), **overrides, "preset": preset}
     for name in overrides:
         if name not in SETTINGS:
             raise ConfigError(f"unknown setting {shown(name)}{nearest(name, SETTINGS)}")
@@ -437,6 +438,19 @@ def defaults_of(preset: str) -> dict[str, Value]:
         raise ConfigError(f"unknown preset {shown(preset)}{nearest(preset, PRESETS)}")
     declared = {name: setting.default for name, setting in SETTINGS.items() if name != "env_id"}
     return {**declared, **PRESETS[preset].settings, "preset": preset}
+
+
+def defaults_beside(preset: str, overrides: Mapping[str, object]) -> dict[str, Value]:
+    """Return :func:`defaults_of`; beside the environment of another task what solves the preset's own says nothing.
+
+    Raises:
+        ConfigError: an unknown preset.
+    """
+    found = defaults_of(preset)
+    own, asked = found.get("env_id"), overrides.get("env_id", found.get("env_id"))
+    if VERSION.sub("", str(own)) != VERSION.sub("", str(asked)):
+        found["threshold"] = SETTINGS["threshold"].default
+    return found
 
 
 def resolve_run(recorded: Mapping[str, object]) -> Config:

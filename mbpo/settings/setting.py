@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import textwrap
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -200,4 +201,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     names = list(valid)
     begun = [n for n in names if len(name) > 3 and n.startswith(name)]
     close = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; valid: {', '.join(names)[:90]}"
+    return f"; did you mean {close[0]}?" if close else f"; valid: {_some(names)}"
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return names in a list that fits into a line; where not all do, dots stand for the rest."""
+    return textwrap.shorten(", ".join(names), 90, placeholder=" …")

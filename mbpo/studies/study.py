@@ -17,8 +17,9 @@ from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.flags import flags_beside_preset
 from mbpo.settings.grid import parse_seeds, symbol
 from mbpo.settings.setting import Value, nearest, shown
+from mbpo.studies.sbatch_options import sbatch_options
 
-KEYS = ("name", "base", "axes", "seeds", "threshold")
+KEYS = ("name", "base", "axes", "seeds", "threshold", "slurm")
 NO_AXIS = {"seed": 'seeds = "0:8"', "threads": "one number in [base]: rounding is theirs", "preset": "a study for each"}
 MOST_RUNS = 10_000
 LONGEST_NAME = 40
@@ -53,6 +54,7 @@ class Study:
     axes: Mapping[str, tuple[Choice, ...]]
     seeds: tuple[int, ...]
     runs: tuple[StudyRun, ...]  # all choices of one seed before the next: an early look compares them
+    slurm: Mapping[str, str | int | bool]  # options of sbatch
 
     @property
     def words(self) -> str:
@@ -107,7 +109,7 @@ def _study(content: Mapping[str, object]) -> Study:
         for chosen in itertools.product(*axes.values())
     ]
     _check_names(runs)
-    return Study(name, axes, seeds, tuple(runs))
+    return Study(name, axes, seeds, tuple(runs), sbatch_options(_table(content, "slurm")))
 
 
 def symbol_of(axis: str) -> str:

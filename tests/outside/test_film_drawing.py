@@ -31,6 +31,10 @@ def test_without_a_screen_mujoco_draws_by_what_works(
         except EnvironmentFault as error:
             found = str(error)
         assert chosen in found
+        monkeypatch.setattr(drawing, "_works", {"theirs"}.__contains__)
         monkeypatch.setenv("MUJOCO_GL", "theirs")
         drawing.prepare_drawing(env)
         assert os.environ["MUJOCO_GL"] == "theirs"
+        monkeypatch.setenv("MUJOCO_GL", "other")
+        with pytest.raises(EnvironmentFault, match="cannot draw by MUJOCO_GL=other here: unset MUJOCO_GL"):
+            drawing.prepare_drawing(env)

@@ -56,7 +56,9 @@ def test_a_folder_that_cannot_be_written_is_named(call: Call, run: Path, tmp_pat
 
 
 def test_what_is_no_run_is_named(call: Call, tmp_path: Path) -> None:
-    assert "does not exist" in call(main, tmp_path / "none", "--to", "tensorboard", "--live").error
+    assert "does not exist" in call(main, tmp_path / "none", "--to", "tensorboard").error
+    (tmp_path / "file").write_text("")
+    assert "is a file" in call(main, tmp_path / "file", "--to", "tensorboard", "--live").error
     (tmp_path / "empty").mkdir()
     assert "is not a run and holds none" in call(main, tmp_path / "empty", "--to", "tensorboard").error
 

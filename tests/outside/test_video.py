@@ -26,7 +26,7 @@ from mbpo.data.transitions import Transitions
 from mbpo.envs.box_env import BoxEnv
 from mbpo.envs.spec import EnvSpec
 from mbpo.evaluate import main
-from mbpo.outside.film import drawing
+from mbpo.outside.film import drawing, movie
 from mbpo.outside.film.filmed import Film
 from mbpo.outside.film.imagined import PARTED, load_model
 from mbpo.outside.film.picture import Panel, side_by_side
@@ -72,6 +72,12 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     assert (outcome.code, outcome.err) == (0, "")
     found: dict[str, Any] = json.loads(outcome.out)
     return found
+
+
+@pytest.fixture(autouse=True)
+def not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a film end with its last frame: tests count them."""
+    monkeypatch.setattr(movie, "HELD_S", 0.0)
 
 
 def frames(path: Path) -> np.ndarray[Any, Any]:  # [T + 1, H, W, 3]
@@ -160,14 +166,17 @@ def test_the_same_seed_gives_the_same_film(finished_run: RunPaths, tmp_path: Pat
     assert (one.obs[0] != other.obs[0]).any()
 
 
-def test_a_gif_has_all_frames_too(finished_run: RunPaths, tmp_path: Path) -> None:
+def test_a_gif_has_all_frames_too_and_its_last_one_stands(
+    finished_run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import Image
 
+    monkeypatch.setattr(movie, "HELD_S", 1.0)
     found = filmed(finished_run, tmp_path / "still.GIF", seed=1)
     with Image.open(tmp_path / "still.GIF") as picture:
         assert picture.format == "GIF"
         seconds = sum(_durations(picture)) / 1000
-    assert seconds == pytest.approx(found.frames / 30, rel=0.02)
+    assert seconds == pytest.approx(found.frames / 30 + 1.0, rel=0.02)
 
 
 def _durations(picture: Any) -> Iterator[float]:

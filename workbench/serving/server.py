@@ -49,6 +49,7 @@ class BrowserServer(Server):
         below = f"/{self._guard.token}"
         app.add_routes(
             [
+                web.get(below, self.handle_unended),
                 web.get(f"{below}/", self.handle_index),
                 web.get(f"{below}/ws", self.handle_websocket),
                 web.static(f"{below}/static", self.statics_path),
@@ -57,6 +58,10 @@ class BrowserServer(Server):
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self.on_shutdown)
         return app
+
+    async def handle_unended(self, request: web.Request) -> web.Response:
+        """Send an address without its last character to the page: what the page asks for lies below it."""
+        raise web.HTTPFound(f"{request.path}/")
 
     async def handle_index(self, request: web.Request) -> web.Response:
         """Answer with the page; its files and its websocket are below the same path."""

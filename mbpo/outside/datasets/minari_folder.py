@@ -53,8 +53,8 @@ def folder_of(root: Path, name: str, force: bool) -> Path:
     parts = name.split("/")
     if not NAME.fullmatch(name) or "data" in parts:
         raise ConfigError(
-            f"--minari must be NAME-vN or GROUP/NAME-vN of letters, digits, - and _, such as pendulum/mbpo-v0, "
-            f"got {shown(name)}"
+            f"--minari must be NAME-vN or GROUP/NAME-vN of letters, digits, - and _, such as pendulum/mbpo-v0, with a "
+            f"group of two or more that is not data; got {shown(name)}"
         )
     folder = root / name
     if not folder.resolve().is_relative_to(root.resolve()):

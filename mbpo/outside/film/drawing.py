@@ -8,6 +8,7 @@ import sys
 
 from mbpo.envs.box_env import BoxEnv
 from mbpo.errors import EnvironmentFault
+from mbpo.settings.setting import shown
 
 PACKAGES = {"egl": "libegl1", "osmesa": "libosmesa6"}  # of Debian, in the order in which they are tried
 PATIENCE_S = 60.0
@@ -31,8 +32,12 @@ def prepare_drawing(env: BoxEnv) -> None:
     if not screen:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame opens no window for a picture
     on_mujoco = any(hasattr(layer, "mujoco_renderer") for layer in env.layers())
-    if on_mujoco and not screen and sys.platform == "linux" and not os.environ.get("MUJOCO_GL"):
-        os.environ["MUJOCO_GL"] = _what_draws()
+    if not on_mujoco or screen or sys.platform != "linux":
+        return
+    asked = os.environ.get("MUJOCO_GL")
+    if asked and not _works(asked):
+        raise EnvironmentFault(f"MuJoCo cannot draw by MUJOCO_GL={shown(asked)} here: unset MUJOCO_GL, and it chooses")
+    os.environ["MUJOCO_GL"] = asked or _what_draws()
 
 
 def _what_draws() -> str:

@@ -15,6 +15,7 @@ from mbpo.settings.packages import install_command
 from mbpo.settings.setting import shown
 
 SUFFIXES = (".mp4", ".gif")
+HELD_S = 1.0  # for which the last frame stands
 # A palette of its own for each frame: nothing waits for the last one.
 GIF = ["-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none", "-loop", "0"]
 MP4 = ["-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]  # players want 4:2:0
@@ -49,6 +50,7 @@ class Movie:
         self._building = path.with_name(f".{path.stem[:100]}.{os.getpid()}.tmp{path.suffix.lower()}").absolute()
         self._ffmpeg: subprocess.Popen[bytes] | None = None
         self.frames = 0
+        self._last = b""
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Write ``frame`` [H, W, 3], both even, as H.264 has it.
@@ -58,19 +60,18 @@ class Movie:
         """
         if self._ffmpeg is None:
             self._ffmpeg = self._started(frame.shape[1], frame.shape[0])
-        assert self._ffmpeg.stdin is not None
-        try:
-            self._ffmpeg.stdin.write(np.ascontiguousarray(frame).data)
-        except OSError:
-            raise self._refused(self._end()) from None
+        self._last = np.ascontiguousarray(frame).tobytes()
+        self._write(self._last)
         self.frames += 1
 
     def finish(self) -> None:
-        """Put the film in its place.
+        """Let the last frame stand for a while, and put the film in its place.
 
         Raises:
             StorageError: it is not whole.
         """
+        for _ in range(round(self._fps * HELD_S) if self.frames else 0):
+            self._write(self._last)
         said = self._end()
         if self._ffmpeg is None or self._ffmpeg.returncode:
             raise self._refused(said)
@@ -83,6 +84,13 @@ class Movie:
         """Leave nothing behind that is not whole."""
         self._end()
         self._building.unlink(missing_ok=True)
+
+    def _write(self, frame: bytes) -> None:
+        assert self._ffmpeg is not None and self._ffmpeg.stdin is not None
+        try:
+            self._ffmpeg.stdin.write(frame)
+        except OSError:
+            raise self._refused(self._end()) from None
 
     def _started(self, width: int, height: int) -> subprocess.Popen[bytes]:
         import imageio_ffmpeg

@@ -52,7 +52,7 @@ def film(config: Config, policy: Policy, checkpoint: Path, label: str, seed: int
         prepare_drawing(plain)
         model = load_model(config, plain, checkpoint)
     why_not = why_no_model(config, model)
-    title = f"{shown(config.env_id)}, {label} policy, seed {seed}"
+    title = f"{shown(config.env_id)}, {policy_named(label)}, seed {seed}"
     with contextlib.closing(_drawing(config)) as env, _puppet(config, why_not) as puppet:
         notes = [why_not] if why_not else [] if puppet else [_why_curves_only(config)]
         shot = _Shot(env, policy, None if why_not else model, puppet, Movie(path, _fps(env)), title)
@@ -60,6 +60,11 @@ def film(config: Config, policy: Policy, checkpoint: Path, label: str, seed: int
             found = shot.run(stream_seed(seed, "evaluation", 0), notes)
     write_curves(path.with_suffix(".png"), title, found.obs, found.rewards, found.imagined)
     return found
+
+
+def policy_named(checkpoint: str) -> str:
+    """Return what a saved policy is called: the best policy, the policy of env step 200."""
+    return f"policy of env step {checkpoint}" if checkpoint.isdecimal() else f"{checkpoint} policy"
 
 
 class _Shot:

@@ -78,6 +78,8 @@ class Following:
                 if self._refused is not None and not self.runs:
                     raise self._refused
                 return
+            if not self._at_work and self.runs:
+                self._note("all rows are there: waiting for more runs; Ctrl-C ends this")
             until = time.monotonic() + POLL_S
             while time.monotonic() < until:
                 self._end_if_asked()
@@ -114,7 +116,7 @@ class Following:
         except ConfigError:
             if self.runs:
                 return {}, []  # they were there; whoever removed them may bring them back
-            if self._question.live and all(Path(expanded(pattern)).is_dir() for pattern in self._question.runs):
+            if self._question.live and not any(_is_file(pattern) for pattern in self._question.runs):
                 return {}, ["no run is there yet: waiting; Ctrl-C ends this"]
             raise
 
@@ -196,6 +198,11 @@ class _Progress:
         if time.monotonic() - self._said >= LOOK_S:
             self._said = time.monotonic()
             say(f"{printable(self._name)}: {rows:,} rows so far")
+
+
+def _is_file(pattern: str) -> bool:
+    """Return whether no run can ever be there; a folder may still come."""
+    return Path(expanded(pattern)).is_file()
 
 
 def be_modest() -> None:
