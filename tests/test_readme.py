@@ -39,6 +39,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
 LINES = [re.split(r"\s+#\s", line)[0] for kind, block in BLOCKS if not kind for line in block.splitlines()]
 COMMANDS = [line for line in LINES if line.startswith("python -m ")]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+STUDY = 'name = "two"\n[base]\npreset = "debug"\nreport = false\n[axes]\nrollout_length = [1, 5]\n'
 STOPPED_AT = 130
 FEW = ("--threads", "1", "--report", "false", "--eval-episodes", "1", "--total-steps")
 SMALLER: dict[str, tuple[str, ...]] = {  # what a command that begins so is given besides
@@ -72,6 +73,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 def folder(stopped: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in a folder in which ``runs/RUN`` is."""
     shutil.copytree(stopped.root, tmp_path / "runs" / "RUN")
+    (tmp_path / "study.toml").write_text(STUDY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])  # of the learners that --seeds starts
     return tmp_path
@@ -89,7 +91,7 @@ def called(call: Callable[..., Outcome], command: str) -> Outcome:
 
 
 def test_these_are_its_commands() -> None:
-    assert len(COMMANDS) == 19
+    assert len(COMMANDS) == 20
     others = [line for line in LINES if line.startswith(("make", "mbpo-"))]
     assert others == ["make run", "make test", "mbpo-workbench", "mbpo-workbench --serve"]
 

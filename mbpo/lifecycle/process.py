@@ -39,8 +39,9 @@ def learner_process(run: RunWriter, train: Callable[[], None], algo: str, leave:
     """Call ``train`` and turn however it ends into a final status and an exit code.
 
     The first SIGINT, SIGTERM or SIGHUP stops at the next env step, networks saved; a second
-    SIGINT stops at once. ``algo`` says what can be asked of the run at its end, and ``leave`` puts more beside what
-    it wrote, unless it failed or was stopped at once.
+    SIGINT stops at once. Whoever sends SIGTERM, a cluster say, waits for seconds: nothing is evaluated then, so that
+    the run goes on elsewhere as if it had not stopped. ``algo`` says what can be asked of the run at its end, and
+    ``leave`` puts more beside what it wrote, unless it failed or was stopped at once.
     """
     received: list[int] = []
     try:
@@ -99,6 +100,6 @@ def _signals(run: RunWriter, received: list[int]) -> contextlib.AbstractContextM
         if number == signal.SIGINT and signal.SIGINT in received:
             raise Interrupted
         received.append(number)
-        run.control.request_stop()
+        run.control.request_stop(hurried=number == signal.SIGTERM)
 
     return handled(stop)

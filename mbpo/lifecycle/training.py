@@ -116,10 +116,12 @@ class Training:
             self.evaluate(self.env_steps)
 
     def finish(self) -> None:
-        """Evaluate and save the end."""
+        """Evaluate and save the end; one that is hurried is saved only."""
         at = self.env_steps
         self.reports.writer.update(env_steps=at)
-        if self.evaluation_due or (self.evaluated_at != at and at > self.config.warmup_steps):
+        hurried = self.reports.writer.control.hurried and at < self.until
+        due = self.evaluation_due or (self.evaluated_at != at and at > self.config.warmup_steps)
+        if due and not hurried:
             self.evaluation_due = True
             self.save(at, "last")
             self.evaluate(at)

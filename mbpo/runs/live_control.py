@@ -56,6 +56,7 @@ class LiveControl:
         self.revision = revision
         self.paused = False
         self.stopping = False
+        self.hurried = False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -87,8 +88,9 @@ class LiveControl:
                 self._next_boundary = env_steps + (0 if checkpoint else 1)
             return InForce(dict(self._settings), self.stopping, checkpoint)
 
-    def request_stop(self) -> None:
-        """Stop at the next boundary, as a signal asks."""
+    def request_stop(self, hurried: bool = False) -> None:
+        """Stop at the next boundary, as a signal asks; ``hurried``: with what must be saved, and no more."""
+        self.hurried = self.hurried or hurried
         self.stopping = True  # no lock: a signal handler may interrupt its holder
 
     def handle(self, data: bytes, fallback_id: str) -> None:

@@ -80,6 +80,8 @@ class Slurm:
             write_atomic(script, self._script(runs).encode())
             job = _slurm("sbatch", "--parsable", str(script)).partition(";")[0].strip()
             write_atomic(self._folder / f"{job}.runs", "\n".join(run.run_id for run in runs).encode())
+        except StorageError:
+            raise
         except OSError as error:
             raise refused(f"cannot write in {self._folder}", error) from None
         return job

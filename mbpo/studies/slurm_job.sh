@@ -6,7 +6,7 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=$output/%A_%a.txt
-#SBATCH --signal=B:TERM@120
+#SBATCH --signal=TERM@180
 $options
 
 runs=(
@@ -16,19 +16,14 @@ $runs
 cd $here || exit 5
 export PYTHONPATH=$source$${PYTHONPATH:+:$$PYTHONPATH}
 
-# The learner runs in the background, for bash hands a signal on only while it waits. Told to end, by the time limit
-# (two minutes before it) or by a job that goes first, the learner saves and ends with 143: then this task is put back
-# into the queue, to go on later. scancel ends it for good.
-$python -m mbpo.studies.task $folder "$${runs[$$SLURM_ARRAY_TASK_ID]}" &
-learner=$$!
-trap 'kill -TERM $$learner 2>/dev/null' TERM
-wait $$learner
+trap : TERM  # bash outlives the signal, which srun hands to the learner
+task=$${SLURM_ARRAY_JOB_ID}_$${SLURM_ARRAY_TASK_ID}
+export SRUN_CPUS_PER_TASK=$${SLURM_CPUS_PER_TASK:-1}
+srun --ntasks=1 $python -m mbpo.studies.task $folder "$${runs[$$SLURM_ARRAY_TASK_ID]}"
 code=$$?
-while kill -0 $$learner 2>/dev/null; do
-    wait $$learner
-    code=$$?
-done
-if [ $$code -eq 143 ]; then
-    scontrol requeue "$${SLURM_ARRAY_JOB_ID}_$${SLURM_ARRAY_TASK_ID}"
-fi
+# Told to end, before the time limit or by a job that goes first, the learner has saved and ends with 143: back into the
+# queue, to go on later. Not where scancel told it to, nor where Slurm does so itself: then the task is no more RUNNING.
+case "$$code $$(squeue -h -j "$$task" -o '%T %r')" in
+    143\ RUNNING* | 143\ *TimeLimit) scontrol requeue "$$task" ;;
+esac
 exit $$code

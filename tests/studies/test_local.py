@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from learners import wait_for
-from studies import RUNS, drive, driven, measured, one_by_one, statuses, write_study
+from quick_study import RUNS, drive, driven, measured, one_by_one, statuses, write_study
 
 from mbpo import study
 from mbpo.runs.queue import Queue
