@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from mbpo.runs.records.order import AT_WORK, WAITING, Order, OrderedRun
 from mbpo.studies.engine import Place
 from mbpo.studies.study import StudyRun
 
+PATIENCE_S = 5.0
 MOST_EACH = 1000  # runs of an order
 
 
@@ -25,6 +28,7 @@ class LocalQueue:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._queue = Queue(place.root)
+        self._runner: subprocess.Popen[bytes] | None = None
 
     def submit(self, runs: Sequence[StudyRun]) -> str:
         """Order the runs that the queue does not have.
@@ -41,18 +45,26 @@ class LocalQueue:
         if deleted := [name for name in map(self._name, unknown) if name in known]:  # finished once, says the queue
             self._queue.forget(deleted)
         self._order(unknown)
-        start_if_needed(self._queue)
+        self._see_to_it()
         return f"the queue of {self._place.root} has them; Q in mbpo-workbench shows it"
 
     def holding(self) -> Collection[str]:
         """Return the names of the runs that wait or are at work."""
-        start_if_needed(self._queue)
+        self._see_to_it()
         prefix = f"{self._place.study.name}/"
         entries = [entry for entry in self._queue.read().entries if entry.run_id.startswith(prefix)]
         return {e.run_id.removeprefix(prefix) for e in entries if e.startable or e.turn.state == AT_WORK}
 
     def close(self) -> None:
-        """Leave the queue as it is."""
+        """Leave the queue as it is; a runner that has nothing left to do ends by itself."""
+        if self._runner is not None and not self._queue.read().unfinished:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._runner.wait(PATIENCE_S)
+
+    def _see_to_it(self) -> None:
+        """Start a runner where runs wait and there is none."""
+        if self._runner is None or self._runner.poll() is not None:
+            self._runner = start_if_needed(self._queue)
 
     def _name(self, run: StudyRun) -> str:
         return f"{self._place.study.name}/{run.run_id}"
