@@ -40,9 +40,8 @@ def plan(place: Place) -> list[Standing]:
         measured = "as measured in runs of their kind here"
         say(f"  left: {duration(expected.seconds)} of one learner, {_bytes(expected.bytes)} of disk, {measured}")
     if expected.unknown:
-        say(
-            f"  no run of the kind of {counted(expected.unknown, 'of them')[:-1]} has ended here: time and disk unknown"
-        )
+        runs = counted(expected.unknown, "run")
+        say(f"  time and disk of {runs} are not known: none of their kind has finished below {place.root} yet")
     return found
 
 
