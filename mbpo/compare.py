@@ -11,7 +11,7 @@ from mbpo.comparison.export import as_json, write_csv
 from mbpo.comparison.figures import Axis, Question
 from mbpo.comparison.groups import group_runs
 from mbpo.comparison.measure import measure
-from mbpo.comparison.picture_files import add_picture_flags, asked_pictures
+from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, say_written
 from mbpo.comparison.plot import draw_comparison
 from mbpo.comparison.table import print_figures
 from mbpo.errors import ConfigError, MBPOError, report
@@ -59,6 +59,7 @@ def _compare(arguments: Sequence[str]) -> int:
     else:
         for figures in all_figures:
             print_figures(figures, question)
+        say_written(pictures)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0

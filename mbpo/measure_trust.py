@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mbpo.comparison.picture_files import add_picture_flags, asked_pictures
+from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, say_written
 from mbpo.comparison.trust_report import Points, TrustReport, draw_trust, print_report
 from mbpo.envs.left_behind import leave
 from mbpo.errors import CheckpointError, ConfigError, MBPOError, report
@@ -65,6 +65,7 @@ def _measure_trust(arguments: Sequence[str]) -> int:
         say(found.as_json())
     else:
         print_report(found)
+        say_written(pictures)
     return 0
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mbpo.comparison.chosen import Wanted, usable_runs
-from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, save_pictures
+from mbpo.comparison.picture_files import add_picture_flags, asked_pictures, check_ending, save_pictures, say_written
 from mbpo.errors import MBPOError, refused, report
 from mbpo.outside.progress import told
 from mbpo.outside.report.chart import Chart
@@ -20,12 +22,12 @@ from mbpo.outside.report.run_facts import read_run_facts
 from mbpo.outside.report.run_page import run_page
 from mbpo.runs.about import tags_in
 from mbpo.runs.find import find_runs
-from mbpo.runs.layout import write_atomic
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.settings.typed_path import typed_path
 
 FILE = "report.html"
+ENDINGS = (".html", ".htm")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
+    output = _output(given)
     check_bokeh()
     pictures = asked_pictures(given)
     found, notes = find_runs(given.runs)
@@ -51,13 +54,12 @@ def _report(arguments: Sequence[str]) -> int:
         runs, more = usable_runs(told(found, "reading runs"), EVALUATION, METRICS)
         notes += [*away, *more]
         page, beside = group_page(runs, notes), Path()
-    path = typed_path(given.output) if given.output else beside / FILE
+    path = output or beside / FILE
     _write(path, page)
     say(path)
     if pictures:
         save_pictures(drawn(_first(page)), pictures)
-        for picture in pictures.values():
-            say(picture)
+        say_written(pictures)
     if given.charts:
         folder = typed_path(given.charts)
         files = write_charts(folder, page.charts)
@@ -73,16 +75,35 @@ def _first(page: Page) -> Chart:
 
 
 def _write(path: Path, page: Page) -> None:
-    """Write the page, whole or not at all.
+    """Write the page, whole or not at all, for those to read whom the umask lets; a link there is replaced.
 
     Raises:
         StorageError: the file cannot be written.
     """
     content = html(page).encode()
+    building = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write_atomic(path, content)
+        building.unlink(missing_ok=True)
+        with building.open("xb") as file:
+            file.write(content)
+        building.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            building.unlink(missing_ok=True)
         raise refused(f"cannot write {path}; give -o a file in a folder that exists", error) from None
+
+
+def _output(given: argparse.Namespace) -> Path | None:
+    """Return the file that -o names, None where it is not given.
+
+    Raises:
+        ConfigError: its name does not say that it is a page.
+    """
+    if not given.output:
+        return None
+    path = typed_path(given.output)
+    check_ending("-o", path, ENDINGS)
+    return path
 
 
 def _parser() -> OneLineParser:
@@ -106,7 +127,7 @@ def _parser() -> OneLineParser:
         "-o",
         dest="output",
         metavar="FILE",
-        help=f"default RUN/{FILE}, of several runs ./{FILE}; replaced if it is there",
+        help=f"page, .html or .htm; default RUN/{FILE}, of several runs ./{FILE}; replaced if it is there",
     )
     parser.add_argument(
         "--tag", action="append", default=[], metavar="TAG", help="of several only runs with this tag; repeated: all"

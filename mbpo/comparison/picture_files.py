@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbpo.errors import ConfigError
 from mbpo.settings.packages import install_command
 from mbpo.settings.setting import shown
+from mbpo.settings.stdout import say
 from mbpo.settings.typed_path import typed_path
 
 if TYPE_CHECKING:
@@ -30,12 +31,30 @@ def asked_pictures(given: argparse.Namespace) -> dict[str, Path]:
     """Return the files that :func:`add_picture_flags` were given, by their kind.
 
     Raises:
-        ConfigError: one is asked for, and there is nothing to draw with.
+        ConfigError: one is asked for, and there is nothing to draw with; or its name says that it is of another kind.
     """
     asked = {kind: typed_path(path) for kind in KINDS if (path := getattr(given, kind))}
-    for kind in asked:
+    for kind, path in asked.items():
+        if path.suffix:  # else its name says nothing, as that of a pipe
+            check_ending(f"--{kind}", path, [f".{kind}"])
         check_matplotlib(f"--{kind}")
     return asked
+
+
+def check_ending(flag: str, path: Path, endings: Sequence[str]) -> None:
+    """Check that a file's name says what will be in it.
+
+    Raises:
+        ConfigError: it ends otherwise.
+    """
+    if path.suffix.lower() not in endings:
+        raise ConfigError(f"{flag} must name a file that ends in {' or '.join(endings)}, got {shown(path.name)}")
+
+
+def say_written(pictures: Mapping[str, Path]) -> None:
+    """Print where the pictures are, a line each."""
+    for picture in pictures.values():
+        say(picture)
 
 
 def check_matplotlib(wants: str) -> None:

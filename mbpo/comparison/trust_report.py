@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN_STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50)
+TICKS = (0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)  # of an axis of steps; k is 1,000 at most
 Points = tuple[list[float], list[float]]  # env steps, values
 
 
@@ -96,11 +97,21 @@ def draw_trust(files: Mapping[str, Path], report: TrustReport) -> None:
     _draw_by_target(axes[0, 1], report)
     lengths = {"trust/horizon_steps": "horizon", "rollout/length_mean": "k in use", "bound/k_star": "k* of the theorem"}
     _draw_history(axes[1, 0], report, lengths, "steps")
-    axes[1, 0].set_yscale("symlog", linthresh=10)
+    scale_steps(axes[1, 0])
     promises = {"trust/q_mean": "promised by the critics", "trust/return_discounted": "came"}
     _draw_history(axes[1, 1], report, promises, "discounted return")
     figure.suptitle(literal(f"{report.run} at env step {report.env_steps:,}"))
     save_pictures(figure, files)
+
+
+def scale_steps(ax: Axes) -> None:
+    """Count steps one by one up to 10, and beyond by their logarithm; every tick is a number that is read."""
+    top = max(1.0, float(ax.dataLim.y1)) if ax.has_data() else 1.0
+    ax.set_yscale("symlog", linthresh=10)
+    ax.set_ylim(-0.2, 1.2 * top)
+    shown = [step for step in TICKS if step <= 1.2 * top]
+    ax.set_yticks(shown, [f"{step:,}" for step in shown])
+    ax.set_yticks([], minor=True)
 
 
 def _draw_by_step(ax: Axes, report: TrustReport) -> None:

@@ -402,7 +402,8 @@ def test_the_png_is_a_picture(tmp_path: Path, compare: Compare) -> None:
     make_run(duel, "mbpo-3", [-900, None, -950], seed=3)  # ends early: a dotted rest
     make_run(duel, "other", [5, 6], preset="inverted-pendulum")
     file = tmp_path / "curves.png"
-    assert compare(duel, "--png", file, "--threshold", "-200", "--by", "time").code == 0
+    outcome = compare(duel, "--png", file, "--threshold", "-200", "--by", "time")
+    assert outcome.code == 0 and outcome.out.splitlines()[-1] == str(file)
     height, width, _ = imread(file).shape
     assert width > height > 600  # two environments, two axes
 
@@ -412,7 +413,7 @@ def test_the_svg_is_a_picture_and_the_same_each_time(tmp_path: Path, compare: Co
     change_about(RunPaths(next(iter(sorted(duel.iterdir())))), {"title": "<script>alert(1)</script> $x$"})
     one, two = tmp_path / "one.svg", tmp_path / "two"
     assert compare(duel, "--svg", one, "--png", tmp_path / "one.png").code == 0
-    assert compare(duel, "--svg", two).code == 0  # whatever the file is called
+    assert compare(duel, "--svg", two).code == 0  # its name says nothing of its kind
     assert one.read_bytes() == two.read_bytes()
     root = ElementTree.parse(one).getroot()
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -426,10 +427,27 @@ def test_without_matplotlib_a_picture_says_how_to_get_it(
 ) -> None:
     make_run(tmp_path, "a", [1])
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    outcome = compare(tmp_path, flag, tmp_path / "x.png")
+    outcome = compare(tmp_path, flag, tmp_path / "x")
     assert outcome.code == 2
     assert outcome.error == f"error: {flag} needs matplotlib: {install_command('matplotlib')}"
-    assert not (tmp_path / "x.png").exists()
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("flag", "name"), [("--png", "x.svg"), ("--svg", "x.PNG"), ("--png", "x.pdf")])
+def test_a_picture_of_another_kind_than_its_name_says_is_refused(
+    flag: str, name: str, tmp_path: Path, compare: Compare
+) -> None:
+    make_run(tmp_path, "a", [1])
+    outcome = compare(tmp_path, flag, tmp_path / name)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.error == f"error: {flag} must name a file that ends in .{flag[2:]}, got {name}"
+    assert not (tmp_path / name).exists()
+
+
+def test_with_json_nothing_else_is_on_stdout(tmp_path: Path, compare: Compare) -> None:
+    make_run(tmp_path, "a", [1])
+    outcome = compare(tmp_path, "--json", "--png", tmp_path / "x.PNG")
+    assert json.loads(outcome.out)["environments"] and (tmp_path / "x.PNG").exists()
 
 
 @pytest.mark.parametrize("flag", ["--csv", "--png", "--svg"])

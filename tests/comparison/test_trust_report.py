@@ -12,6 +12,8 @@ import pytest
 from learners import DEBUG, Outcome
 
 from mbpo import train
+from mbpo.comparison.picture_files import new_figure
+from mbpo.comparison.trust_report import scale_steps
 from mbpo.measure_trust import main
 from mbpo.runs.layout import RunPaths
 from mbpo.trust.verdict import error_at, measured, theorem
@@ -36,8 +38,18 @@ def test_it_prints_tables_and_a_verdict(run: RunPaths, call: Call, tmp_path: Pat
     assert "left alone for" in outcome.out
     assert "obs dim 2" in outcome.out
     assert "The theorem: k* cannot be told" in outcome.out
+    assert outcome.out.splitlines()[-2:] == [str(png), str(svg)]
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_steps_are_drawn_beside_ticks_that_can_be_read() -> None:
+    figure = new_figure(6, 4)
+    ax = figure.subplots()
+    ax.plot([100, 200, 300], [0.0, 31.0, 44.0])
+    scale_steps(ax)
+    figure.canvas.draw()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "1", "2", "5", "10", "25", "50"]
 
 
 def test_json_has_what_the_metrics_have(run: RunPaths, call: Call) -> None:

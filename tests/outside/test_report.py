@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import sys
@@ -51,7 +52,6 @@ def test_one_run_becomes_a_page_beside_it(run: Path, report: Report) -> None:
     outcome = report(run)
     file = run / "report.html"
     assert (outcome.code, outcome.out.strip(), outcome.err) == (0, str(file), "")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     parts = parts_of(file)
     assert {"returns", "model-error", "bound", "rollout-length", "epsilons", "real-ratio"} <= {*parts.slugs}
     for said in (
@@ -64,6 +64,31 @@ def test_one_run_becomes_a_page_beside_it(run: Path, report: Report) -> None:
         "The theorem",
     ):
         assert said in parts.text, said
+
+
+def test_a_page_that_is_asked_for_has_the_mode_of_other_files(run: Path, tmp_path: Path, report: Report) -> None:
+    before = os.umask(0o022)
+    try:
+        report(run)
+        report(run, "-o", tmp_path / "x.htm")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (run / "report.html", tmp_path / "x.htm")} == {0o644}
+
+
+def test_a_link_is_replaced_and_not_followed(run: Path, tmp_path: Path, report: Report) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (run / "report.html").symlink_to(tmp_path / "mine")
+    assert report(run).code == 0
+    assert (tmp_path / "mine").read_text() == "mine" and not (run / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "page", "x.svg"])
+def test_a_page_whose_name_says_otherwise_is_refused(name: str, run: Path, tmp_path: Path, report: Report) -> None:
+    outcome = report(run, "-o", tmp_path / name)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.error == f"error: -o must name a file that ends in .html or .htm, got {name}"
+    assert not (tmp_path / name).exists()
 
 
 def test_it_says_what_differs_from_the_preset_and_how_to_repeat_it(run: Path, report: Report) -> None:
