@@ -12,6 +12,7 @@ from mbpo.comparison.chosen import counted
 from mbpo.comparison.groups import Group
 from mbpo.comparison.runs import Curve
 from mbpo.outside.report.chart import Chart, Line, drawable, letter, styled, thinned
+from mbpo.outside.report.in_force import curve_in_force
 
 EVALUATION = "eval/return_mean"
 RESAMPLES = 500  # for a band; the tables take more
@@ -143,6 +144,6 @@ def _faint(group: Group, index: int) -> Iterator[Line]:
 
 def _of_metric(group: Group, metric: str) -> Group | None:
     """Return the group with the curves of another metric; None where no run has it."""
-    curves: list[Curve] = [run.others[metric] for run in group.runs]
+    curves: list[Curve] = [curve_in_force(run, metric) for run in group.runs]
     runs = [replace(run, curve=curve) for run, curve in zip(group.runs, curves, strict=True) if curve.values.size]
     return replace(group, runs=tuple(runs)) if runs else None

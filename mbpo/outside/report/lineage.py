@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-from mbpo.errors import MBPOError
+from mbpo.outside.report.branches import branch_of, parent_of
 from mbpo.outside.report.page import Table
 from mbpo.outside.report.run_charts import said_of
 from mbpo.outside.report.run_facts import RunFacts
-from mbpo.runs.find import is_run
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import list_runs
-from mbpo.runs.records.manifest import Branch, read_manifest
+from mbpo.runs.records.manifest import Branch
 from mbpo.runs.status import read_status
 from mbpo.settings.numbers import short
 
@@ -48,9 +46,8 @@ def _ancestors(paths: RunPaths, branch: Branch | None) -> Iterator[tuple[RunPath
     seen = {paths.run_id}
     while branch is not None and branch.parent not in seen and len(seen) < MOST_ANCESTORS:
         seen.add(branch.parent)
-        beside = paths.root.parent / branch.parent
-        paths = RunPaths(beside if is_run(beside) else Path(branch.parent_dir))
-        branch = _branch(paths)
+        paths = parent_of(paths, branch)
+        branch = branch_of(paths)
         yield paths, branch
 
 
@@ -67,14 +64,7 @@ def _forks(own: Kin) -> Iterator[Kin]:
             yield one
         found = [paths for paths in children.get(one.paths.run_id, ()) if paths.run_id not in seen]
         seen |= {paths.run_id for paths in found}
-        waiting += [Kin(one.depth + 1, paths, _branch(paths)) for paths in reversed(found)]
-
-
-def _branch(paths: RunPaths) -> Branch | None:
-    try:
-        return read_manifest(paths.manifest).branch
-    except MBPOError:
-        return None
+        waiting += [Kin(one.depth + 1, paths, branch_of(paths)) for paths in reversed(found)]
 
 
 def _row(one: Kin) -> tuple[str, str, str, str]:

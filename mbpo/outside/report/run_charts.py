@@ -207,7 +207,7 @@ def _chart(facts: RunFacts, spec: Spec) -> Chart:
 
 
 def _line(facts: RunFacts, spec: Spec, drawn: Drawn) -> Line:
-    x, y = facts.points(drawn.key)
+    x, y = facts.in_force(drawn.key) if drawn.held else facts.points(drawn.key)
     low, high = (_at(facts, key, x) for key in drawn.band)
     if drawn.spread:
         spread = _at(facts, drawn.spread, x)

@@ -12,11 +12,12 @@ import numpy as np
 
 from mbpo.errors import ConfigError, MBPOError, RecordError
 from mbpo.outside.report.chart import Array
+from mbpo.outside.report.in_force import SETTING_OF, turns_in, with_turns
 from mbpo.runs.about import About, read_about
 from mbpo.runs.config_file import read_settings
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.reader import RunReader
-from mbpo.runs.records.event import answer_in
+from mbpo.runs.records.event import Answer, answer_in
 from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.records.manifest import Manifest, read_manifest
@@ -83,11 +84,22 @@ class RunFacts:
         """Return the newest value of each metric."""
         return {key: s.last for key, s in self.reader.series.items() if not math.isnan(s.last)}
 
+    def in_force(self, key: str) -> Points:
+        """Return of a metric that logs a setting where each of its values began to hold, and these."""
+        x, y = self.points(key)
+        if key not in SETTING_OF or self.settings["algo"] != "mbpo":  # which alone has a k
+            return x, y
+        return with_turns(x, y, turns_in(self.answers, self.manifest.branch, SETTING_OF[key]), self.env_steps)
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """Return what the learner answered that changed settings, as it came."""
+        return [answer for answer in map(answer_in, self.reader.events) if answer is not None and answer.change]
+
     @cached_property
     def changes(self) -> list[Change]:
         """Return the changes made by hand, in order."""
-        answers = [a for a in map(answer_in, self.reader.events) if a is not None and a.change]
-        found = [Change(a.at_env_steps, a.by or "", a.old or {}, a.change or {}) for a in answers]
+        found = [Change(a.at_env_steps, a.by or "", a.old or {}, a.change or {}) for a in self.answers]
         return sorted(found, key=lambda change: change.at)
 
     def events(self, *names: str) -> Iterator[Mapping[str, Any]]:
