@@ -10,6 +10,7 @@ import numpy as np
 from mbpo.comparison.bands import group_curve
 from mbpo.comparison.chosen import counted
 from mbpo.comparison.groups import Group
+from mbpo.comparison.measure import union_grid
 from mbpo.comparison.runs import Curve
 from mbpo.outside.report.chart import Chart, Line, drawable, letter, styled, thinned
 from mbpo.outside.report.in_force import curve_in_force
@@ -31,6 +32,8 @@ class Spec:
     metric: str
     log: bool = False
     held: bool = False
+    from_zero: bool = False
+    whole: bool = False
 
 
 RETURNS = Spec(
@@ -56,6 +59,8 @@ OTHERS = (
         "Steps for which the model, left alone, errs less than one that expects no change.",
         "steps",
         "trust/horizon_steps",
+        from_zero=True,
+        whole=True,
     ),
     Spec(
         "epsilons",
@@ -63,6 +68,7 @@ OTHERS = (
         "The model's error as total variation, from 0 to 1, on episodes that it had not been trained on.",
         "total variation",
         "bound/eps_m_new",
+        from_zero=True,
     ),
     Spec(
         "bound",
@@ -72,7 +78,16 @@ OTHERS = (
         "C(k)/C(0)",
         "bound/c_ratio",
     ),
-    Spec("rollout-length", "k in force", "Imagined steps from each real state.", "steps", "rollout/length", held=True),
+    Spec(
+        "rollout-length",
+        "k in force",
+        "Imagined steps from each real state.",
+        "steps",
+        "rollout/length",
+        held=True,
+        from_zero=True,
+        whole=True,
+    ),
     Spec(
         "real-ratio",
         "real_ratio in force",
@@ -80,12 +95,14 @@ OTHERS = (
         "share",
         "mix/real_ratio",
         held=True,
+        from_zero=True,
     ),
     Spec(
         "promises",
-        "What the critics promise too much",
-        "The discounted return that the critics promise at the start of an evaluation, less what came.",
-        "discounted return",
+        "What the critics promise beyond what comes",
+        "The discounted return that the critics promise at the start of an evaluation, less what came: above 0 they "
+        "promise too much, below 0 too little.",
+        "promised − came",
         "trust/q_bias",
     ),
 )
@@ -120,15 +137,35 @@ def _seeds(group: Group) -> str:
 def _chart(spec: Spec, groups: Sequence[Group | None], first: int, place: str, levels: Mapping[str, float]) -> Chart:
     lines = [_line(group, index, spec) for index, group in enumerate(groups, first) if group is not None]
     slug = f"{spec.slug}{place}"
-    chart = Chart(slug, spec.title, spec.says, spec.y_label, lines, levels=levels, log=spec.log, axis=place)
+    chart = Chart(
+        slug,
+        spec.title,
+        spec.says,
+        spec.y_label,
+        lines,
+        levels=levels,
+        log=spec.log,
+        axis=place,
+        from_zero=spec.from_zero,
+        whole=spec.whole,
+    )
     return drawable(chart, MOST_POINTS)
 
 
 def _line(group: Group, index: int, spec: Spec) -> Line:
     curve = group_curve(group, "env_steps", RESAMPLES, MOST_POINTS)
+    thin = union_grid([run.curve for run in group.runs], "env_steps").size > MOST_POINTS
     ink, dash = styled(index)
     line = Line(
-        f"group:{index}", _seeds(group), curve.x, curve.iqm, ink=ink, dash=dash, letter=letter(index), held=spec.held
+        f"group:{index}",
+        _seeds(group),
+        curve.x,
+        curve.iqm,
+        ink=ink,
+        dash=dash,
+        letter=letter(index),
+        held=spec.held,
+        thin=thin,
     )
     return replace(line, low=curve.low, high=curve.high) if np.isfinite(curve.low).any() else line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mbpo.comparison.chosen import by_env, cautions_of, counted
 from mbpo.comparison.figures import Figures, Question
@@ -11,7 +12,7 @@ from mbpo.comparison.measure import measure
 from mbpo.comparison.runs import Run
 from mbpo.comparison.table import tables_of
 from mbpo.outside.report.chart import letter
-from mbpo.outside.report.group_charts import MOST_POINTS, group_name, other_charts, returns_chart
+from mbpo.outside.report.group_charts import FAINT_POINTS, MOST_POINTS, group_name, other_charts, returns_chart
 from mbpo.outside.report.group_tables import (
     commands,
     differences_table,
@@ -26,7 +27,10 @@ FIGURES = (
     "IQM is the interquartile mean with its 95 % interval; P(X > Y) is how probable it is that a seed of X is better "
     "than one of Y."
 )
-THINNED = f"A curve is drawn at {MOST_POINTS} points at most; metrics.jsonl of each run has all."
+THINNED = (
+    f"A curve of more than {MOST_POINTS} points, or a thin one of more than {FAINT_POINTS}, is drawn by so many; "
+    "metrics.jsonl of each run has all."
+)
 
 
 def group_page(runs: Sequence[Run], notes: Sequence[str]) -> Page:
@@ -46,8 +50,9 @@ def group_page(runs: Sequence[Run], notes: Sequence[str]) -> Page:
     title = f"{several}: {', '.join(dict.fromkeys(group.env_id for group in groups))}"
     seeds = sum(len(group.runs) for group in groups)
     facts = [("runs", f"{seeds:,}"), ("groups", f"{len(groups):,}"), ("presets", _presets(groups))]
-    said = [*notes, *left_out, *cautions_of(figures), THINNED]
-    return Page(title, facts, [*sections, *_about(groups)], [_sentence(note) for note in said])
+    said = [_sentence(note) for note in (*notes, *left_out, *cautions_of(figures))]
+    page = Page(title, facts, [*sections, *_about(groups)], said)
+    return replace(page, notes=[*said, THINNED]) if page.thinned else page
 
 
 def _of_env(groups: Sequence[Group], question: Question, figures: Figures, first: int, place: str) -> Iterator[Section]:

@@ -7,7 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from mbpo.outside.report.chart import DASHES, EDGE, GREY, GROUND, ON_DARK, WORDS, Array, Chart, Line, Mark
+from mbpo.outside.report.chart import (
+    EDGE,
+    GREY,
+    GROUND,
+    ON_DARK,
+    WORDS,
+    Array,
+    Chart,
+    Line,
+    Mark,
+    letters_apart,
+    x_limits,
+    y_limits,
+)
 from mbpo.outside.report.safe import readable
 
 HEIGHT = 320  # pixels
@@ -29,10 +42,8 @@ def embedded(charts: Sequence[Chart]) -> str:
     from bokeh.document import Document
 
     keys: dict[str, list[str]] = {}
-    figures: list[Any] = []
-    for chart in charts:
-        shared = next((f.x_range for f, c in zip(figures, charts, strict=False) if c.axis == chart.axis), None)
-        figures.append(_figure(chart, keys, shared))
+    ranges = {chart.axis: _x_range([other for other in charts if other.axis == chart.axis]) for chart in charts}
+    figures = [_figure(chart, keys, ranges[chart.axis]) for chart in charts]
     document = Document()
     with document.models.freeze():  # else each chart has all before it looked through again
         for figure in figures:
@@ -41,6 +52,20 @@ def embedded(charts: Sequence[Chart]) -> str:
     docs = {"report": document.to_json(deferred=False)}
     content = {"docs": docs, "roots": roots, "keys": keys, "on_dark": ON_DARK}
     return str(serialize_json(content))
+
+
+def _x_range(charts: Sequence[Chart]) -> Any:
+    from bokeh.models import Range1d
+
+    return Range1d(*x_limits(charts))
+
+
+def _y_range(chart: Chart) -> Any:
+    """Return the range of what is drawn, with those ends that the chart wants."""
+    from bokeh.models import DataRange1d
+
+    ends = zip(("start", "end"), y_limits(chart), strict=True)
+    return DataRange1d(**{name: place for name, place in ends if place is not None})
 
 
 def _figure(chart: Chart, keys: dict[str, list[str]], x_range: Any) -> Any:
@@ -57,16 +82,17 @@ def _figure(chart: Chart, keys: dict[str, list[str]], x_range: Any) -> Any:
         x_axis_label=chart.x_label,
         y_axis_label=chart.y_label,
         toolbar_location="above",
-        **({"x_range": x_range} if x_range is not None else {}),
+        x_range=x_range,
+        y_range=_y_range(chart),
     )
     drawn.toolbar.logo = None  # it is a link
-    if not chart.log and chart.lines:
-        drawn.y_range.default_span = max(1.0, max(abs(float(line.y[0])) for line in chart.lines)) / 2
+    if chart.whole:
+        drawn.yaxis.ticker.min_interval, drawn.yaxis.ticker.num_minor_ticks = 1, 0
     drawn.xaxis.formatter = NumeralTickFormatter(format="0,0")
     _in_our_colours(drawn)
     hovered = []
-    for line in chart.lines:
-        made = _band(drawn, line) + _line(drawn, line)
+    for line, up in zip(chart.lines, letters_apart(chart), strict=True):
+        made = _band(drawn, line) + _line(drawn, line, up)
         keys.setdefault(line.key, []).extend(renderer.id for renderer in made)
         hovered += [renderer for renderer in made if renderer.name]
     told = [("", "$name"), (chart.x_label, X), (chart.y_label or "value", Y)]
@@ -78,35 +104,43 @@ def _figure(chart: Chart, keys: dict[str, list[str]], x_range: Any) -> Any:
 
 
 def _band(drawn: Any, line: Line) -> list[Any]:
-    from bokeh.models import VArea
+    from bokeh.models import Segment, VArea
 
     if line.low is None or line.high is None:
         return []
     there = np.isfinite(line.low) & np.isfinite(line.high)
     band = {"x": line.x[there], "low": line.low[there], "high": line.high[there]}
+    if line.x.size == 1:
+        look = {"line_color": line.ink, "line_alpha": 0.3, "line_width": 6}
+        return [_put(drawn, Segment(x0="x", x1="x", y0="low", y1="high", **look), band)]
     return [_put(drawn, VArea(x="x", y1="low", y2="high", fill_color=line.ink, fill_alpha=0.18), band)]
 
 
-def _line(drawn: Any, line: Line) -> list[Any]:
-    from bokeh.models import Line as Joined
-    from bokeh.models import Scatter, Step, Text
+def _line(drawn: Any, line: Line, up: float) -> list[Any]:
+    made = [_put(drawn, _glyph(line), {"x": line.x, "y": line.y}, "" if line.faint else line.name)]
+    return [*made, _letter(drawn, line, up)] if line.letter else made
 
-    points = {"x": line.x, "y": line.y}
-    name = "" if line.faint else line.name
-    if line.dots:
-        glyph = Scatter(
-            x="x", y="y", size=4, line_color=line.ink, fill_color=line.ink, fill_alpha=0.55, line_alpha=0.55
-        )
-    else:
-        look: dict[str, Any] = {"line_color": line.ink, "line_dash": line.dash}
-        look |= {"line_alpha": 0.35, "line_width": 1} if line.faint else {"line_width": 2}
-        glyph = Step(x="x", y="y", mode="after", **look) if line.held else Joined(x="x", y="y", **look)
-    made = [_put(drawn, glyph, points, name)]
-    if line.letter:
-        look = {"text_color": line.ink, "text_font_style": "bold", "x_offset": 4, "text_baseline": "middle"}
-        end = {"x": line.x[-1:], "y": line.y[-1:]}
-        made.append(_put(drawn, Text(x="x", y="y", text={"value": line.letter}, **look), end))
-    return made
+
+def _glyph(line: Line) -> Any:
+    """Return what draws the points of a line: a line of one point would not be seen."""
+    from bokeh.models import Line as Joined
+    from bokeh.models import Scatter, Step
+
+    if line.dots or line.x.size == 1:
+        look: dict[str, Any] = {"line_alpha": 0.55, "fill_alpha": 0.55} if line.dots or line.faint else {}
+        look |= {"line_color": line.ink, "fill_color": line.ink, "size": 4 if line.dots else 7}
+        return Scatter(x="x", y="y", **look)
+    look = {"line_color": line.ink, "line_dash": line.dash}
+    look |= {"line_alpha": 0.35, "line_width": 1} if line.faint else {"line_width": 2}
+    return Step(x="x", y="y", mode="after", **look) if line.held else Joined(x="x", y="y", **look)
+
+
+def _letter(drawn: Any, line: Line, up: float) -> Any:
+    from bokeh.models import Text
+
+    look = {"text_color": line.ink, "text_font_style": "bold", "text_font_size": "13px", "text_baseline": "middle"}
+    glyph = Text(x="x", y="y", text={"value": line.letter}, x_offset=4, y_offset=-up, **look)
+    return _put(drawn, glyph, {"x": line.x[-1:], "y": line.y[-1:]})
 
 
 def _put(drawn: Any, glyph: Any, columns: Mapping[str, Array], name: str = "") -> Any:
@@ -137,7 +171,7 @@ def _marks(drawn: Any, marks: Sequence[Mark]) -> None:
 
     x = _short(np.array([float(mark.x) for mark in marks]))
     source = ColumnDataSource({"x": x, "text": [str(readable(mark.text)) for mark in marks]})
-    look = {"line_color": GREY[0], "line_dash": DASHES[1], "line_width": 2, "line_alpha": 0.7}
+    look = {"line_color": GREY[0], "line_dash": [12, 8], "line_width": 2, "line_alpha": 0.7}
     spans = drawn.add_glyph(source, VSpan(x="x", **look))
     told = [("env step", X), ("change", "@text")]
     drawn.add_tools(HoverTool(renderers=[spans], tooltips=told, visible=False))

@@ -63,6 +63,11 @@ class Page:
         """Return every chart, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
 
+    @property
+    def thinned(self) -> bool:
+        """Return whether a curve had more points than are drawn."""
+        return any(line.thin for chart in self.charts for line in chart.lines)
+
 
 def check_bokeh() -> None:
     """Find out before the work whether there is what draws the charts.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mbpo.comparison.picture_files import KINDS, check_matplotlib, literal, new_figure, save_pictures
 from mbpo.errors import ConfigError
-from mbpo.outside.report.chart import GREY, Chart, Line
+from mbpo.outside.report.chart import GREY, Chart, Line, letters_apart, y_limits
 from mbpo.outside.report.safe import readable
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def drawn(chart: Chart) -> Figure:
     """Return the picture of a chart."""
     figure = new_figure(7.6, 4.4)
     ax = figure.subplots()
-    for line in chart.lines:
-        _draw(ax, line)
+    for line, up in zip(chart.lines, letters_apart(chart), strict=True):
+        _draw(ax, line, up)
     for name, value in chart.levels.items():
         ax.axhline(value, color=GREY[0], linestyle="--", linewidth=1)
         ax.annotate(
@@ -56,6 +56,9 @@ def drawn(chart: Chart) -> Figure:
         )
     if chart.log:
         ax.set_yscale("log")
+    if chart.whole:
+        ax.locator_params(axis="y", integer=True)
+    ax.set_ylim(*y_limits(chart))
     ax.set_title(_text(chart.title), fontsize=10)
     ax.set_xlabel(chart.x_label)
     ax.set_ylabel(_text(chart.y_label))
@@ -65,18 +68,21 @@ def drawn(chart: Chart) -> Figure:
     return figure
 
 
-def _draw(ax: Axes, line: Line) -> None:
+def _draw(ax: Axes, line: Line, up: float) -> None:
     named: dict[str, Any] = {} if line.faint else {"label": _text(f"{line.letter} {line.name}".strip())}
     if line.dots:
         ax.plot(line.x, line.y, ".", color=line.ink, markersize=4, alpha=0.6, **named)
     else:
         look: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.35} if line.faint else {"linewidth": 1.6}
+        look |= {"marker": "o", "markersize": 5} if line.x.size == 1 else {}
         style = "steps-post" if line.held else "default"
         ax.plot(line.x, line.y, DASHES[line.dash], color=line.ink, drawstyle=style, **look, **named)
     if line.low is not None and line.high is not None:
-        ax.fill_between(line.x, line.low, line.high, color=line.ink, alpha=0.18, linewidth=0)
+        width = 5 if line.x.size == 1 else 0  # a band of one point has none of its own
+        ax.fill_between(line.x, line.low, line.high, color=line.ink, alpha=0.18, linewidth=width)
     if line.letter:
-        ax.annotate(line.letter, (line.x[-1], line.y[-1]), xytext=(4, 0), textcoords="offset points", color=line.ink)
+        end = line.x[-1], line.y[-1]
+        ax.annotate(line.letter, end, xytext=(4, up), textcoords="offset points", va="center", color=line.ink)
 
 
 def _text(text: str) -> str:

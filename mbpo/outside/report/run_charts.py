@@ -41,6 +41,8 @@ class Spec:
     drawn: Sequence[Drawn]
     log: bool = False
     levels: Mapping[str, float] | None = None
+    from_zero: bool = False
+    whole: bool = False
 
 
 RETURNS = Spec(
@@ -101,6 +103,8 @@ TRUST = (
             Drawn("bound/k_star", "k* of the theorem", ORANGE, DASHES[1], ("bound/k_star_low", "bound/k_star_high")),
             Drawn("trust/horizon_steps", "horizon of the model", PURPLE, DASHES[3]),
         ),
+        from_zero=True,
+        whole=True,
     ),
     Spec(
         "epsilons",
@@ -113,6 +117,7 @@ TRUST = (
             Drawn("bound/eps_m", "ε_m on held-out rows", GREEN, DASHES[1]),
             Drawn("bound/eps_pi", "ε_π of the policy", ORANGE, DASHES[2]),
         ),
+        from_zero=True,
     ),
     Spec(
         "coverage",
@@ -125,6 +130,7 @@ TRUST = (
             Drawn("trust/coverage_50", "inside 50 %", ORANGE, DASHES[1]),
         ),
         levels={"50 %": 0.5, "90 %": 0.9},
+        from_zero=True,
     ),
     Spec(
         "promises",
@@ -144,6 +150,7 @@ LEARNING = (
             Drawn("mix/real_ratio", "real_ratio in force", SKY, held=True),
             Drawn("mix/real_ratio_measured", "as drawn", ORANGE, DASHES[2]),
         ),
+        from_zero=True,
     ),
     Spec(
         "critics",
@@ -156,9 +163,16 @@ LEARNING = (
     Spec(
         "entropy",
         "Entropy of the policy",
-        "The policy's entropy, and the temperature α that holds it at its target.",
-        "nats, and α",
-        (Drawn("sac/entropy", "entropy", SKY), Drawn("sac/alpha", "α", ORANGE, DASHES[1])),
+        "How random the policy's actions are.",
+        "entropy [nats]",
+        (Drawn("sac/entropy", "entropy", SKY),),
+    ),
+    Spec(
+        "temperature",
+        "Temperature of the policy",
+        "α, the weight of entropy beside return, which holds the entropy at its target.",
+        "temperature α",
+        (Drawn("sac/alpha", "α", ORANGE),),
     ),
 )
 
@@ -202,6 +216,8 @@ def _chart(facts: RunFacts, spec: Spec) -> Chart:
         marks=marks_of(facts),
         levels=spec.levels or {},
         log=spec.log,
+        from_zero=spec.from_zero,
+        whole=spec.whole,
     )
     return drawable(chart, MOST_POINTS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mbpo.outside.report.lineage import lineage_table
 from mbpo.outside.report.page import Block, Lines, Page, Section
@@ -27,7 +28,8 @@ CHANGED = (
 
 def run_page(facts: RunFacts) -> Page:
     """Return the page."""
-    return Page(facts.title, list(_facts(facts)), list(_sections(facts)), list(_notes(facts)))
+    page = Page(facts.title, list(_facts(facts)), list(_sections(facts)), list(_notes(facts)))
+    return replace(page, notes=[*page.notes, THINNED]) if page.thinned else page
 
 
 def _facts(facts: RunFacts) -> Iterator[tuple[str, str]]:
@@ -54,8 +56,6 @@ def _notes(facts: RunFacts) -> Iterator[str]:
         yield f"{bad:,} damaged lines of its records were passed over; python -m mbpo.doctor says more."
     if facts.state not in ("finished", "stopped"):
         yield f"The run is {facts.state}: what is here is what was known when this file was written."
-    if any(series.count > MOST_POINTS for series in facts.reader.series.values()):
-        yield THINNED
 
 
 def _sections(facts: RunFacts) -> Iterator[Section]:
