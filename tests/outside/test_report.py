@@ -22,6 +22,7 @@ from other_ends import needs
 from page_parts import parts_of
 
 from mbpo.outside.report.chart import Line, letter, styled, thinned
+from mbpo.outside.report.typeset import typeset
 from mbpo.report import main
 from mbpo.runs.about import change_about
 from mbpo.runs.layout import RunPaths
@@ -59,7 +60,7 @@ def test_one_run_becomes_a_page_beside_it(run: Path, report: Report) -> None:
         "figure 2 second line",
         "paper",
         "finished at 1,240 of",
-        "The newest evaluation is -179 at 1,200 env steps",
+        "The newest evaluation is −179 at 1,200 env steps",
         "solved at 900",
         "The theorem",
     ):
@@ -96,8 +97,20 @@ def test_it_says_what_differs_from_the_preset_and_how_to_repeat_it(run: Path, re
     text = parts_of(run / "report.html").text
     assert "gamma 0.97 0.98 Discount γ." in text
     assert "python -m mbpo.train --preset=pendulum --seed=3 --real-ratio=0.1 --gamma=0.97" in text
+    assert "These commands, typed in the folder that holds runs/, repeat it" in text
     assert "python -m mbpo.train --replay runs/swing" in text
     assert "python -m mbpo.train --fork runs/swing@1240" in text
+
+
+@pytest.mark.parametrize(("precision", "here"), [("bfloat16", ""), ("float32", "precision float32, perhaps by auto")])
+def test_what_auto_decided_is_no_change_of_the_preset(precision: str, here: str, run: Path, report: Report) -> None:
+    config = resolve({"seed": 3, "precision": precision}, "pendulum")
+    (run / "config.toml").write_text(tomli_w.dumps(config.to_dict()))
+    report(run)
+    text = parts_of(run / "report.html").text
+    assert ("python -m mbpo.train --preset=pendulum --seed=3 python" in text) is not here
+    assert (f"--precision={precision}" in text) is bool(here)
+    assert here in text and ("precision bfloat16 (auto)" in text) is not here
 
 
 def test_changes_by_hand_are_marks_and_a_table(run: Path, report: Report) -> None:
@@ -120,8 +133,8 @@ def test_an_answered_what_if_is_a_table(run: Path, report: Report) -> None:
     put_answer(run, 400, verdict="no difference: every arm did the same")
     report(run)
     text = parts_of(run / "report.html").text
-    assert f"The verdict: {UNTOLD}." in text and TOLD in text
-    assert "k 9 3 of 4 -146 ± 9 +4.12 [-8.14, 16.4] 0.88" in text
+    assert typeset(f"The verdict: {UNTOLD}.") in text and typeset(TOLD) in text
+    assert "k 9 3 of 4 −146 ± 9 +4.12 [−8.14, 16.4] 0.88" in text
     assert "k 9: 1 of 4 forks failed" in text
     assert "no difference: every arm did the same" in text
 
@@ -135,7 +148,7 @@ def test_a_family_is_told_from_both_ends(tmp_path: Path, report: Report) -> None
     _branch(tmp_path / "deeper", "base-k5", 900, rollout_length=1, real_ratio=0.5)
     report(tmp_path / "base-k5")
     text = parts_of(tmp_path / "base-k5" / "report.html").text
-    assert "base — — -151 ↳ base-k5 (this run) 600 rollout_length = 5 -151 ↳ ↳ deeper 900" in text
+    assert "base — — −151 ↳ base-k5 (this run) 600 rollout_length = 5 −151 ↳ ↳ deeper 900" in text
     assert "base-k9" not in text
     assert f"--fork {tmp_path.name}/base@600 --rollout-length=5" in text
     report(tmp_path / "base")
@@ -157,7 +170,10 @@ def test_a_real_run_tells_versions_and_every_chart(finished_run: RunPaths, tmp_p
     assert not (root / "report.html").exists()
     parts = parts_of(file)
     assert {"torch", "numpy", "git commit", "threads"} <= {*parts.text.split(), "git commit"}
-    assert {"returns", "model-error", "bound", "critics", "entropy"} <= {*parts.slugs}
+    assert {"returns", "model-error", "bound", "critics", "entropy", "temperature"} <= {*parts.slugs}
+    assert "400 finished" in parts.text and "gpus" not in parts.text and "op: ensemble_mlp backend: cpp" in parts.text
+    repeated, rest = parts.text.split("To repeat it")[1].split("Versions, machine and time")
+    assert "wall time" not in repeated and "Its wall time went into: " in rest
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert drawn == {f"{slug}.{kind}" for slug in parts.slugs for kind in ("png", "svg")}
 
@@ -215,6 +231,9 @@ def test_damaged_records_are_passed_over_and_said(run: Path, report: Report) -> 
     assert report(run).code == 0
     text = parts_of(run / "report.html").text
     assert "2 damaged lines of its records were passed over" in text
+    (run / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text().replace("[1]\n", ""))
+    report(run)
+    assert "1 damaged line of its records was passed over" in parts_of(run / "report.html").text
     assert "torch 2.13.0" in text
 
 

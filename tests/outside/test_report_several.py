@@ -54,6 +54,8 @@ def test_groups_are_compared_in_a_page(tmp_path: Path, report: Report, monkeypat
     for seed in range(5):
         made(tmp_path / "duel", f"few-{seed}", seed=seed, real_ratio=0.1)
         made(tmp_path / "duel", f"many-{seed}", seed=seed, real_ratio=0.5, better=100.0)
+    manifest = {"versions": {"torch": "2.12.0"}, "git_commit": "abc", "threads": 1, "machine": {"gpus": []}}
+    (tmp_path / "duel" / "few-0" / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.chdir(tmp_path)
     outcome = report("duel")
     assert (outcome.code, outcome.out.strip(), outcome.err) == (0, "report.html", "")
@@ -61,10 +63,10 @@ def test_groups_are_compared_in_a_page(tmp_path: Path, report: Report, monkeypat
     assert parts.slugs[:2] == ["returns", "model-error"]
     assert "10 runs in 2 groups: Pendulum-v1" in parts.text
     assert "A real_ratio=0.1 5" in parts.text and "B real_ratio=0.5 5" in parts.text
-    assert "A B 5, 5 0.00 [0.00, 0.00] -100" in parts.text  # no seed of the first is better than one of the second
+    assert "A B 5, 5 0.00 [0.00, 0.00] −100" in parts.text  # no seed of the first is better than one of the second
     assert "python -m mbpo.train --preset=pendulum --real-ratio=0.1 --seeds=0,1,2,3,4" in parts.text
     assert "python -m mbpo.compare duel/few-0" in parts.text
-    assert "torch 2.13.0" in parts.text
+    assert "torch 2.13.0 (9 runs) 2.12.0 (1 run)" in parts.text and "gpus" not in parts.text
     assert sorted(parts.charts["keys"]) == ["group:0", "group:1"]
     assert (
         len(parts.charts["keys"]["group:0"]) > 5 + 2 * 6

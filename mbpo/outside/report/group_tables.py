@@ -5,15 +5,17 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from mbpo.comparison.chosen import counted
 from mbpo.comparison.groups import Group
 from mbpo.comparison.runs import Run
 from mbpo.comparison.table import FigureTable
 from mbpo.errors import ConfigError
 from mbpo.outside.report.chart import letter
 from mbpo.outside.report.page import Lines, Table
+from mbpo.outside.report.plain import told
 from mbpo.outside.report.run_tables import cut, settings_apart, written
+from mbpo.outside.report.typeset import typeset
 from mbpo.settings.flags import flags_beside_preset
 from mbpo.settings.numbers import short
 
@@ -25,7 +27,7 @@ def figures_table(found: FigureTable, letters: Mapping[str, str]) -> Table:
 
     def cell(title: str, text: str) -> str:
         if title not in ("group", "X", "Y") or text not in letters:
-            return text
+            return typeset(text)
         return letters[text] if pairs else f"{letters[text]}  {text}"
 
     rows = [tuple(map(cell, found.titles, row)) for row in found.rows]
@@ -74,7 +76,7 @@ def versions_table(groups: Sequence[Group]) -> Table:
     found: dict[str, Counter[str]] = {}
     for run in (run for group in groups for run in group.runs):
         for name, value in _versions(run).items():
-            found.setdefault(name, Counter())[str(value)] += 1
+            found.setdefault(name, Counter())[value] += 1
     return cut(("what", "which"), [(name, _tally(values)) for name, values in found.items()])
 
 
@@ -104,13 +106,13 @@ def _names(groups: Iterable[Group]) -> list[str]:
     return list(dict.fromkeys(name for group in groups for name in group.settings))
 
 
-def _versions(run: Run) -> Mapping[str, Any]:
+def _versions(run: Run) -> Mapping[str, str]:
     manifest = run.manifest
     whole = {"git commit": manifest.git_commit, "device": manifest.device, "threads": manifest.threads or None}
-    return {n: v for n, v in {**whole, **manifest.machine, **manifest.versions}.items() if v not in (None, "")}
+    return told({**whole, **manifest.machine, **manifest.versions})
 
 
 def _tally(values: Counter[str]) -> str:
     if len(values) == 1:
         return next(iter(values))
-    return "\n".join(f"{value}: {number} runs" for value, number in values.most_common(10))
+    return "\n".join(f"{value} ({counted(number, 'run')})" for value, number in values.most_common(10))

@@ -36,9 +36,9 @@ def lineage_table(facts: RunFacts) -> Table | None:
     ancestors = list(_ancestors(facts.paths, facts.manifest.branch))[::-1]
     own = Kin(len(ancestors), facts.paths, facts.manifest.branch, own=True)
     family = [*(Kin(depth, *found) for depth, found in enumerate(ancestors)), own, *_forks(own)]
-    return (
-        Table(("run", "branched off at", "with", "evaluation"), [_row(one) for one in family]) if family[1:] else None
-    )
+    if not family[1:]:
+        return None
+    return Table(("run", "branched off at", "with", "evaluation"), [_row(one) for one in family], frozenset({1, 3}))
 
 
 def _ancestors(paths: RunPaths, branch: Branch | None) -> Iterator[tuple[RunPaths, Branch | None]]:

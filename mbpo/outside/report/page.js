@@ -4,6 +4,14 @@ const told = document.getElementById("charts").textContent
 const dark = window.matchMedia("(prefers-color-scheme: dark)").matches
 let charts = JSON.parse(told)
 if (Object.keys(charts.roots).length) {
+  try {
+    const formats = Bokeh.require("core/util/templating").DEFAULT_FORMATTERS
+    const written = formats.printf
+    formats.printf = (...given) => written(...given).replace(/^-/, "\u2212") // as at the axes
+  } catch { // another BokehJS: the mouse says it with a hyphen
+  }
+}
+if (Object.keys(charts.roots).length) {
   if (dark) {
     const inks = new Map(Object.entries(charts.on_dark))
     const keys = charts.keys

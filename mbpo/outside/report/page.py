@@ -14,6 +14,7 @@ from mbpo import __version__
 from mbpo.errors import ConfigError
 from mbpo.outside.report.chart import Chart, Line
 from mbpo.outside.report.safe import digest, in_script, readable
+from mbpo.outside.report.typeset import typeset
 from mbpo.settings.packages import install_command
 
 HERE = Path(__file__).parent
@@ -91,6 +92,7 @@ def html(page: Page) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     env.finalize = readable
+    env.filters["typeset"] = typeset
     env.tests |= {"chart": _is(Chart), "table": _is(Table)}
     scripts = [Markup(text) for text in (bokeh_script(), (HERE / "page.js").read_text(encoding="utf-8"))]
     return env.get_template("page.html").render(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mbpo.comparison.chosen import counted
 from mbpo.errors import ConfigError, MBPOError, RecordError
 from mbpo.outside.report.chart import Array
 from mbpo.outside.report.in_force import SETTING_OF, turns_in, with_turns
@@ -118,7 +119,7 @@ def read_run_facts(paths: RunPaths) -> RunFacts:
     while reader.poll():
         pass
     if not reader.series:
-        damaged = f", and {reader.bad_lines:,} damaged lines" if reader.bad_lines else ""
+        damaged = f", and {counted(reader.bad_lines, 'damaged line')}" if reader.bad_lines else ""
         raise ConfigError(
             f"expected rows in {paths.run_id}/metrics.jsonl, but there are none{damaged}; "
             f"the first comes after {settings['log_every']:,} env steps"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
+from mbpo.comparison.chosen import counted
 from mbpo.outside.report.lineage import lineage_table
 from mbpo.outside.report.page import Block, Lines, Page, Section
 from mbpo.outside.report.run_charts import LEARNING, MODEL, MOST_POINTS, TRUST, returns_chart, run_charts
 from mbpo.outside.report.run_facts import RunFacts
 from mbpo.outside.report.run_tables import changes_table, commands, events_table, settings_apart, versions_table
+from mbpo.outside.report.trust_words import trusted
 from mbpo.outside.report.what_if_tables import what_if_sections
 from mbpo.runs.reader import read_text_tail
 from mbpo.settings.numbers import duration, short
-from mbpo.trust.verdict import measured, theorem
 
 LOG_LINES = 30
 THINNED = (
@@ -53,7 +54,8 @@ def _notes(facts: RunFacts) -> Iterator[str]:
     if facts.changes:
         yield CHANGED
     if bad := facts.reader.bad_lines:
-        yield f"{bad:,} damaged lines of its records were passed over; python -m mbpo.doctor says more."
+        were = "was" if bad == 1 else "were"
+        yield f"{counted(bad, 'damaged line')} of its records {were} passed over; python -m mbpo.doctor says more."
     if facts.state not in ("finished", "stopped"):
         yield f"The run is {facts.state}: what is here is what was known when this file was written."
 
@@ -63,7 +65,8 @@ def _sections(facts: RunFacts) -> Iterator[Section]:
     if model := list(run_charts(facts, MODEL)):
         yield Section("The model", blocks=model)
     if trust := list(run_charts(facts, TRUST)):
-        yield Section("How far to trust it", _trusted(facts), trust)
+        has_theorem = facts.settings["algo"] == "mbpo"
+        yield Section("How far to trust it", list(trusted(facts.latest, has_theorem)), trust)
     yield from what_if_sections(facts.paths)
     if learning := list(run_charts(facts, LEARNING)):
         yield Section("Learning", blocks=learning)
@@ -74,16 +77,11 @@ def _sections(facts: RunFacts) -> Iterator[Section]:
         yield Section("Family", ["Forks stand below the run that they branched off from."], [lineage])
     yield _again(facts)
     if (versions := versions_table(facts)).rows:
-        yield Section("Versions and machine", blocks=[versions], folded=True)
+        yield Section("Versions, machine and time", list(_went_into(facts)), [versions], folded=True)
     if (happened := events_table(facts)).rows:
         yield Section("Events", blocks=[happened], folded=True)
     if facts.state != "finished" and (log := read_text_tail(facts.paths.log)[-LOG_LINES:]):
         yield Section("The end of its log", blocks=[Lines(log)], folded=True)
-
-
-def _trusted(facts: RunFacts) -> Sequence[str]:
-    said = measured(facts.latest)
-    return [*said, theorem(facts.latest)] if facts.settings["algo"] == "mbpo" else said
 
 
 def _settings(facts: RunFacts) -> Section:
@@ -95,17 +93,21 @@ def _settings(facts: RunFacts) -> Section:
 
 
 def _again(facts: RunFacts) -> Section:
-    says = ["These commands, typed where the folder with the run lies, repeat it and go on from it."]
+    folder = facts.paths.root.parent.name
+    says = [f"These commands, typed in the folder that holds {folder}/, repeat it and go on from it."]
     if facts.changes:
         says.append(
             "The first does not make the changes by hand; --replay makes them again, and compares every record."
         )
     if (again := facts.manifest.repetition) is not None:
         says.append(f"It is a replay of {again.replay.of}.")
+    return Section("To repeat it", says, [commands(facts)])
+
+
+def _went_into(facts: RunFacts) -> Iterator[str]:
     times = [f"{key.removeprefix('time/').removesuffix('_s')} {short(value)} s" for key, value in _times(facts)]
     if times:
-        says.append(f"Its wall time went into: {', '.join(times)}.")
-    return Section("To repeat it", says, [commands(facts)])
+        yield f"Its wall time went into: {', '.join(times)}."
 
 
 def _times(facts: RunFacts) -> list[tuple[str, float]]:

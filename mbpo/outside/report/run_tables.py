@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import ConfigError
+from mbpo.outside.report.event_words import event_words
 from mbpo.outside.report.page import Lines, Table
+from mbpo.outside.report.plain import told
 from mbpo.outside.report.run_charts import said_of
 from mbpo.outside.report.run_facts import RunFacts
+from mbpo.runs.status import ENDED
 from mbpo.settings.config import SETTINGS, defaults_of
 from mbpo.settings.flags import flags_beside_preset, flags_of
 
 MOST_ROWS = 100  # of a table
-TOLD = ("started", "resumed", "resume_verified", "replay_verified", "fork_verified", "warning")
+TOLD = ("started", "resumed", "resume_verified", "replay_verified", "fork_verified", "warning", *ENDED)
+DECIDED: Mapping[str, str] = {"precision": "bfloat16"}
+"""Settings whose auto a run's start decides for good, and what it takes where the machine can."""
 
 
 def cut(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int] = frozenset()) -> Table:
@@ -29,15 +34,23 @@ def written(name: str, value: Any) -> str:
     return SETTINGS[name].text(value) or "none"
 
 
+def as_asked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the preset's auto in place of what that takes where the machine can.
+
+    A config.toml does not tell it from what a person gave, and on the same machine both are the same. What auto takes
+    elsewhere stays, as a person may have wanted it on a machine that can.
+    """
+    preset = _preset(settings)
+    left = {name for name, best in DECIDED.items() if preset.get(name) == "auto" and settings.get(name) == best}
+    return {name: "auto" if name in left else value for name, value in settings.items()}
+
+
 def settings_apart(settings: Mapping[str, Any]) -> Table:
     """Return the settings that are not the preset's."""
-    try:
-        preset = defaults_of(str(settings["preset"]))
-    except ConfigError:  # of a version that knew others
-        preset = {name: setting.default for name, setting in SETTINGS.items()}
+    preset = _preset(settings)
     rows = [
-        (name, written(name, value), written(name, preset[name]) if name in preset else "—", _doc(name))
-        for name, value in settings.items()
+        (name, _here(name, value, preset), written(name, preset[name]) if name in preset else "—", _doc(name))
+        for name, value in as_asked(settings).items()
         if name != "preset" and value != preset.get(name)
     ]
     return Table(("setting", "here", "preset", "meaning"), rows)
@@ -46,17 +59,18 @@ def settings_apart(settings: Mapping[str, Any]) -> Table:
 def versions_table(facts: RunFacts) -> Table:
     """Return on what the run ran."""
     manifest = facts.manifest
-    whole = {
+    found = {
         "git commit": manifest.git_commit,
         "device": manifest.device,
         "threads": manifest.threads or None,
+        **_decided(facts.settings),
         "termination": manifest.termination,
         **manifest.machine,
-        **{f"op: {name}": value for name, value in manifest.op.items()},
+        **{f"op: {name}": _without_name(value) for name, value in manifest.op.items()},
         **manifest.versions,
         "config.toml": f"sha256 {manifest.config_sha256}" if manifest.config_sha256 else None,
     }
-    return cut(("what", "which"), [(name, _plainly(value)) for name, value in whole.items() if value not in (None, "")])
+    return cut(("what", "which"), list(told(found).items()))
 
 
 def changes_table(facts: RunFacts) -> Table:
@@ -69,9 +83,11 @@ def changes_table(facts: RunFacts) -> Table:
 
 
 def events_table(facts: RunFacts) -> Table:
-    """Return what else happened to it."""
-    rows = [(str(event.get("event")), _plainly(_facts_of(event))) for event in facts.events(*TOLD)]
-    return cut(("event", "what"), rows)
+    """Return what else happened to it, up to its end."""
+    rows = [
+        (_at(event), str(event.get("event")).replace("_", " "), event_words(event)) for event in facts.events(*TOLD)
+    ]
+    return cut(("env step", "event", "what"), rows, frozenset({0}))
 
 
 def commands(facts: RunFacts) -> Lines:
@@ -95,7 +111,7 @@ def _train(facts: RunFacts) -> str:
         known = {name: value for name, value in branch.fork_changes.items() if name in SETTINGS}
         return shlex.join(["python", "-m", "mbpo.train", "--fork", parent, *_flags(known)])
     try:
-        flags = flags_beside_preset(facts.settings)
+        flags = flags_beside_preset(as_asked(facts.settings))
     except ConfigError:
         flags = _flags({name: value for name, value in facts.settings.items() if name in SETTINGS})
     return shlex.join(["python", "-m", "mbpo.train", *flags])
@@ -109,21 +125,30 @@ def _doc(name: str) -> str:
     return SETTINGS[name].doc if name in SETTINGS else "not known to this version"
 
 
-def _facts_of(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in event.items() if key not in ("event", "time", "schema") and value != {}}
+def _preset(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the run's preset; of one of another version the defaults."""
+    try:
+        return defaults_of(str(settings["preset"]))
+    except ConfigError:
+        return {name: setting.default for name, setting in SETTINGS.items()}
 
 
-def _plainly(value: Any) -> str:
-    """Return facts as text: of a table name and value, of a list its parts."""
-    if isinstance(value, Mapping):
-        return ", ".join(_pairs(value))
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_plainly, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+def _here(name: str, value: Any, preset: Mapping[str, Any]) -> str:
+    by_auto = name in DECIDED and preset.get(name) == "auto"
+    return f"{written(name, value)}, perhaps by auto" if by_auto else written(name, value)
 
 
-def _pairs(value: Mapping[str, Any]) -> Iterator[str]:
-    for name, part in value.items():
-        yield f"{name}: {_plainly(part)}"
+def _decided(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what auto came to."""
+    asked = as_asked(settings)
+    return {name: f"{settings[name]} (auto)" for name in DECIDED if asked.get(name) == "auto" != settings[name]}
+
+
+def _without_name(value: Any) -> Any:
+    """Return what is said of an op beside its name."""
+    return {key: part for key, part in value.items() if key != "op"} if isinstance(value, Mapping) else value
+
+
+def _at(event: Mapping[str, Any]) -> str:
+    at = event.get("env_steps")
+    return f"{at:,}" if type(at) is int else "—"
