@@ -64,7 +64,9 @@ def test_groups_are_compared_in_a_page(tmp_path: Path, report: Report, monkeypat
     assert "10 runs in 2 groups: Pendulum-v1" in parts.text
     assert "A real_ratio=0.1 5" in parts.text and "B real_ratio=0.5 5" in parts.text
     assert "A B 5, 5 0.00 [0.00, 0.00] −100" in parts.text  # no seed of the first is better than one of the second
-    assert "python -m mbpo.train --preset=pendulum --real-ratio=0.1 --seeds=0,1,2,3,4" in parts.text
+    assert (
+        "python -m mbpo.train --preset=pendulum --seed=3 --real-ratio=0.1 --runs-root=duel --run-id=few-3" in parts.text
+    )
     assert "python -m mbpo.compare duel/few-0" in parts.text
     assert "torch 2.13.0 (9 runs) 2.12.0 (1 run)" in parts.text and "gpus" not in parts.text
     assert sorted(parts.charts["keys"]) == ["group:0", "group:1"]

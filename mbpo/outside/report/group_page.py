@@ -13,15 +13,9 @@ from mbpo.comparison.runs import Run
 from mbpo.comparison.table import tables_of
 from mbpo.outside.report.chart import letter
 from mbpo.outside.report.group_charts import FAINT_POINTS, MOST_POINTS, group_name, other_charts, returns_chart
-from mbpo.outside.report.group_tables import (
-    commands,
-    differences_table,
-    figures_table,
-    runs_table,
-    shared_table,
-    versions_table,
-)
+from mbpo.outside.report.group_tables import differences_table, figures_table, runs_table, shared_table, versions_table
 from mbpo.outside.report.page import Page, Section
+from mbpo.outside.report.repeat_several import again_section
 
 FIGURES = (
     "IQM is the interquartile mean with its 95 % interval; P(X > Y) is how probable it is that a seed of X is better "
@@ -71,8 +65,7 @@ def _about(groups: Sequence[Group]) -> Iterator[Section]:
     says = ["Runs of a group share every setting but their seed.", "\n".join(names)]
     yield Section("Groups and their settings", says, blocks)
     yield Section("Runs", blocks=[runs_table(groups)], folded=len(names) > 20)
-    again = "These commands, typed where the folder with the runs lies, make the runs and the comparison again."
-    yield Section("To repeat it", [again], [commands(groups)])
+    yield again_section([run for group in groups for run in group.runs])
     if (versions := versions_table(groups)).rows:
         yield Section("Versions and machines", blocks=[versions], folded=True)
 

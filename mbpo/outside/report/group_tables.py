@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,13 +9,11 @@ from mbpo.comparison.chosen import counted
 from mbpo.comparison.groups import Group
 from mbpo.comparison.runs import Run
 from mbpo.comparison.table import FigureTable
-from mbpo.errors import ConfigError
 from mbpo.outside.report.chart import letter
-from mbpo.outside.report.page import Lines, Table
+from mbpo.outside.report.page import Table
 from mbpo.outside.report.plain import told
 from mbpo.outside.report.run_tables import cut, settings_apart, written
 from mbpo.outside.report.typeset import typeset
-from mbpo.settings.flags import flags_beside_preset
 from mbpo.settings.numbers import short
 
 
@@ -78,28 +75,6 @@ def versions_table(groups: Sequence[Group]) -> Table:
         for name, value in _versions(run).items():
             found.setdefault(name, Counter())[value] += 1
     return cut(("what", "which"), [(name, _tally(values)) for name, values in found.items()])
-
-
-def commands(groups: Sequence[Group]) -> Lines:
-    """Return what is typed to have all of it again."""
-    runs = [run.paths for group in groups for run in group.runs]
-    named = shlex.join(f"{paths.root.parent.name}/{paths.run_id}" for paths in runs)
-    again = [line for group in groups if (line := _train(group))]
-    return Lines([*again, f"python -m mbpo.compare {named}", f"python -m mbpo.report {named}"])
-
-
-def _train(group: Group) -> str:
-    """Return the command that makes a group's runs; nothing where they are forks, or were changed by hand."""
-    run = group.runs[0]
-    if run.status.parent or run.status.interactive:
-        return ""
-    seeds = ",".join(str(run.seed) for run in group.runs)
-    try:
-        flags = flags_beside_preset(run.settings, always=())
-    except ConfigError:
-        return ""
-    flags = [flag for flag in flags if not flag.startswith("--seed=")]
-    return shlex.join(["python", "-m", "mbpo.train", *flags, f"--seeds={seeds}" if "," in seeds else f"--seed={seeds}"])
 
 
 def _names(groups: Iterable[Group]) -> list[str]:

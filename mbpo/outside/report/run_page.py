@@ -8,9 +8,10 @@ from dataclasses import replace
 from mbpo.comparison.chosen import counted
 from mbpo.outside.report.lineage import lineage_table
 from mbpo.outside.report.page import Block, Lines, Page, Section
+from mbpo.outside.report.repeat import commands
 from mbpo.outside.report.run_charts import LEARNING, MODEL, MOST_POINTS, TRUST, returns_chart, run_charts
 from mbpo.outside.report.run_facts import RunFacts
-from mbpo.outside.report.run_tables import changes_table, commands, events_table, settings_apart, versions_table
+from mbpo.outside.report.run_tables import changes_table, events_table, settings_apart, versions_table
 from mbpo.outside.report.trust_words import trusted
 from mbpo.outside.report.what_if_tables import what_if_sections
 from mbpo.runs.reader import read_text_tail

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbpo.errors import ConfigError
 from mbpo.outside.report.event_words import event_words
-from mbpo.outside.report.page import Lines, Table
+from mbpo.outside.report.page import Table
 from mbpo.outside.report.plain import told
 from mbpo.outside.report.run_charts import said_of
 from mbpo.outside.report.run_facts import RunFacts
 from mbpo.runs.status import ENDED
 from mbpo.settings.config import SETTINGS, defaults_of
-from mbpo.settings.flags import flags_beside_preset, flags_of
 
 MOST_ROWS = 100  # of a table
 TOLD = ("started", "resumed", "resume_verified", "replay_verified", "fork_verified", "warning", *ENDED)
@@ -88,37 +86,6 @@ def events_table(facts: RunFacts) -> Table:
         (_at(event), str(event.get("event")).replace("_", " "), event_words(event)) for event in facts.events(*TOLD)
     ]
     return cut(("env step", "event", "what"), rows, frozenset({0}))
-
-
-def commands(facts: RunFacts) -> Lines:
-    """Return what is typed to have the run again, or to go on from it."""
-    run = shlex.quote(f"{facts.paths.root.parent.name}/{facts.run_id}")
-    lines = [_train(facts), f"python -m mbpo.train --replay {run}"]
-    if facts.state != "finished":
-        lines.append(f"python -m mbpo.train --resume {run}")
-    lines.append(f"python -m mbpo.train --fork {run}@{facts.env_steps} --total-steps {2 * facts.env_steps}")
-    if facts.settings["algo"] != "pets":
-        lines.append(f"python -m mbpo.evaluate {run}")
-    if facts.settings["algo"] != "sac":
-        lines.append(f"python -m mbpo.trust {run} --png trust.png")
-    return Lines(lines)
-
-
-def _train(facts: RunFacts) -> str:
-    branch = facts.manifest.branch
-    if branch is not None:
-        parent = f"{facts.paths.root.parent.name}/{branch.parent}@{branch.fork_env_steps}"
-        known = {name: value for name, value in branch.fork_changes.items() if name in SETTINGS}
-        return shlex.join(["python", "-m", "mbpo.train", "--fork", parent, *_flags(known)])
-    try:
-        flags = flags_beside_preset(as_asked(facts.settings))
-    except ConfigError:
-        flags = _flags({name: value for name, value in facts.settings.items() if name in SETTINGS})
-    return shlex.join(["python", "-m", "mbpo.train", *flags])
-
-
-def _flags(values: Mapping[str, Any]) -> list[str]:
-    return flags_of({name: SETTINGS[name].check(value) for name, value in values.items()})
 
 
 def _doc(name: str) -> str:
