@@ -44,6 +44,16 @@ TOOLTIPS = """
   return found.join("\\n")
 })()
 """
+LETTERS_INSIDE = """
+Bokeh.documents[0].roots().map(plot => {
+  const frame = Bokeh.index.find_one(plot).frame.bbox
+  const ends = plot.renderers.filter(r => r.glyph?.type === "Text" && r.glyph.text_font_style.value === "bold")
+  return ends.every(r => {
+    const share = (r.data_source.data.x[0] - plot.x_range.start) / (plot.x_range.end - plot.x_range.start)
+    return share * frame.width + 4 + 11 <= frame.width
+  })
+})
+"""
 BOX = "(r => [r.x, r.y + scrollY, r.width, r.height])(document.querySelector('.plot').getBoundingClientRect())"
 
 
@@ -84,6 +94,19 @@ def test_nothing_is_wider_than_the_screen(width: int, page: Path, tab: Tab) -> N
     assert tab.value("document.documentElement.scrollWidth") <= width
     plots = tab.value("[...document.querySelectorAll('.plot')].map(p => p.getBoundingClientRect().width)")
     assert all(250 < wide <= width for wide in plots)
+
+
+def test_letters_of_groups_stand_inside_the_frame_also_on_a_phone(page: Path, tab: Tab) -> None:
+    for width in (400, 1000):
+        tab.open(page, width=width)
+        assert tab.value(LETTERS_INSIDE) == [True] * tab.value("Bokeh.documents[0].roots().length")
+
+
+def test_the_mouse_says_numbers_with_the_sign_of_the_axes(page: Path, tab: Tab) -> None:
+    tab.open(page)
+    said = tab.value("Bokeh.require('core/util/templating').DEFAULT_FORMATTERS.printf(-1234.5, '%.5g', {})")
+    assert said == "−1234.5"
+    assert "-1" not in tab.value("[...document.querySelectorAll('td.number')].map(cell => cell.textContent).join(' ')")
 
 
 def test_a_click_in_a_legend_switches_a_group_off_in_every_chart(page: Path, tab: Tab) -> None:
