@@ -139,7 +139,8 @@ def _letter(drawn: Any, line: Line, up: float) -> Any:
     from bokeh.models import Text
 
     look = {"text_color": line.ink, "text_font_style": "bold", "text_font_size": "13px", "text_baseline": "middle"}
-    glyph = Text(x="x", y="y", text={"value": line.letter}, x_offset=4, y_offset=-up, **look)
+    beside = 4 if line.x.size > 1 else 7  # pixels; a single point is wider than a line
+    glyph = Text(x="x", y="y", text={"value": line.letter}, x_offset=beside, y_offset=-up, **look)
     return _put(drawn, glyph, {"x": line.x[-1:], "y": line.y[-1:]})
 
 
@@ -155,15 +156,17 @@ def _levels(drawn: Any, chart: Chart) -> None:
     from bokeh.models import Line as Joined
     from bokeh.models import Text
 
-    ends = [line.x[[0, -1]] for line in chart.lines]
-    if not ends:
-        return
-    x = np.array([min(first for first, _ in ends), max(last for _, last in ends)])
+    x = np.array([drawn.x_range.start, drawn.x_range.end])
+    highest = max((float(np.nanmax(line.y)) for line in chart.lines), default=np.inf)
     for name, value in chart.levels.items():
         y = np.array([value, value])
         _put(drawn, Joined(x="x", y="y", line_color=GREY[0], line_dash="dashed"), {"x": x, "y": y})
-        look = {"text_color": GREY[0], "text_font_size": "11px", "y_offset": -3, "x_offset": 4}
-        _put(drawn, Text(x="x", y="y", text={"value": str(readable(name))}, **look), {"x": x[:1], "y": y[:1]})
+        below = value > highest  # above it there is no room
+        look = {"text_color": GREY[0], "text_font_size": "11px", "x_offset": 4, "y_offset": 3 if below else -3}
+        glyph = Text(
+            x="x", y="y", text={"value": str(readable(name))}, text_baseline="top" if below else "bottom", **look
+        )
+        _put(drawn, glyph, {"x": x[:1], "y": y[:1]})
 
 
 def _marks(drawn: Any, marks: Sequence[Mark]) -> None:
