@@ -14,7 +14,6 @@ import contextlib
 import os
 import re
 import time
-import uuid
 from pathlib import Path
 
 from mbpo.errors import RunInUseError
@@ -87,6 +86,8 @@ def check_free(paths: RunPaths, status: RunStatus | None) -> None:
     if status is None:
         return
     locked = is_locked(paths)
+    if locked and not status.live:
+        raise RunInUseError(f"{paths.root} is in use by another learner, whose lock is on it; stop it first")
     if locked or (status.local and status.live):
         raise _in_use(paths, status)
     if not status.local and status.state not in ENDED:
@@ -128,28 +129,13 @@ def _numbers(root: Path) -> list[int]:
 
 
 def _make_alone(path: Path) -> None:
-    """Make a file that is not there, alone among all who try; a link is that on every network file system.
+    """Make a file that is not there, alone among all who try, on NFS from version 3 too; empty, it needs no space.
 
     Raises:
         RunInUseError: another one makes it.
         OSError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    _make(temporary)
     try:
-        os.link(temporary, path)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if temporary.stat().st_nlink != 2:  # else the answer of the first try was lost on its way
-            raise _begun(path.parent) from None
-    except OSError:  # a file system without links
-        try:
-            _make(path)
-        except FileExistsError:
-            raise _begun(path.parent) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _make(path: Path) -> None:
-    """Make a file that is not there: empty, so that it needs no space."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        raise _begun(path.parent) from None

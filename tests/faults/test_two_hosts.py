@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -109,15 +108,6 @@ def test_a_lease_file_that_somebody_cleans_up_is_no_take_over(run_dir: RunPaths)
     held = Lease(run_dir)
     (run_dir.root / ".lease-1").unlink()
     held.check()
-
-
-def test_a_file_system_without_links_will_do(run_dir: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(*names: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
-    first, second = Lease(run_dir), Lease(run_dir)
-    assert first.lost and not second.lost
 
 
 @pytest.mark.parametrize("skew_s", [0.0, 7200.0, -7200.0])

@@ -24,7 +24,7 @@ KEYS = tr("space shows or hides · [ ] move · / finds · r as many as fit · en
 SHORT_KEYS = tr("space · [ ] move · / finds · r · enter")
 
 
-class ColumnsPage(Finding, ModalScreen[tuple[str, ...] | None]):
+class ColumnsPage(ModalScreen[tuple[str, ...] | None], Finding):
     """List the columns shown, in their order, then all others; hand back those chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -30,7 +30,7 @@ from workbench.widgets.flowing import Passage
 from workbench.widgets.quiet import Words
 
 
-class InfoScreen(Finding, RunPage):
+class InfoScreen(RunPage, Finding):
     """Put sections of names and values below each other; ``/`` keeps the lines that have all the words."""
 
     AUTO_FOCUS = ""

@@ -19,7 +19,7 @@ from workbench.widgets.find_line import Finding, FindLine
 MOST_LINES = 2000
 
 
-class LogScreen(Finding, ModalScreen[None]):
+class LogScreen(ModalScreen[None], Finding):
     """Show the end of ``log.txt`` and go on as it grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

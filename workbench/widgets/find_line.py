@@ -28,7 +28,10 @@ class FindLine(Input):
 
 
 class Finding(Screen[Any]):
-    """Be a page that shows the lines that have the words typed into its :class:`FindLine`."""
+    """Be a page that shows the lines that have the words typed into its :class:`FindLine`.
+
+    It stands last among the bases: Textual takes the styles of the first.
+    """
 
     asked = ""  # the words
 
