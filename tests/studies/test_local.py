@@ -82,10 +82,17 @@ def test_ctrl_c_leaves_the_runs_at_work(tmp_path: Path) -> None:
         assert process.returncode == 130 and "the same command again follows them" in out
         assert queue.has_runner
     finally:
+        process.kill()
         queue.cancel()
-        for status in statuses(folder).values():
-            if status is not None:
-                os.kill(status.pid, signal.SIGTERM)
+        wait_for(lambda: _all_ended(folder, queue), "the end of every learner and of the runner")
+
+
+def _all_ended(folder: Path, queue: Queue) -> bool:
+    """Tell the learners at work to end, also those that have just begun; return whether nothing is left."""
+    for status in statuses(folder).values():
+        if status is not None and status.live:
+            os.kill(status.pid, signal.SIGTERM)
+    return not queue.read().unfinished and not queue.has_runner
 
 
 def test_a_run_of_other_settings_is_never_gone_on_with(
