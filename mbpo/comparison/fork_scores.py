@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mbpo.comparison.runs import Run, read_run
 from mbpo.runs.history import changes_before
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import JsonLines, plain_number, rows_in
+from mbpo.runs.rows import JsonLines, MetricLines, plain_number, rows_in
 
 METRIC = "eval/return_mean"
 
@@ -70,7 +70,7 @@ def read_fork(paths: RunPaths, arm: str, repeat: int, seed: int, step: int, eval
 def _time_at(paths: RunPaths, step: int) -> float:
     """Return the wall seconds of the last row up to where a fork parted: it counts on from there."""
     last = 0.0
-    for row in rows_in(JsonLines(paths.metrics)):
+    for row in rows_in(MetricLines(paths.metrics)):
         env_steps, time_s = row.get("env_steps"), row.get("time_s")
         if plain_number(env_steps) and plain_number(time_s) and env_steps <= step:  # type: ignore[operator]
             last = float(time_s)  # type: ignore[arg-type]

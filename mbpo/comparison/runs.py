@@ -19,7 +19,7 @@ from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.fitting import fitted
 from mbpo.runs.records.json_text import read_json
 from mbpo.runs.records.manifest import Manifest
-from mbpo.runs.rows import JsonLines, plain_number, rows_in
+from mbpo.runs.rows import MetricLines, plain_number, rows_in
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.settings.setting import shown
 
@@ -88,7 +88,7 @@ def read_curves(paths: RunPaths, metrics: Collection[str]) -> dict[str, Curve]:
     """Return the curve of each of ``metrics``, read at once."""
     kept = {metric: KeptColumns("ddd") for metric in metrics}
     end = end_time = 0.0
-    for row in rows_in(JsonLines(paths.metrics)):
+    for row in rows_in(MetricLines(paths.metrics)):
         for columns in kept.values():
             columns.take_in(row)
         env_steps, time_s = row.get("env_steps"), row.get("time_s")

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mbpo.runs.rows import MOST, JsonLines, Line, Rewrites, Row, chunks_in, whole
+from mbpo.runs.rows import MOST, JsonLines, Line, MetricLines, Rewrites, Row, chunks_in, whole
 
 Judge = Callable[[Row], bool]
 
 
 class Superseded:
-    """Tell which rows of a file make way for a later one."""
+    """Tell which rows of a file make way for a later one, and which came too late to count."""
 
     def __init__(self) -> None:
+        self.late: frozenset[int] = frozenset()  # where these stand, bytes: see MetricLines
         # Both rise: of two rows that supersede, the later one alone decides where its seq is not the higher.
         self._at = array("q")  # where rows stand that supersede earlier ones, bytes
         self._seqs = array("q")  # theirs
@@ -44,7 +45,7 @@ class Superseded:
             while index < len(self._at) and self._at[index] <= line.at:
                 index += 1
             seq = _place(line.row)
-            return seq is not None and (index == len(self._at) or seq < self._seqs[index])
+            return seq is not None and line.at not in self.late and (index == len(self._at) or seq < self._seqs[index])
 
         return counts
 
@@ -113,13 +114,14 @@ class KeptRows:
 
 def read_kept(path: Path, seq: int = MOST) -> tuple[KeptRows, KeptRows]:
     """Return the rows of a metrics.jsonl that count: those numbered up to ``seq``, and those after."""
-    superseded, rewrites, file = Superseded(), Rewrites(), JsonLines(path)
+    superseded, rewrites, file = Superseded(), Rewrites(), MetricLines(path)
     parts = _Parts(seq)
     for line in (line for lines in chunks_in(file) for line in lines):
         if (first := rewrites.superseded_by(line.row)) is not None:
             superseded.add(line.at, first)
         if _place(line.row) is not None:
             parts.take_in(line)
+    superseded.late = frozenset(file.late)
     every = KeptRows(path, 0, file.offset, superseded)
     if superseded:  # not all of these count, and only now can it be said which
         parts = _Parts(seq)

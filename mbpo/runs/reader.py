@@ -12,7 +12,7 @@ from mbpo.runs.dataframe import load_runs
 from mbpo.runs.files import open_to_read
 from mbpo.runs.find import runs_below
 from mbpo.runs.layout import RunPaths
-from mbpo.runs.rows import CHUNK_BYTES, MAX_LINE_BYTES, JsonLines, Rewrites, plain_number
+from mbpo.runs.rows import CHUNK_BYTES, MAX_LINE_BYTES, JsonLines, MetricLines, Rewrites, plain_number
 from mbpo.runs.series import Series
 from mbpo.runs.status import RunStatus, read_status
 
@@ -42,7 +42,7 @@ class RunReader:
         self.clock = Series()  # the learner's seconds at each row, where the rows have them
         self.retractions = 0  # how often points that stood in ``series`` were taken out again
         self.events: list[dict[str, Any]] = []
-        self._metrics = JsonLines(self.paths.metrics)
+        self._metrics = MetricLines(self.paths.metrics)
         self._events = JsonLines(self.paths.events)
         self._rewrites = Rewrites()
 

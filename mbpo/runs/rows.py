@@ -88,6 +88,37 @@ class JsonLines:
         return found
 
 
+class MetricLines(JsonLines):
+    """Follow a metrics.jsonl, and pass over what a learner wrote in the place of one that had taken its run over.
+
+    It may have been held up between its look at the lease and its write: see docs/run-directory.md, Two hosts.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Read from ``offset`` on, where a line begins."""
+        super().__init__(path, offset)
+        self.late: list[int] = []  # where the lines stand that were passed over, bytes
+        self._newest, self._attempt, self._read_anew = -1, 0, 0
+
+    def poll_lines(self, max_bytes: int = CHUNK_BYTES) -> list[Line]:
+        """Return the lines completed since the last call, at most ``max_bytes``, as :class:`JsonLines` does."""
+        found = super().poll_lines(max_bytes)
+        if self._read_anew != self.restarts:
+            self.late, self._newest, self._attempt, self._read_anew = [], -1, 0, self.restarts
+        late = {line.at for line in found if self._is_late(line.row)}
+        self.late += sorted(late)
+        return [line for line in found if line.at not in late] if late else found
+
+    def _is_late(self, row: Row) -> bool:
+        seq, attempt = whole(row.get("seq")), whole(row.get("attempt"))
+        if seq is None or attempt is None or whole(row.get("env_steps")) is None:
+            return False
+        if seq <= self._newest and attempt < self._attempt:
+            return True
+        self._newest, self._attempt = seq, max(attempt, self._attempt)
+        return False
+
+
 def _parsed(text: bytes) -> Row | None:
     if len(text) > MAX_LINE_BYTES:  # however the file was read
         return None

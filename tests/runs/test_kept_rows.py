@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbpo.runs.kept_rows import KeptRows, read_kept
+from mbpo.runs.layout import RunPaths
 from mbpo.runs.overlap import Overlap
+from mbpo.runs.reader import RunReader
 from mbpo.runs.rows import MAX_LINE_BYTES, JsonLines, whole
 
 Row = dict[str, Any]
@@ -32,16 +34,40 @@ def line(seq: int, **metrics: Any) -> bytes:
 
 
 def in_memory(lines: list[str]) -> list[Row]:
-    """Return the rows that count: one takes the place of all from its seq on where it does not rise."""
+    """Return the rows that count: one takes the place of all from its seq on where it does not rise.
+
+    Not one of a lower attempt: its learner had been overtaken.
+    """
     kept: list[Row] = []
+    newest, highest = -1, 0
     for text in lines:
         try:
             row = json.loads(text)
         except ValueError:
             continue
         if isinstance(row, dict) and whole(row.get("seq")) is not None and whole(row.get("env_steps")) is not None:
+            if (attempt := whole(row["attempt"])) is not None:
+                if row["seq"] <= newest and attempt < highest:
+                    continue
+                newest, highest = row["seq"], max(highest, attempt)
             kept = [*(known for known in kept if known["seq"] < row["seq"]), row]
     return kept
+
+
+def test_a_row_of_a_learner_that_was_overtaken_counts_nowhere(tmp_path: Path) -> None:
+    path = RunPaths(tmp_path).metrics
+    late = line(4, attempt=1, **{"sac/alpha": 9.0})
+    parts = [line(seq) for seq in range(6)] + [line(seq, attempt=2) for seq in range(3, 7)]
+    path.write_bytes(b"".join([*parts, late, line(7, attempt=2)]))
+    assert [(row["seq"], row["attempt"]) for row in read_kept(path)[0]] == [
+        *((seq, 1) for seq in range(3)),
+        *((seq, 2) for seq in range(3, 8)),
+    ]
+    before, after = read_kept(path, 6)
+    assert [row["seq"] for row in after] == [7] and len(before) == 7
+    reader = RunReader(tmp_path)
+    reader.poll()
+    assert "sac/alpha" not in reader.series and reader.env_steps == 70
 
 
 @given(LINES, st.integers(-1, 10), st.booleans())

@@ -16,7 +16,7 @@ from mbpo.runs.kept_columns import KeptColumns
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.metrics import METRICS
 from mbpo.runs.records.row import HEAD
-from mbpo.runs.rows import JsonLines, plain_number, rows_in, whole
+from mbpo.runs.rows import JsonLines, MetricLines, plain_number, rows_in, whole
 
 MOST_KEPT = 1000  # of each kind of fault
 SLOW_ANSWER_S = 10.0
@@ -77,7 +77,7 @@ def check_metrics(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
     """Say which rows of metrics.jsonl are damaged, missing, double or out of order."""
     if not is_plain_file(paths.metrics):
         return
-    lines, scan = JsonLines(paths.metrics), _Scan()
+    lines, scan = MetricLines(paths.metrics), _Scan()
     for row in rows_in(lines):
         scan.take_in(row)
     shown = scan.found[:20]

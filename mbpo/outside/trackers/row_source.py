@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mbpo.outside.trackers.tracker import Step, step_of
 from mbpo.runs.kept_rows import KeptRows, Superseded
-from mbpo.runs.rows import JsonLines, Rewrites, chunks_in
+from mbpo.runs.rows import MetricLines, Rewrites, chunks_in
 
 
 class RowSource:
@@ -15,7 +15,7 @@ class RowSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = JsonLines(path)
+        self._file = MetricLines(path)
         self._rewrites = Rewrites()
         self._restarts = 0
 
@@ -31,11 +31,12 @@ class RowSource:
 
     def begin(self) -> Iterator[Step]:
         """Read from the start, twice, and yield the rows that count by now."""
-        self._file, self._rewrites, self._restarts = JsonLines(self._path), Rewrites(), 0
+        self._file, self._rewrites, self._restarts = MetricLines(self._path), Rewrites(), 0
         superseded = Superseded()
         for line in (line for lines in chunks_in(self._file) for line in lines):
             if (first := self._rewrites.superseded_by(line.row)) is not None:
                 superseded.add(line.at, first)
+        superseded.late = frozenset(self._file.late)
         kept = KeptRows(self._path, 0, self._file.offset, superseded)
         for row in kept:
             if (step := step_of(row)) is not None:
