@@ -20,13 +20,17 @@ EXTRAS := mujoco,plot,pandas,report,video,serve,tensorboard,wandb,trackio,minari
 BENCH_JSON ?= benchmarks/out/results.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures docs interop clean
+.PHONY: help install run test faults fuzz suites check format sanitize messages bench pictures docs interop cluster \
+	cluster-faults clean
+
+SLURM := PATH=$$PATH:/usr/sbin command -v slurmctld >/dev/null || { echo "error: Slurm is needed; on Debian:" \
+	"apt-get install --no-install-recommends slurmctld slurmd slurm-client munge"; exit 1; }
 
 # A warning fails the developers' builds, never a user's: see setup.py.
 test faults fuzz check sanitize: export MBPO_WERROR := 1
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ready-run ## make .venv, install the package with MuJoCo and matplotlib, build the op
 	@echo "ready: source .venv/bin/activate, then mbpo-workbench"
@@ -97,6 +101,14 @@ interop: ready-interop ## read back what leaves a run with every library it goes
 	@command -v chromium >/dev/null || { echo "error: chromium is needed; on Debian: apt-get install chromium"; exit 1; }
 	MBPO_INTEROP=1 $(BIN)/python -m pytest -n auto --dist worksteal -o timeout=900 tests/outside
 
+cluster: ready-cluster ## run studies on a real Ray and a real Slurm, here, and break them 5 times in each way
+	@$(SLURM)
+	MBPO_CLUSTER=5 $(BIN)/python -m pytest -x -o timeout=1800 tests/cluster
+
+cluster-faults: ready-cluster ## the same, 20 times in each way; CLUSTER_SEED draws other moments
+	@$(SLURM)
+	MBPO_CLUSTER=20 $(BIN)/python -m pytest -o timeout=3600 tests/cluster
+
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so
 
@@ -145,6 +157,11 @@ $(VENV)/.bench: $(VENV)/.test
 $(VENV)/.interop: $(VENV)/.test
 	@echo "installing every library that a run can go to"
 	@MBPO_NO_EXT=1 $(PIP) --no-build-isolation -e '.[$(EXTRAS)]' --group interop
+	@touch $@
+
+$(VENV)/.cluster: $(VENV)/.test
+	@echo "installing Ray with Tune, and Optuna"
+	@MBPO_NO_EXT=1 $(PIP) --no-build-isolation -e '.[mujoco,plot,pandas,report,video,serve,ray,search]' 'ray[default]'
 	@touch $@
 
 # The compiler works while pip installs.
