@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from mbpo import compare
-from mbpo.errors import MBPOError, report
+from mbpo.errors import ConfigError, MBPOError, report
 from mbpo.outside.report.at_end import leave_comparison
 from mbpo.settings.parser import OneLineParser
 from mbpo.settings.stdout import our_stdout, say
@@ -16,11 +16,13 @@ from mbpo.studies.drive import Follower, failures, plan
 from mbpo.studies.engine import Engine, Place
 from mbpo.studies.folder import driven, keep
 from mbpo.studies.local import LocalQueue
+from mbpo.studies.ray_core import RayCore
+from mbpo.studies.ray_search import search
 from mbpo.studies.slurm import Slurm
 from mbpo.studies.standing import AT_WORK, DONE, FINISHED, Standing
 from mbpo.studies.study import read_study
 
-ENGINES: Mapping[str, Callable[[Place], Engine]] = {"local": LocalQueue, "slurm": Slurm}
+ENGINES: Mapping[str, Callable[[Place], Engine]] = {"local": LocalQueue, "ray": RayCore, "slurm": Slurm}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,12 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(given: argparse.Namespace) -> int:
     file = typed_path(given.file)
-    place = Place(typed_path(given.runs_root).absolute(), read_study(file))
+    study = read_study(file)
+    place = Place(typed_path(given.runs_root).absolute(), study.only(given.only) if given.only else study)
+    if place.study.search and given.on != "ray":
+        raise ConfigError("a [search] needs --on ray: only Ray Tune gives samples up while they run")
     found = plan(place)
     if given.plan:
         return 0
-    keep(file, place.folder)
+    keep(file, place.folder, given.on)
     with driven(place.folder):
+        if place.study.search:
+            return search(place)
         ended = _run(place, ENGINES[given.on](place), found)
     _compare(place, ended)
     return failures(ended)
@@ -57,6 +64,8 @@ def _run(place: Place, engine: Engine, found: Sequence[Standing]) -> Sequence[St
     except KeyboardInterrupt:
         if engine.outlives:
             say("the runs go on without this command; the same command again follows them")
+        else:
+            say("the runs save and end; the same command again goes on with them")
         raise
     finally:
         engine.close()
@@ -97,6 +106,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("file", metavar="FILE", help="the study, a TOML file")
     parser.add_argument("--on", choices=tuple(ENGINES), default="local", help="what runs them; default local")
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default ./runs")
+    parser.add_argument("--only", action="append", metavar="RUN", help="begin or go on with this run only; repeated")
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     return parser
 

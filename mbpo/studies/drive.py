@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from mbpo.comparison.chosen import counted
 from mbpo.errors import one_line
+from mbpo.runs.layout import RunPaths
 from mbpo.settings.numbers import duration, short
 from mbpo.settings.stdout import say
 from mbpo.settings.terminal import BottomLine
 from mbpo.studies.engine import Engine, Place
+from mbpo.studies.folder import state_of
 from mbpo.studies.forecast import forecast
+from mbpo.studies.samples import read_samples
 from mbpo.studies.standing import AT_WORK, CUT_OFF, DIVERGED, FAILED, FINISHED, MISSING, Standing, check_same, standings
 
 POLL_S = 1.0
@@ -30,19 +33,31 @@ def plan(place: Place) -> list[Standing]:
     Raises:
         ConfigError: a run that is there is another than the study's.
     """
-    study, found = place.study, standings(place.study, place.folder)
+    study, found = place.study, _standings_to_come(place)
     check_same(found)
     states = Counter(one.state for one in found)
-    say(f"{place.folder}: {study.words} = {counted(len(found), 'run')}")
+    most = "at most " if study.search else ""
+    say(f"{place.folder}: {study.words} = {most}{counted(len(found), 'run')}")
     say("  " + ", ".join(f"{states[state]} {WORDS.get(state, state)}" for state in (*WORDS, DIVERGED) if states[state]))
     expected = forecast(found, place.root)
     if expected.unknown < len(found) and expected.seconds:
         measured = "as measured in runs of their kind here"
-        say(f"  left: {duration(expected.seconds)} of one learner, {_bytes(expected.bytes)} of disk, {measured}")
+        say(f"  left: {most}{duration(expected.seconds)} of one learner, {_bytes(expected.bytes)} of disk, {measured}")
     if expected.unknown:
         runs = counted(expected.unknown, "run")
         say(f"  time and disk of {runs} are not known: none of their kind has finished below {place.root} yet")
     return found
+
+
+def _standings_to_come(place: Place) -> list[Standing]:
+    """Return how the runs of a study stand; for a search also those of samples that are not drawn yet."""
+    study = place.study
+    if study.search is None:
+        return standings(study, place.folder)
+    samples = read_samples(state_of(place.folder))
+    nowhere = RunPaths(state_of(place.folder) / "not-drawn")
+    to_come = [Standing(study.recipe.run((), seed), nowhere) for seed in study.seeds]
+    return [*standings(study.of_samples(samples), place.folder), *to_come * (study.search.samples - len(samples))]
 
 
 class Follower:

@@ -15,11 +15,10 @@ from mbpo.studies.study import Study, StudyRun
 
 @dataclass(frozen=True)
 class Place:
-    """Say where a study's runs lie, and what each may take."""
+    """Say where a study's runs lie."""
 
     root: Path  # the runs root
     study: Study
-    gpus: float = 0.0  # of a GPU, for each run
 
     @property
     def folder(self) -> Path:

@@ -11,9 +11,11 @@ from mbpo.errors import ConfigError, RunInUseError, refused
 from mbpo.runs.files import read_file
 from mbpo.runs.layout import write_atomic
 from mbpo.runs.locks import take
+from mbpo.studies.samples import read_samples
 from mbpo.studies.study import Study, read_study
 
 KEPT = "study.toml"
+ENGINE = "engine"
 STATE = ".study"  # hidden: what looks for runs passes over it
 
 
@@ -30,17 +32,27 @@ def read_kept(folder: Path) -> Study:
     """
     if not (folder / KEPT).is_file():
         raise ConfigError(f"{folder} holds no study: no {KEPT}; python -m mbpo.study FILE makes it")
-    return read_study(folder / KEPT)
+    study = read_study(folder / KEPT)
+    return study.of_samples(read_samples(state_of(folder))) if study.search else study
 
 
-def keep(file: Path, folder: Path) -> None:
-    """Make the folder of a study, and keep its file there.
+def engine_of(folder: Path) -> str:
+    """Return the name of the engine that had the study last, or an empty text."""
+    try:
+        return (state_of(folder) / ENGINE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def keep(file: Path, folder: Path, engine: str) -> None:
+    """Make the folder of a study, and keep its file there and the name of the engine.
 
     Raises:
         StorageError: it cannot be written.
     """
     try:
         state_of(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(state_of(folder) / ENGINE, engine.encode())
         if file.resolve() != (folder / KEPT).resolve():
             write_atomic(folder / KEPT, read_file(file))
     except OSError as error:

@@ -70,7 +70,7 @@ class LocalQueue:
         return f"{self._place.study.name}/{run.run_id}"
 
     def _order(self, runs: Sequence[StudyRun]) -> None:
-        """Put orders into the queue; threads are the same in all runs, as no axis changes them."""
+        """Put orders into the queue."""
         for begin in range(0, len(runs), MOST_EACH):
             mine = runs[begin : begin + MOST_EACH]
             batch = claimed(self._place.root, self._place.study.name, (run.run_id for run in mine))
@@ -81,7 +81,7 @@ class LocalQueue:
                 issued_at=time.time(),
                 env_id=first.env_id,
                 total_steps=first.total_steps,
-                threads=first.threads if isinstance(first.threads, int) else 1,
+                threads=self._place.study.cores,
                 started_in=_here(),
                 runs=ordered,
             )

@@ -96,8 +96,7 @@ class Slurm:
         )
 
     def _script(self, runs: Sequence[StudyRun]) -> str:
-        threads = runs[0].config.threads
-        lines = [*self._options(), f"--cpus-per-task={threads}"]
+        lines = [*self._options(), f"--cpus-per-task={self._place.study.cores}"]
         return SCRIPT.substitute(
             name=self._place.study.name,
             last=len(runs) - 1,

@@ -6,7 +6,8 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from mbpo.settings.config import SETTINGS, Config, resolve
 from mbpo.settings.flags import flags_beside_preset
 from mbpo.settings.grid import parse_seeds, symbol
 from mbpo.settings.setting import Value, nearest, shown
+from mbpo.studies.ray_options import RayOptions, ray_options
 from mbpo.studies.sbatch_options import sbatch_options
+from mbpo.studies.space import Search, search_of
 
-KEYS = ("name", "base", "axes", "seeds", "threshold", "slurm")
+KEYS = ("name", "base", "axes", "seeds", "threshold", "slurm", "ray", "search")
 NO_AXIS = {"seed": 'seeds = "0:8"', "threads": "one number in [base]: rounding is theirs", "preset": "a study for each"}
+NOT_SEARCHED = {**NO_AXIS, "total_steps": "one number in [base]", "env_id": "one in [base], or a study for each"}
 MOST_RUNS = 10_000
 LONGEST_NAME = 40
+LONGEST_SAMPLE = 50  # with the seed behind it, it still is a run's name
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,23 @@ class StudyRun:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """Hold what the runs of a study have in common."""
+
+    base: Mapping[str, Any]
+    preset: str | None
+
+    @property
+    def config(self) -> Config:
+        """Return the settings with nothing chosen."""
+        return resolve(self.base, self.preset)
+
+    def run(self, chosen: Sequence[Choice], seed: int) -> StudyRun:
+        """Return the run of some choices and a seed."""
+        return StudyRun(_run_id(chosen, seed), resolve({**self.base, **_joined(chosen), "seed": seed}, self.preset))
+
+
+@dataclass(frozen=True)
 class Study:
     """Hold a study."""
 
@@ -54,12 +76,38 @@ class Study:
     axes: Mapping[str, tuple[Choice, ...]]
     seeds: tuple[int, ...]
     runs: tuple[StudyRun, ...]  # all choices of one seed before the next: an early look compares them
+    recipe: Recipe
     slurm: Mapping[str, str | int | bool]  # options of sbatch
+    ray: RayOptions
+    search: Search | None  # what it is made of instead of axes; its runs are those of the samples drawn so far
+
+    @property
+    def cores(self) -> int:
+        """Return the cores that each run has for itself; threads are the same in all, as no axis changes them."""
+        threads = self.recipe.config.threads
+        return threads if isinstance(threads, int) else 1
+
+    def of_samples(self, samples: Sequence[Choice]) -> Study:
+        """Return a search with the runs of these samples."""
+        return replace(self, runs=tuple(self.recipe.run([sample], seed) for sample in samples for seed in self.seeds))
+
+    def only(self, names: Sequence[str]) -> Study:
+        """Return the study with some of its runs.
+
+        Raises:
+            ConfigError: it has no run of such a name.
+        """
+        known = {run.run_id: run for run in self.runs}
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"--only {shown(name)}: the study has no such run{nearest(name, known)}")
+        return replace(self, runs=tuple(run for run in self.runs if run.run_id in names))
 
     @property
     def words(self) -> str:
         """Say what it is made of, as 3 k × 8 seeds."""
         parts = [f"{len(choices)} {symbol_of(name)}" for name, choices in self.axes.items()]
+        parts += [f"{self.search.samples} samples"] if self.search else []
         return " × ".join([*parts, f"{len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"])
 
 
@@ -98,18 +146,36 @@ def _study(content: Mapping[str, object]) -> Study:
     if preset is not None and not isinstance(preset, str):
         raise ConfigError(f"preset must be text, got {shown(preset)}")
     base = {"threads": 1, **base}  # however many cores a node has, the metrics are the same
+    recipe = Recipe(base, preset)
     axes = {axis: _choices(axis, values) for axis, values in _table(content, "axes").items()}
     _check_apart(axes, base)
     seeds = _seeds(content.get("seeds", "0"))
     if (size := len(seeds) * math.prod(map(len, axes.values()))) > MOST_RUNS:
         raise ConfigError(f"a study has at most {MOST_RUNS:,} runs, got {size:,}")
-    runs = [
-        StudyRun(_run_id(chosen, seed), resolve({**base, **_joined(chosen), "seed": seed}, preset))
-        for seed in seeds
-        for chosen in itertools.product(*axes.values())
-    ]
+    search = _search(content, recipe) if "search" in content else None
+    products = () if search else tuple(itertools.product(*axes.values()))
+    runs = tuple(recipe.run(chosen, seed) for seed in seeds for chosen in products)
     _check_names(runs)
-    return Study(name, axes, seeds, tuple(runs), sbatch_options(_table(content, "slurm")))
+    slurm, ray = sbatch_options(_table(content, "slurm")), ray_options(_table(content, "ray"))
+    return Study(name, axes, seeds, runs, recipe, slurm, ray, search)
+
+
+def _search(content: Mapping[str, object], recipe: Recipe) -> Search:
+    if _table(content, "axes"):
+        raise ConfigError("a study has [axes] or [search], not both: a list in [search.space] is an axis too")
+    search = search_of(_table(content, "search"), recipe.config.total_steps, NOT_SEARCHED)
+    twice = next((name for name in search.space if name in recipe.base), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} stands in [search.space] and in [base]; give it once")
+    return search
+
+
+def sample_of(settings: Mapping[str, Value]) -> Choice:
+    """Return a sample of a search, called by its values; where these are too long, by what stands for them."""
+    name = "-".join(_slug(f"{symbol(SETTINGS[name])}{SETTINGS[name].text(value)}") for name, value in settings.items())
+    if len(name) > LONGEST_SAMPLE or not RUN_ID.match(name):
+        name = f"x{sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12]}"
+    return Choice(name, settings)
 
 
 def symbol_of(axis: str) -> str:

@@ -2,14 +2,12 @@
 
 Begins the run, or goes on with it where another machine left off; does nothing where it has ended for good. Every
 engine starts this and nothing else. It turns into the learner: the process, its signals and its exit code are the
-learner's. ``--with-parent PID`` ends it by SIGTERM when whoever started it ends, however.
+learner's.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -21,15 +19,12 @@ from mbpo.runs.lease import check_free
 from mbpo.runs.status import RunStatus, read_status
 from mbpo.seeds.learner_run import FOR_GOOD, clear_unbegun
 from mbpo.settings.parser import OneLineParser
-from mbpo.settings.setting import Setting
 from mbpo.settings.stdout import our_stdout, say
 from mbpo.studies.folder import read_kept
 from mbpo.studies.study import StudyRun
 
 PATIENCE_S = 900.0  # in which the learner before, that was told to end, has saved and ended
 POLL_S = 1.0
-PR_SET_PDEATHSIG = 1  # of prctl(2)
-WITH_PARENT = Setting("--with-parent", int, 1, "", "launch", low=1, high=2**22)
 
 
 def command_of(folder: Path, run: StudyRun) -> list[str] | None:
@@ -69,20 +64,11 @@ def _free(paths: RunPaths) -> RunStatus | None:
         time.sleep(POLL_S)
 
 
-def end_with(parent: int) -> None:
-    """Let the kernel send this process SIGTERM when its parent ends; what it turns into keeps that."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it ended before
-        sys.exit(128 + signal.SIGTERM)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Turn into the learner of the run that is named; return an exit code only where there is nothing to do."""
     try:
         with our_stdout():
             given = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-            if given.with_parent:
-                end_with(int(WITH_PARENT.parse(given.with_parent)))  # type: ignore[arg-type]
             folder = Path(given.folder).absolute()
             command = command_of(folder, _run_named(folder, given.run))
             if command is None:
@@ -100,7 +86,6 @@ def _parser() -> OneLineParser:
     parser = OneLineParser(prog="python -m mbpo.studies.task", allow_abbrev=False, description=__doc__.splitlines()[0])
     parser.add_argument("folder", metavar="STUDY_FOLDER", help="where python -m mbpo.study keeps its runs")
     parser.add_argument("run", metavar="RUN_ID", help="name of a run of the study")
-    parser.add_argument("--with-parent", metavar="PID", help="end by SIGTERM when the process that started this ends")
     return parser
 
 

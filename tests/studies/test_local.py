@@ -56,6 +56,16 @@ def test_what_has_finished_is_left_alone_and_what_lacks_is_run(done: tuple[Path,
     assert measured(folder) == twin
 
 
+def test_one_run_alone_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_study(tmp_path)
+    code, out, err = driven(file, "--only", "k3-s1")
+    assert code == 0, err
+    assert "= 1 run" in out and "k3-s1 finished" in out
+    assert [name for name, status in statuses(tmp_path / "runs" / "quick").items() if status] == ["k3-s1"]
+    assert study.main([str(file), "--only", "k3-s7"]) == 2
+    assert "--only k3-s7: the study has no such run; did you mean" in capsys.readouterr().err
+
+
 def test_a_driver_that_is_killed_costs_nothing(tmp_path: Path, twin: object) -> None:
     file = write_study(tmp_path)
     folder = tmp_path / "runs" / "quick"

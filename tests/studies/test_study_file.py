@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.runs.layout import RUN_ID
-from mbpo.studies.study import Study, read_study, study_of
+from mbpo.studies.samples import keep_sample, read_samples
+from mbpo.studies.study import Study, read_study, sample_of, study_of
 
 DEBUG = {"preset": "debug"}
 
@@ -64,6 +65,7 @@ def test_the_flags_of_a_run_are_its_config() -> None:
         assert run.config.threshold == -200.0
 
 
+LR = {"actor_lr": {"low": 1e-4, "high": 1e-2, "log": True}}
 WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"name": "a/b"}, "name must be 1 to 40 of"),
     ({"name": None}, "got no name"),
@@ -94,6 +96,30 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"base": {"gamma": 0.9}, "axes": {"gamma": [0.9, 0.99]}}, "stands in axis gamma and in [base]"),
     ({"axes": {"gamma": [0.9], "rule": [{"gamma": 0.8}]}}, "give it once"),
     ({"axes": {"rule": [{"name": "x" * 64}]}}, "too long for a run's name"),
+    ({"ray": {"num_cpus": 2}}, "[ray] cannot set num_cpus: it is the threads of [base]"),
+    ({"ray": {"num_gpu": 2}}, "did you mean num_gpus?"),
+    ({"ray": {"num_gpus": 1.5}}, "a part of one GPU, or a number of whole ones"),
+    ({"ray": {"num_gpus": -1}}, "[ray] num_gpus must be a number from 0"),
+    ({"ray": {"memory": 1.5}}, "[ray] memory must be a number of bytes"),
+    ({"ray": {"resources": 3}}, "[ray] resources must be a table"),
+    ({"ray": {"resources": {"big": "x"}}}, "[ray] big must be a number"),
+    ({"ray": {"accelerator_type": 3}}, "accelerator_type must be a name"),
+    ({"search": {}}, "[search.space] must name settings"),
+    ({"search": {"space": LR, "gamma": 0.9}}, "it belongs in [search.space]"),
+    ({"search": {"space": LR, "sample": 9}}, "unknown key sample in [search]; did you mean samples?"),
+    ({"search": {"space": LR, "samples": 0}}, "samples of [search] must be a whole number in [1, 10,000]"),
+    ({"search": {"space": LR, "grace_steps": 10**9}}, "grace_steps of [search] must be"),
+    ({"search": {"space": LR}, "axes": {"gamma": [0.9]}}, "[axes] or [search], not both"),
+    ({"search": {"space": LR}, "base": {"actor_lr": 1e-3}}, "actor_lr stands in [search.space] and in [base]"),
+    ({"search": {"space": {"seed": [1, 2]}}}, "seed is not searched"),
+    ({"search": {"space": {"total_steps": [1, 2]}}}, "total_steps is not searched"),
+    ({"search": {"space": {"gama": [1, 2]}}}, "did you mean gamma?"),
+    ({"search": {"space": {"gamma": 0.9}}}, "must be a list or {low, high}"),
+    ({"search": {"space": {"gamma": {"low": 0.9, "hi": 1.0}}}}, "has low, high and log"),
+    ({"search": {"space": {"gamma": {"low": 0.9}}}}, "gamma must"),
+    ({"search": {"space": {"gamma": {"low": 0.9, "high": 0.8}}}}, "must rise from low to high"),
+    ({"search": {"space": {"gamma": {"low": 0.0, "high": 0.8, "log": True}}}}, "to high above 0"),
+    ({"search": {"space": {"algo": {"low": 0.9, "high": 0.8}}}}, "give a list of its values, and no range"),
     ({"seeds": "0:1000", "axes": {"gamma": [0.9 + i / 1000 for i in range(11)]}}, "at most 10,000 runs, got 11,000"),
 ]
 
@@ -112,13 +138,44 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["name", "base", "axes", "seeds", "threshold", "x"]), VALUES))
+@given(st.dictionaries(st.sampled_from(["name", "base", "axes", "seeds", "threshold", "ray", "search", "x"]), VALUES))
 def test_whatever_stands_in_a_file_is_a_study_or_one_line(content: Mapping[str, Any]) -> None:
     try:
         found = study_of(content, "study.toml")
     except ConfigError:
         return
     assert all(RUN_ID.match(run.run_id) for run in found.runs)
+
+
+SPACE = {**LR, "rollout_length": {"low": 1, "high": 20}, "rollout_schedule": [[20.0, 150.0, 1.0, 15.0]]}
+
+
+@given(st.floats(1e-4, 1e-2), st.integers(1, 20))
+def test_a_sample_is_called_by_its_values_and_again_by_the_same(lr: float, k: int) -> None:
+    found = study(search={"samples": 5, "space": SPACE}, seeds="0:2")
+    assert found.runs == () and found.words == "5 samples × 2 seeds" and found.search is not None
+    drawn = {"actor_lr": lr, "rollout_length": k, "rollout_schedule": "20,150,1,15"}
+    sample = sample_of(found.search.settings_of(drawn))
+    assert sample.settings["rollout_length"] == k and sample.settings["actor_lr"] == pytest.approx(lr, rel=0.005)
+    runs = found.of_samples([sample]).runs
+    assert ids(found.of_samples([sample])) == [f"{sample.name}-s0", f"{sample.name}-s1"]
+    assert f"k{k}" in sample.name and all(RUN_ID.match(run.run_id) for run in runs)
+    assert runs[1].config.rollout_schedule == (20.0, 150.0, 1.0, 15.0)
+
+
+def test_a_sample_of_many_settings_has_a_short_name() -> None:
+    space = {name: [0.5] for name in ("real_ratio", "gamma", "tau", "actor_lr", "critic_lr", "model_lr")}
+    found = study(search={"space": space})
+    assert found.search is not None
+    sample = sample_of(found.search.settings_of(dict.fromkeys(space, "0.5")))
+    assert len(sample.name) == 13 and found.of_samples([sample]).runs[0].config.gamma == 0.5
+
+
+def test_samples_are_kept_beside_the_runs(tmp_path: Path) -> None:
+    sample = sample_of({"actor_lr": 3e-4, "rollout_length": 5})
+    keep_sample(tmp_path, sample)
+    (tmp_path / "samples" / "bad.toml").write_text("[[")
+    assert read_samples(tmp_path) == [sample]
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

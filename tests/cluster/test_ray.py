@@ -1,0 +1,182 @@
+"""Run studies on a real Ray of two nodes on this machine: workers, nodes and drivers die, and no row is lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from learners import environment, rows, wait_for
+from quick_study import RUNS, measured, one_by_one, statuses, write_study
+from ray_here import RayHere, is_installed
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="the package ray is not installed")
+STEPS = 1000
+QUICK_HEALTH = {  # a silent node is dead after 5 s instead of 62
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+Measured = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHere]:
+    with RayHere(tmp_path_factory.mktemp("ray"), **QUICK_HEALTH) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    folder = tmp_path_factory.mktemp("twin")
+    return one_by_one(write_study(folder, STEPS), folder / "runs")
+
+
+def on_ray(file: Path, ray: RayHere) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mbpo.study", file.name, "--on", "ray"]
+    env, pipe = {**ray.environment, "PYTHONPATH": environment()["PYTHONPATH"]}, subprocess.PIPE
+    return subprocess.Popen(command, cwd=file.parent, env=env, text=True, stdout=pipe, stderr=pipe)
+
+
+def reached(folder: Path, run: str, env_steps: int) -> Callable[[], bool]:
+    return lambda: (status := statuses(folder)[run]) is not None and status.env_steps >= env_steps
+
+
+def each_row_once(folder: Path) -> bool:
+    found = {name: [row["seq"] for row in rows(folder / name / "metrics.jsonl")] for name in RUNS}
+    return all(seqs == list(range(1, len(seqs) + 1)) for seqs in found.values())
+
+
+def at_work_on(ray: RayHere, node: int) -> list[psutil.Process]:
+    """Return the learners of a node."""
+    below = [child for worker in ray.workers(node) for child in worker.children(recursive=True)]
+    return [process for process in below if "mbpo.train" in process.cmdline()]
+
+
+def test_runs_whose_workers_and_nodes_die_end_as_their_undisturbed_twins(
+    tmp_path: Path, ray: RayHere, twin: Measured
+) -> None:
+    folder = tmp_path / "runs" / "quick"
+    driver = on_ray(write_study(tmp_path, STEPS), ray)
+    wait_for(reached(folder, "k1-s0", 200), "env step 200")
+    for worker in ray.workers(0):
+        worker.kill()
+    wait_for(lambda: bool(at_work_on(ray, 1)), "a learner on the second node")
+    ray.kill_node(1)
+    ray.add_node()
+    out, err = driver.communicate(timeout=280)
+    assert driver.returncode == 0, err
+    assert "its worker died" in out and "its node died" in out and "P(X > Y)" in out
+    assert sum(status.attempt for status in statuses(folder).values() if status is not None) > len(RUNS)
+    assert measured(folder) == twin and each_row_once(folder)
+
+
+def test_a_study_whose_driver_ends_goes_on_when_it_is_run_again(tmp_path: Path, ray: RayHere, twin: Measured) -> None:
+    folder, file = tmp_path / "runs" / "quick", write_study(tmp_path, STEPS)
+    for how, said in ((signal.SIGKILL, ""), (signal.SIGTERM, ""), (signal.SIGINT, "the runs save and end")):
+        driver = on_ray(file, ray)
+        before = sum(status.env_steps for status in statuses(folder).values() if status is not None)
+        wait_for(
+            lambda before=before: sum(s.env_steps for s in statuses(folder).values() if s is not None) > before + 100,
+            "a hundred env steps",
+        )
+        driver.send_signal(how)
+        out, err = driver.communicate(timeout=60)
+        assert driver.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how], err
+        assert said in out and "Traceback" not in err
+        found = [status for status in statuses(folder).values() if status is not None]
+        wait_for(lambda found=found: all(not psutil.pid_exists(each.pid) for each in found), "all learners' ends")
+    driver = on_ray(file, ray)
+    _, err = driver.communicate(timeout=280)
+    assert driver.returncode == 0, err
+    assert measured(folder) == twin and each_row_once(folder)
+
+
+def test_the_runs_of_a_node_that_falls_silent_go_on_elsewhere(tmp_path: Path, ray: RayHere, twin: Measured) -> None:
+    folder, node = tmp_path / "runs" / "quick", ray.add_node()
+    driver = on_ray(write_study(tmp_path, STEPS), ray)
+    wait_for(lambda: bool(at_work_on(ray, node)), "a learner on the new node")
+    wait_for(lambda: all(status is not None for status in statuses(folder).values()), "all runs")
+    raylet, learners = ray.raylet(node), at_work_on(ray, node)
+    silent = [raylet, *raylet.children(recursive=True)]
+    for process in silent:
+        process.suspend()
+    for learner in learners:
+        learner.kill()
+    try:
+        out, err = driver.communicate(timeout=280)
+    finally:
+        ray.kill_node(node)
+    assert driver.returncode == 0, err
+    assert "a node died" in out
+    assert measured(folder) == twin and each_row_once(folder)
+
+
+def test_what_ray_cannot_do_is_one_line(tmp_path: Path, ray: RayHere) -> None:
+    file = write_study(tmp_path, 200)
+    file.write_text(file.read_text().replace("[axes]", 'device = "cuda"\n[axes]'))
+    driver = on_ray(file, ray)
+    _, err = driver.communicate(timeout=60)
+    assert (driver.returncode, err) == (
+        2,
+        "error: device cuda needs [ray] num_gpus = 1 in the study, or a part of one\n",
+    )
+
+
+def test_a_search_that_was_killed_goes_on_and_leaves_a_study_of_its_best(tmp_path: Path, ray: RayHere) -> None:
+    pytest.importorskip("ray.tune", reason="Ray Tune is not installed")
+    pytest.importorskip("optuna")
+    file = tmp_path / "quick.toml"
+    file.write_text(SEARCH)
+    folder = tmp_path / "runs" / "quick"
+    driver = on_ray(file, ray)
+    wait_for(lambda: len(list(folder.glob("*/status.json"))) >= 4, "two samples")
+    wait_for(lambda: any(json.loads(each.read_text())["env_steps"] > 300 for each in folder.glob("*/status.json")), "…")
+    driver.kill()
+    driver.communicate(timeout=60)
+    again = on_ray(file, ray)
+    out, err = again.communicate(timeout=280)
+    assert again.returncode == 0, err
+    assert "6 samples, the best first" in out and f"{folder / 'best.toml'}: the best sample" in out
+    assert all(rows_are_whole(each.parent) for each in folder.glob("*/metrics.jsonl"))
+    steps = [json.loads(each.read_text())["env_steps"] for each in folder.glob("*/status.json")]
+    assert max(steps) == 900 and min(steps) < 900
+    planned = subprocess.run(
+        [sys.executable, "-m", "mbpo.study", str(folder / "best.toml"), "--plan"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert "8 seeds = 8 runs" in planned.stdout, planned.stderr
+
+
+def rows_are_whole(run: Path) -> bool:
+    seqs = [row["seq"] for row in rows(run / "metrics.jsonl")]
+    return seqs == list(range(1, len(seqs) + 1))
+
+
+SEARCH = """
+name = "quick"
+seeds = "0:2"
+[base]
+preset = "debug"
+total_steps = 900
+checkpoint_every = 50
+eval_every = 100
+report = false
+[search]
+samples = 6
+reduction = 2
+grace_steps = 200
+[search.space]
+actor_lr = {low = 1e-4, high = 1e-2, log = true}
+rollout_length = [1, 3]
+"""
