@@ -1,8 +1,8 @@
 """Measure what the command of a study of 1,000 runs takes: ``python -m benchmarks.study_driver``.
 
-One real run is copied to stand for the runs of a study, which differ in k and seed: first as runs at work on another
-machine, which the command follows, then as finished ones, of which it makes the table and the report. With Ray
-installed, its driver also submits the study with nothing done yet. Peak memory is the command's own, VmHWM.
+First the command has them all before it, in this machine's queue and, where that is installed, on Ray, and follows the
+few that are at work. Then one real run is copied to stand for all of them, which differ in k and seed, and the command
+makes the table and the report. Peak memory is the command's own, VmHWM.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 import psutil
 import tomli_w
 
+from mbpo.runs.queue import Queue
+from mbpo.runs.reader import list_runs
 from mbpo.studies.study import Study, read_study
 
 HERE = Path(__file__).resolve().parent.parent
@@ -51,26 +53,24 @@ def main() -> int:
         file = folder / "large.toml"
         file.write_text(STUDY.format(seeds=given.runs // 10))
         study = read_study(file)
+        submitted(folder, len(study.runs), "local")
         if importlib.util.find_spec("ray") is not None:
-            submitted(folder, len(study.runs))
+            submitted(folder, len(study.runs), "ray")
         first = study.runs[0]
         learn = ["-m", "mbpo.train", *first.flags, f"--runs-root={folder}/real", "--run-id=one"]
         subprocess.run([sys.executable, *learn], env=ENV, check=True, stdout=subprocess.DEVNULL)
         copies(folder / "real" / "one", study, folder / "runs" / "large")
-        followed(folder, len(study.runs))
         finished(folder, len(study.runs))
     return 0
 
 
 def copies(run: Path, study: Study, folder: Path) -> None:
-    """Let copies of a run stand for those of a study, at work on another machine."""
+    """Let copies of a finished run stand for those of a study."""
     status = json.loads((run / "status.json").read_text())
     for each in study.runs:
         shutil.copytree(run, folder / each.run_id, ignore=shutil.ignore_patterns("checkpoints", ".lease-*"))
         (folder / each.run_id / "config.toml").write_text(tomli_w.dumps(each.config.to_dict()))
-        theirs = {"state": "running", "exit_code": None, "host": "elsewhere", "heartbeat": time.time() + 600}
-        told = json.dumps({**status, **theirs, "seed": each.config.seed})
-        (folder / each.run_id / "status.json").write_text(told)
+        (folder / each.run_id / "status.json").write_text(json.dumps({**status, "seed": each.config.seed}))
 
 
 def started(folder: Path, engine: str) -> subprocess.Popen[bytes]:
@@ -80,32 +80,29 @@ def started(folder: Path, engine: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=folder, env=ENV, stdout=out, stderr=out)
 
 
-def submitted(folder: Path, runs: int) -> None:
-    """Print what Ray's driver takes while it has all runs waiting."""
-    driver = started(folder, "ray")
+def submitted(folder: Path, runs: int, engine: str) -> None:
+    """Print what the driver takes while all but a few runs wait, then end all of it."""
+    driver = started(folder, engine)
     while b"has them" not in (folder / "out.txt").read_bytes():
         assert driver.poll() is None, (folder / "out.txt").read_text()
         time.sleep(0.2)
     time.sleep(FOLLOWED_S)
-    print(f"{runs} runs submitted to Ray: {peak(driver.pid):.0f} MB, {share(driver.pid):.1f} % of a core")
-    driver.send_signal(signal.SIGTERM)
-    driver.wait()
-    shutil.rmtree(folder / "runs")
-
-
-def followed(folder: Path, runs: int) -> None:
-    """Print what following them takes."""
-    driver = started(folder, "local")
-    time.sleep(FOLLOWED_S)
-    print(f"{runs} runs followed: {peak(driver.pid):.0f} MB, {share(driver.pid):.1f} % of a core")
+    print(f"{runs} runs submitted, --on {engine}: {peak(driver.pid):.0f} MB, {share(driver.pid):.1f} % of a core")
     driver.send_signal(signal.SIGINT)
     driver.wait()
+    queue = Queue(folder / "runs")
+    if engine == "local":
+        queue.cancel()
+    while queue.has_runner:
+        for _, status in list_runs(folder / "runs"):
+            if status.live:
+                os.kill(status.pid, signal.SIGTERM)
+        time.sleep(0.5)
+    shutil.rmtree(folder / "runs")
 
 
 def finished(folder: Path, runs: int) -> None:
     """Print what table and report take."""
-    for path in (folder / "runs" / "large").glob("*/status.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "state": "finished", "exit_code": 0}))
     began, highest = time.monotonic(), 0.0
     driver = started(folder, "local")
     while driver.poll() is None:
