@@ -28,15 +28,18 @@ def with_names(rows: Sequence[RunRow], root: Path) -> list[RunRow]:
     """
     if all(row.path.parent == root for row in rows):
         return list(rows)
-    names = {row.path: row.path.relative_to(root).as_posix() for row in rows if row.path != root}
-    anywhere = {path.name: name for path, name in reversed(names.items())}
+    above = len(root.parts)
+    names = {row.path: "/".join(row.path.parts[above:]) for row in rows}
+    anywhere = {path.name: name for path, name in reversed(names.items()) if name}
     named = []
     for row in rows:
         parent, step = origin(row.parent)
-        near = (row.path.parent / parent, root / parent)
-        known = next((names[path] for path in near if path in names), anywhere.get(parent, parent))
-        whole = f"{known}@{step}" if parent else row.parent
-        named.append(replace(row, name=names.get(row.path, ""), parent=whole))
+        whole = row.parent
+        if parent:
+            near = (row.path.parent / parent, root / parent)
+            known = next((names[path] for path in near if names.get(path)), anywhere.get(parent, parent))
+            whole = f"{known}@{step}"
+        named.append(replace(row, name=names[row.path], parent=whole))
     return named
 
 

@@ -41,6 +41,7 @@ class _Known:
     about_mark: Mark | None = NO_MARK
     about: About = About()
     settings_mark: Mark | None = None
+    settings_of: Mark | None = None  # mark of the status as the settings' mark was looked at: these change with it
     settings: Mapping[str, Any] = field(default_factory=dict)
     alike: str = ""
 
@@ -50,13 +51,13 @@ class RunIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folders = 0  # that are no runs and were looked through for some
+        self.folders: list[Path] = []  # that are no runs and were looked through for some
         self.behind = False  # whether settings are still to be read
         self._known: dict[Path, _Known] = {}
 
     def rows(self) -> tuple[RunRow, ...]:
         """Return every run: those at work first, then the newest."""
-        found = runs_below(self.root)
+        found = runs_below(self.root, {path for path, known in self._known.items() if known.status_mark != NO_MARK})
         self.folders = found.folders
         self._known = {path: self._known.get(path) or _Known() for path in found.runs}
         for path, known in self._known.items():
@@ -69,14 +70,15 @@ class RunIndex:
         """Read the settings that are not known, for a while: the rest comes with the next listing."""
         end, self.behind = time.perf_counter() + SETTINGS_S, False
         for path, known in self._known.items():
-            mark = _mark(path / "config.toml")
-            if mark == known.settings_mark:
+            if known.settings_of == known.status_mark:
                 continue
             if time.perf_counter() > end:
                 self.behind = True
                 return
-            known.settings_mark = mark
-            known.settings, known.alike = _settings(RunPaths(path))
+            known.settings_of = known.status_mark
+            if (mark := _mark(path / "config.toml")) != known.settings_mark:
+                known.settings_mark = mark
+                known.settings, known.alike = _settings(RunPaths(path))
 
 
 def _look(paths: RunPaths, known: _Known) -> None:

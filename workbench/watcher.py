@@ -72,7 +72,7 @@ class Watcher:
 
     def look(self) -> Reading:
         """Take one reading now."""
-        every = 8 if self._index.folders > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
+        every = 8 if len(self._index.folders) > MANY_FOLDERS else 4 if len(self._rows) > MANY_RUNS else 1
         if self._index.behind or not self._at_work:  # as seldom as it is then looked
             every = 1
         if self._groups.has_backlog and not self._index.behind:  # which is looked at much more often

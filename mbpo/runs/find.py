@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class RunsFound:
 
     runs: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    folders: int = 0  # looked through
+    folders: list[Path] = field(default_factory=list)  # looked through, links too
 
 
 def find_runs(patterns: Sequence[str]) -> tuple[list[RunPaths], list[str]]:
@@ -60,8 +60,8 @@ def find_runs(patterns: Sequence[str]) -> tuple[list[RunPaths], list[str]]:
     return list(found.values()), list(notes)
 
 
-def runs_below(root: Path) -> RunsFound:
-    """Return ``root`` if it is a run, else those below it."""
+def runs_below(root: Path, known: Collection[Path] = ()) -> RunsFound:
+    """Return ``root`` if it is a run, else those below it; what is ``known`` to be a run is not looked at."""
     found = RunsFound()
     if is_run(root):
         found.runs.append(root)
@@ -72,14 +72,14 @@ def runs_below(root: Path) -> RunsFound:
     while waiting and len(looked) < MOST_FOLDERS:
         looked.append(waiting.popleft())
         for path, is_link in _folders_in(looked[-1], found.notes):
-            (links if is_link else found.runs if is_run(path) else waiting).append(path)
+            (links if is_link else found.runs if path in known or is_run(path) else waiting).append(path)
     if waiting:
         found.notes.append(f"{_short(root)}: only {MOST_FOLDERS:,} folders in it are looked through for runs")
     seen = {_identity(path) for path in (*looked, *found.runs)} if links else set()
     for link in links:
         _follow(link, found, seen)
     found.runs.sort()
-    found.folders = len(looked) + len(links)
+    found.folders = [*looked, *links]
     return found
 
 
