@@ -39,7 +39,7 @@ def read_kept(folder: Path) -> Study:
 def engine_of(folder: Path) -> str:
     """Return the name of the engine that had the study last, or an empty text."""
     try:
-        return (state_of(folder) / ENGINE).read_text(encoding="utf-8").strip()
+        return read_file(state_of(folder) / ENGINE).decode().strip()
     except (OSError, ValueError):
         return ""
 

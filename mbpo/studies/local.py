@@ -31,10 +31,20 @@ class LocalQueue:
         self._runner: subprocess.Popen[bytes] | None = None
 
     def submit(self, runs: Sequence[StudyRun]) -> str:
-        """Order the runs that the queue does not have.
+        """Order the runs that the queue does not have, and see to it that they are started.
 
         Raises:
             StorageError: the queue cannot be written, or nothing can be started.
+        """
+        self.order(runs)
+        self._see_to_it()
+        return f"the queue of {self._place.root} has them; Q in mbpo-workbench shows it"
+
+    def order(self, runs: Sequence[StudyRun]) -> None:
+        """Order the runs that the queue does not have.
+
+        Raises:
+            StorageError: the queue cannot be written.
         """
         known = {entry.run_id: entry.turn.state for entry in self._queue.read().entries}
         new = [run for run in runs if known.get(self._name(run)) not in (WAITING, AT_WORK)]
@@ -44,9 +54,7 @@ class LocalQueue:
         unknown = [run for run in new if known.get(self._name(run)) not in AGAIN]
         if deleted := [name for name in map(self._name, unknown) if name in known]:  # finished once, says the queue
             self._queue.forget(deleted)
-        self._order(unknown)
-        self._see_to_it()
-        return f"the queue of {self._place.root} has them; Q in mbpo-workbench shows it"
+        self._add(unknown)
 
     def holding(self) -> Collection[str]:
         """Return the names of the runs that wait or are at work."""
@@ -69,7 +77,7 @@ class LocalQueue:
     def _name(self, run: StudyRun) -> str:
         return f"{self._place.study.name}/{run.run_id}"
 
-    def _order(self, runs: Sequence[StudyRun]) -> None:
+    def _add(self, runs: Sequence[StudyRun]) -> None:
         """Put orders into the queue."""
         for begin in range(0, len(runs), MOST_EACH):
             mine = runs[begin : begin + MOST_EACH]

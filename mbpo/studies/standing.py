@@ -38,12 +38,7 @@ class Standing:
     @property
     def state(self) -> str:
         """Return what has become of the run."""
-        if self.status is None:
-            return MISSING
-        state = self.status.derived_state()
-        if state in (FINISHED, FAILED, DIVERGED):
-            return state
-        return CUT_OFF if state in (*ENDED, "lost", "silent") else AT_WORK
+        return MISSING if self.status is None else standing_of(self.status.derived_state())
 
     @property
     def env_steps(self) -> int:
@@ -59,6 +54,13 @@ class Standing:
     def reason(self) -> str:
         """Return why it failed."""
         return "" if self.status is None else self.status.reason
+
+
+def standing_of(state: str) -> str:
+    """Return what the state of a run, as a reader derives it, is to its study."""
+    if state in (FINISHED, FAILED, DIVERGED):
+        return state
+    return CUT_OFF if state in (*ENDED, "lost", "silent") else AT_WORK
 
 
 def standings(study: Study, folder: Path) -> list[Standing]:
