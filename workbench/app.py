@@ -28,7 +28,7 @@ from mbpo.settings.stdout import say
 from workbench.acting import changes_runs
 from workbench.asker import Asker, AskingProcess
 from workbench.command_line import options_or_exit
-from workbench.endings import Endings
+from workbench.endings import Endings, StudyFaults
 from workbench.fork_tree import in_tree
 from workbench.format import safe_text
 from workbench.group_figures import GroupAsked
@@ -40,10 +40,13 @@ from workbench.promises import Promise
 from workbench.queueing import Queueing
 from workbench.read_only import ReadOnlyApp
 from workbench.reporter import Reporter
-from workbench.run_groups import is_group
+from workbench.run_groups import is_run
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
 from workbench.screens.keys import EVERYWHERE
+from workbench.studies_found import StudyFound
+from workbench.study_rows import path_of
+from workbench.study_starter import StudyStarter
 from workbench.terminal import end_with_terminal, is_served
 from workbench.watcher import Watcher
 
@@ -79,6 +82,7 @@ class Workbench(ReadOnlyApp[None]):
         asker: Asker | None = None,
         reporter: Reporter | None = None,
         queueing: Queueing | None = None,
+        study_starter: StudyStarter | None = None,
         watch: bool = True,
     ) -> None:
         super().__init__(theme, keymap or Keymap(), readonly)
@@ -91,11 +95,13 @@ class Workbench(ReadOnlyApp[None]):
         self.asker = asker or Asker()
         self.reporter = reporter or Reporter()
         self.queueing = queueing or Queueing(self.runs_root)
+        self.study_starter = study_starter or StudyStarter(self.queueing)
         self._start = start
         self._watch = watch
         self._selected_unsaved = False
         self._found: tuple[RunRow, ...] = ()
         self._endings = Endings()
+        self._study_faults = StudyFaults()
         self._chosen = False  # whether the focus was chosen, not fallen upon
         self._bench = Bench(self)
         self._log_screen: LogScreen | None = None
@@ -134,16 +140,20 @@ class Workbench(ReadOnlyApp[None]):
         self._found = message.reading.rows
         rows = self.rows
         view = self._bench.selection.view
+        view.studies = message.reading.studies
         paths = {row.path for row in rows} | {group.path for group in view.groups(rows, self.selected)}
+        paths |= set(map(path_of, view.studies))
         awaited = self._chosen and not paths and self.selected is not None and self.selected.is_dir()
         if self.selected not in paths and not awaited:
             self._chosen = False
-            if rows or self.selected is not None:
-                listed = view.let_through(rows, None) or rows
-                self.select(listed[0].path if listed else None)
+            if rows or view.studies or self.selected is not None:
+                listed = [row.path for row in view.let_through(rows, None) or rows]
+                self.select(next(iter((*listed, *map(path_of, view.studies))), None))
         for told, severity in self._endings.take(self._found):
             self.say(told, severity)
             self._ring(told)
+        for told in self._study_faults.take(view.studies):
+            self.say(told, "warning")
         reading = replace(message.reading, rows=rows)
         self._bench.take(reading)
         if self._log_screen is not None and self._log_screen.is_current and reading.detail is not None:
@@ -163,7 +173,7 @@ class Workbench(ReadOnlyApp[None]):
     def select(self, path: Path | None) -> None:
         """Put a run in focus and remember it for the next start."""
         self.selected = path
-        of_a_run = None if is_group(path) else path
+        of_a_run = path if is_run(path) else None
         self._watcher.select(of_a_run)
         self._selected_unsaved = of_a_run is not None
         self._bench.redraw_soon()
@@ -177,7 +187,7 @@ class Workbench(ReadOnlyApp[None]):
 
     def compare(self, paths: Iterable[Path]) -> None:
         """Have the curves of the runs at ``paths`` read too, and shown."""
-        self.compared = tuple(path for path in paths if not is_group(path))
+        self.compared = tuple(filter(is_run, paths))
         self._watcher.compare(self.compared)
         self._bench.redraw()
 
@@ -223,6 +233,15 @@ class Workbench(ReadOnlyApp[None]):
         """Start a learner that goes on with a run."""
         self._begin(lambda: self.launcher.resume(path), GOING_ON)
 
+    def go_on_in_study(self, study: StudyFound, only: Sequence[str] = ()) -> None:
+        """Have the engine that had a study go on with it, or with some of its runs only."""
+        if not self.may_change():
+            return
+        try:
+            self.say(self.study_starter.go_on(study, only))
+        except MBPOError as error:
+            self.say(str(error), "error")
+
     def _fork(self, parent: Path, branch: Branch | None) -> None:
         if branch is not None:
             order = (parent, branch.at, branch.changes, branch.config)
@@ -254,6 +273,8 @@ class Workbench(ReadOnlyApp[None]):
 
         for told, severity in self.reporter.reap():
             self.say(told, severity)
+        for told in self.study_starter.reap():
+            self.say(told, "error")
 
     def report(self, paths: Sequence[Path]) -> None:
         """Write a report of a run into it, or of several beside them."""

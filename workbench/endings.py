@@ -1,4 +1,4 @@
-"""Notice runs that end while the app is open."""
+"""Notice runs that end while the app is open, and studies whose files cannot be used."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mbpo.runs.solved import solved_words
 from mbpo.settings.language import tr
 from workbench.format import safe_text, told_apart
 from workbench.messages import ACTIVE, RunRow
+from workbench.studies_found import StudyFound
 
 TOLD = {"finished": "information", "failed": "error", "diverged": "error", "lost": "warning"}
 """States that a person wants to hear of, and how grave they are; who stops a run knows."""
@@ -28,6 +29,26 @@ class Endings:
         for row in rows:
             if row.path in before and row.state in TOLD:
                 yield _ended(row), TOLD[row.state]
+
+
+class StudyFaults:
+    """Remember which faults of studies were told."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def take(self, studies: Iterable[StudyFound]) -> Iterator[str]:
+        """Yield a sentence for each study whose file cannot be used any more, once."""
+        found = {_fault(study): study for study in studies if study.fault}
+        new, self._told = [told for told in found if told not in self._told], set(found)
+        yield from new
+
+
+def _fault(study: StudyFound) -> str:
+    told = tr(
+        "The study {name} cannot be read: {why}. Its runs are listed all the same.", name=study.title, why=study.fault
+    )
+    return safe_text(told)
 
 
 def _ended(row: RunRow) -> str:

@@ -59,7 +59,7 @@ class GroupCompared:
                 seed=behind.seed,
                 state=tr(behind.state),
                 at=behind.env_steps,
-                name=behind.path.name,
+                name=behind.run_id,
             )
         missing = self.score.of - self.score.seeds
         if not missing:

@@ -51,6 +51,14 @@ the band, its seeds thin. c marks a group as one letter: two groups are two band
 seed of one does better than a seed of the other. A seed that broke off ends the band for all: a filter, as
 not state=failed, takes it out. mbpo.compare says the same figures.""")
 
+STUDIES = tr("""\
+A study, settings × seeds in one file, is a line above its runs: how many are done of those that it asks for, and of
+the rest how many failed (✗), diverged (!), were cut off (?), are running (●) or wait (○), not begun. In focus it shows
+its arms as bands, and which runs do not go on and why. Enter or ← folds it, → unfolds it; with G its runs stand below
+it by arm. A learner on another host counts as cut off when its heart has not beaten for a minute. g on a run that
+failed or was cut off has the engine that had the study go on with it, the queue here, Ray or Slurm; g on the study's
+line goes on with all that is left. python -m mbpo.study begins a study.""")
+
 REPORTS = tr("""\
 x writes what is on screen as one page for a browser, which opens from disk and asks no server for anything: of the
 run in focus its charts, trust, what-ifs, settings, family and commands, in report.html in the run; of runs or groups

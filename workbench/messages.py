@@ -15,6 +15,7 @@ from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.language import tr
 from workbench.group_figures import GroupsRead
 from workbench.series import NO_POINTS, Points
+from workbench.studies_found import StudyFound
 
 __all__ = [
     "ACTIVE",
@@ -124,12 +125,13 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class Reading:
-    """Hold the runs under the root, the selected one in full, the curves of those compared, and groups."""
+    """Hold the runs under the root, the selected one in full, the curves of those compared, groups, and studies."""
 
     rows: tuple[RunRow, ...] = ()
     detail: RunDetail | None = None
     compared: Mapping[Path, RunDetail] = field(default_factory=dict)
     groups: GroupsRead = GroupsRead()
+    studies: tuple[StudyFound, ...] = ()
 
 
 class RunsRead(Message):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mbpo.errors import EnvironmentFault, StorageError
@@ -22,6 +22,9 @@ from mbpo.settings.language import tr
 from mbpo.settings.packages import lacking
 from mbpo.settings.setting import Value
 from mbpo.settings.threads import share_cores
+from mbpo.studies.engine import Place
+from mbpo.studies.local import LocalQueue
+from mbpo.studies.study import StudyRun
 from workbench.launcher import flags, setting_flags
 
 MOST_STARTS = 3  # of a runner that fails again and again
@@ -101,6 +104,18 @@ class Queueing:
             return 0
         self._runner = self._start(self.queue)
         return 0 if self._runner is None else sum(entry.startable for entry in self.queue.read().entries)
+
+    def go_on_in_study(self, place: Place, runs: Sequence[StudyRun]) -> None:
+        """Queue runs of a study that the queue does not have, and start a runner where there is none.
+
+        Raises:
+            StorageError: the queue cannot be written, or there is no Python to start.
+        """
+        LocalQueue(place).order(runs)
+        if place.root == self.root:
+            self.go_on()
+        else:
+            self._start(Queue(place.root))
 
     def failed(self) -> list[Entry]:
         """Return the runs that failed since the last call."""

@@ -71,8 +71,17 @@ def is_group(path: Path | None) -> bool:
     return path is not None and str(path).startswith(PREFIX)
 
 
-def groups_of(rows: Iterable[RunRow], every: Iterable[RunRow]) -> tuple[RunGroup, ...]:
-    """Return the groups of two runs and more among ``rows``, in the order of their first run.
+def is_run(path: Path | None) -> bool:
+    """Return whether a path is a run's, not one that stands for several."""
+    return path is not None and path.is_absolute()
+
+
+def groups_of(
+    rows: Iterable[RunRow], every: Iterable[RunRow], *, place: str = "", least: int = 2
+) -> tuple[RunGroup, ...]:
+    """Return the groups of ``least`` runs and more among ``rows``, in the order of their first run.
+
+    Groups of the same settings in two places, as two studies, are two: a ``place`` tells their paths apart.
 
     Forks are of one group where those that they branched off are, or are the same run, at the same env step: for that
     ``every`` run is needed. A run that was changed by hand repeats nothing and stands alone.
@@ -83,15 +92,16 @@ def groups_of(rows: Iterable[RunRow], every: Iterable[RunRow]) -> tuple[RunGroup
     for row in rows:
         if key := _key(row, known, keys):
             gathered.setdefault(key, []).append(row)
-    found = [same for same in gathered.values() if len(same) > 1]
-    paths = [
-        Path(PREFIX + hashlib.sha256(_key(same[0], known, keys).encode("utf-8", "surrogatepass")).hexdigest()[:16])
-        for same in found
-    ]
+    found = [same for same in gathered.values() if len(same) >= least]
+    paths = [_path_of(place + _key(same[0], known, keys)) for same in found]
     return tuple(
         RunGroup(path, name, tuple(sorted(same, key=lambda row: (row.seed, -row.started))))
         for path, name, same in zip(paths, _names(found), found, strict=True)
     )
+
+
+def _path_of(text: str) -> Path:
+    return Path(PREFIX + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16])
 
 
 def _key(row: RunRow, known: Mapping[str, RunRow], keys: dict[str, str]) -> str:

@@ -14,7 +14,9 @@ from workbench.memory import keep, kept, load, save
 from workbench.messages import RunRow
 from workbench.run_fields import field_named, in_order
 from workbench.run_filter import Test, asks_for_archived, parse_filter
-from workbench.run_groups import RunGroup, folded, groups_of
+from workbench.run_groups import RunGroup, folded
+from workbench.studies_found import StudyFound
+from workbench.study_rows import Sections, StudyRow, is_study, path_of
 
 SORTED_BY = ("eval", "best", "steps", "name", "env", "state")  # as one key goes through them, before other columns
 COLUMNS = "columns"  # the app's memory of those chosen
@@ -34,10 +36,15 @@ class RunsView:
         self.grouped = False
         self.archived = False  # whether those put away are listed too
         self.columns = _kept_columns()  # nothing: as many as fit, chosen by the width
-        self.unfolded: set[Path] = set()
+        self.unfolded: set[Path] = set()  # groups
+        self.studies: tuple[StudyFound, ...] = ()  # that there are
+        self.closed: set[Path] = set()  # lines of studies whose runs are not listed
         self._test: Test | None = None
-        self._groups_of: tuple[object, ...] = ()
-        self._groups: tuple[RunGroup, ...] = ()
+        self._sections_of: tuple[object, ...] = ()
+        self._sections = Sections((), (), ())
+        self._groups: tuple[RunGroup, ...] | None = None  # among them, once asked for
+        self._lines_of: tuple[object, ...] = ()
+        self._lines: tuple[RunRow, ...] = ()
         self._root = root
         if root is not None:
             self._recall(load(root, LISTING))
@@ -96,33 +103,63 @@ class RunsView:
         listed = (row for row in rows if every or not row.about.archived or row.path == focus)
         return tuple(row for row in listed if self._test is None or self._test(row))
 
+    def sections(self, rows: tuple[RunRow, ...], focus: Path | None) -> Sections:
+        """Return the runs asked for by study."""
+        of = (rows, self.let_through(rows, focus), self.studies)
+        if self._sections_of != of:
+            self._sections_of, self._groups = of, None
+            self._sections = Sections(self.studies, rows, of[1])
+        return self._sections
+
     def groups(self, rows: tuple[RunRow, ...], focus: Path | None) -> tuple[RunGroup, ...]:
         """Return the groups among the runs asked for; none where runs are not folded."""
         if not self.grouped:
             return ()
-        through = self.let_through(rows, focus)
-        of = (rows, through)
-        if self._groups_of != of:
-            self._groups_of, self._groups = of, groups_of(through, rows)
+        sections = self.sections(rows, focus)
+        if self._groups is None:
+            self._groups = sections.groups(rows)
         return self._groups
+
+    def study(self, rows: tuple[RunRow, ...], path: Path | None) -> StudyRow | None:
+        """Return the line of the study at ``path``."""
+        found = next((study for study in self.studies if path == path_of(study)), None)
+        return self.sections(rows, path).heads[found.folder] if found is not None else None
+
+    def arms(self, rows: tuple[RunRow, ...], path: Path | None) -> tuple[RunGroup, ...]:
+        """Return the arms of the study at ``path``."""
+        study = self.study(rows, path)
+        return self.sections(rows, path).arms(study.study.folder, rows) if study is not None else ()
+
+    def asking_for(self, path: Path) -> StudyFound | None:
+        """Return the study that asks for the run at ``path``."""
+        return next((study for study in self.studies if study.folder == path.parent and path.name in study.runs), None)
 
     def arranged(
         self, rows: tuple[RunRow, ...], focus: Path | None, scores: Mapping[Path, GroupScore]
     ) -> tuple[RunRow, ...]:
-        """Return the lines of the table."""
-        through = self.let_through(rows, focus)
-        if self.grouped:
-            return folded(through, self.groups(rows, focus), scores, self.unfolded, self._in_order)
-        if self.sorted_by:
-            return tuple(replace(row, lines="") for row in self._in_order(through))  # no tree any more
-        return through
+        """Return the lines of the table; the same where nothing has changed."""
+        sections = self.sections(rows, focus)
+        of = (sections, {*self.closed}, {*self.unfolded}, self.grouped, self.sorted_by, self.filtered, scores)
+        if self._lines_of == of:
+            return self._lines
+
+        def fold(listed: Sequence[RunRow]) -> Sequence[RunRow]:
+            if self.grouped:
+                return folded(listed, self.groups(rows, focus), scores, self.unfolded, self._in_order)
+            if self.sorted_by:
+                return tuple(replace(row, lines="") for row in self._in_order(listed))  # no tree any more
+            return listed
+
+        self._lines_of, self._lines = of, sections.lines(self.closed, fold, alone=not self.filtered)
+        return self._lines
 
     def to_mark(
         self, rows: tuple[RunRow, ...], focus: Path | None, scores: Mapping[Path, GroupScore]
     ) -> tuple[Path, ...]:
-        """Return what stands in the table, without runs below the line of their group."""
+        """Return what stands in the table, without runs below the line of their group, and lines of studies."""
         inside = {row.path for group in self.groups(rows, focus) for row in group.rows}
-        return tuple(row.path for row in self.arranged(rows, focus, scores) if row.path not in inside)
+        lines = (row.path for row in self.arranged(rows, focus, scores))
+        return tuple(path for path in lines if path not in inside and not is_study(path))
 
     def _in_order(self, rows: Sequence[RunRow]) -> Sequence[RunRow]:
         return in_order(rows, self.sorted_by) if self.sorted_by else rows

@@ -15,6 +15,8 @@ from workbench.group_reader import GroupReader
 from workbench.messages import ReaderFault, Reading, RunDetail, RunRow, RunsRead
 from workbench.run_follower import CurveFollower, RunFollower
 from workbench.run_index import RunIndex
+from workbench.studies_found import StudyFound
+from workbench.study_index import StudyIndex
 
 PERIOD_S = 0.22
 IDLE_PERIOD_S = 1.0  # where no run is at work
@@ -32,6 +34,7 @@ class Watcher:
         self.root = root
         self._post = post
         self._index = RunIndex(root)
+        self._study_index = StudyIndex()
         self._follower: RunFollower | None = None
         self._selected: Path | None = None
         self._others: dict[Path, CurveFollower] = {}  # those compared, the next in turn first
@@ -39,6 +42,7 @@ class Watcher:
         self._compared: tuple[Path, ...] = ()
         self._groups = GroupReader()
         self._rows: tuple[RunRow, ...] = ()
+        self._studies: tuple[StudyFound, ...] = ()
         self._turn = 0
         self._wake = threading.Event()
         self._stopping = False
@@ -79,6 +83,7 @@ class Watcher:
             every = 8
         if self._turn % every == 0:
             self._rows = self._index.rows()
+            self._studies = self._study_index.look(self._index.folders)
         self._turn += 1
         selected = self._selected
         if selected is None:
@@ -86,7 +91,7 @@ class Watcher:
         elif self._follower is None or self._follower.path != selected:
             self._follower = RunFollower(selected)
         detail = self._follower.poll() if self._follower else None
-        return Reading(self._rows, detail, self._poll_compared(), self._groups.poll())
+        return Reading(self._rows, detail, self._poll_compared(), self._groups.poll(), self._studies)
 
     @property
     def is_behind(self) -> bool:

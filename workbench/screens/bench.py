@@ -34,6 +34,8 @@ from workbench.screens.run_shelf import RunShelf
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
 from workbench.screens.steering import Steering
+from workbench.side_by_side import Comparison
+from workbench.study_rows import StudyRow
 from workbench.tour import stop_of
 from workbench.what_if_words import progress_word
 from workbench.widgets.chart import Chart
@@ -140,20 +142,17 @@ class Bench(ChartScreen, RunPages, RunShelf):
         """Show what is known; charts are drawn again only when their data moved."""
         selection, steering, readonly = self.selection, self.steering, self.services.readonly
         rows, row, detail = selection.reading.rows, selection.row, selection.detail
-        self.set_class(not rows, "-empty")
+        study = selection.study
+        self.set_class(not rows and not selection.reading.studies, "-empty")
+        self.set_class(study is not None and bool(study.troubles or study.reason), "-troubled")
         selection.ask_for_groups()
         grouped = selection.grouped
         scores = selection.reading.groups.scores
         self.query_one(RunsPanel).show(rows, self.services.selected, selection.marks.letters, scores)
-        if grouped.focus is not None and row is None:
-            self.query_one(Header).show_group(grouped.focus)
-        else:
-            asked = progress_word(detail.what_ifs) if detail is not None else ""
-            load = "" if self.has_class("-tall") else load_words(detail)  # there the controls have it
-            self.query_one(Header).show(row, self._dials() if self.has_class("-tiny") else "", asked, load)
+        self._draw_header(grouped, study)
         self.query_one(Controls).show(row, detail, steering.own, steering.changes, readonly)
-        if grouped.groups:
-            self._draw_groups(grouped)
+        if grouped.groups or study is not None:
+            self._draw_groups(grouped, study)
             return
         if row is not None and detail is None and monotonic() - self._redrawn_at < UNREAD_S:
             return
@@ -175,18 +174,39 @@ class Bench(ChartScreen, RunPages, RunShelf):
             self.query_one(ComparisonTable).show(comparison)
             self.query_one(ChartPanels).show(row, detail, steering.changes, comparison)
 
-    def _draw_groups(self, grouped: GroupComparison) -> None:
-        """Show the groups in focus and marked in place of a run."""
-        shown = (self.size, [(group.path, group.letter, group.focused) for group in grouped.groups])
-        news = (grouped.version, [group.seeds for group in grouped.groups])
+    def _draw_header(self, grouped: GroupComparison, study: StudyRow | None) -> None:
+        """Say in the first line how the run, group or study in focus is doing."""
+        header, row, detail = self.query_one(Header), self.selection.row, self.selection.detail
+        if study is not None:
+            header.show_study(study)
+        elif grouped.focus is not None and row is None:
+            header.show_group(grouped.focus)
+        else:
+            asked = progress_word(detail.what_ifs) if detail is not None else ""
+            load = "" if self.has_class("-tall") else load_words(detail)  # there the controls have it
+            header.show(row, self._dials() if self.has_class("-tiny") else "", asked, load)
+
+    def _draw_groups(self, grouped: GroupComparison, study: StudyRow | None) -> None:
+        """Show the groups in focus and marked in place of a run, of a study its arms."""
+        shown = (
+            self.size,
+            study and study.path,
+            [(group.path, group.letter, group.focused) for group in grouped.groups],
+        )
+        news = (grouped.version, study and study.rows, [group.seeds for group in grouped.groups])
         if self._pace.is_due(shown, news):
-            self._make_room(len(grouped.groups) + 1)
-            if grouped.focus is not None and grouped.focus.folded:
+            self._make_room(len(grouped.groups) + (study is None))
+            if study is not None:
+                self.query_one(Events).show_study(study)
+            elif grouped.focus is not None and grouped.focus.folded:
                 self.query_one(Events).show_seeds(grouped.focus)
             else:
                 self.query_one(Events).show(self.selection.detail)
-            self.query_one(ComparisonTable).show(grouped)
-            self.query_one(ChartPanels).show_groups(grouped)
+            if grouped.groups:
+                self.query_one(ComparisonTable).show(grouped)
+                self.query_one(ChartPanels).show_groups(grouped)
+            else:
+                self.query_one(ChartPanels).show(None, None, [], Comparison())
 
     def _make_room(self, compared: int) -> None:
         """Give the runs compared a line each, as far as the terminal has them."""

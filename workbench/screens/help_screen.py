@@ -61,6 +61,7 @@ class HelpScreen(ModalScreen[None]):
         yield Section(tr("States"), _states(), ("runs",))
         yield Section(tr("How runs are listed"), _flowing(texts.FILTERING), ("runs",))
         yield Section(tr("Groups of seeds"), _flowing(texts.GROUPS), ("runs",))
+        yield Section(tr("Studies"), _flowing(texts.STUDIES), ("runs",))
         yield Section(tr("How runs compare"), _flowing(texts.COMPARING), ("comparing",))
         yield Section(tr("Reports"), _flowing(texts.REPORTS), ("runs",))
         yield Section(tr("How far to trust the model"), _measures(ESSAY, TRUST_CHARTS), ("trust",))

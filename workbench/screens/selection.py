@@ -15,6 +15,7 @@ from workbench.run_groups import RunGroup, is_group
 from workbench.runs_view import RunsView
 from workbench.screens.services import Services
 from workbench.side_by_side import Comparison, compare
+from workbench.study_rows import StudyRow, is_study
 
 
 class Selection:
@@ -32,6 +33,11 @@ class Selection:
         """Return the run in focus."""
         wanted = self._services.selected
         return next((row for row in self.reading.rows if row.path == wanted), None)
+
+    @property
+    def study(self) -> StudyRow | None:
+        """Return the study in focus."""
+        return self.view.study(self.reading.rows, self._services.selected)
 
     @property
     def detail(self) -> RunDetail | None:
@@ -56,13 +62,19 @@ class Selection:
         """Say why there is no run that a key could act on."""
         if is_group(self._services.selected):
             return tr("A group of seeds is in focus: enter unfolds it, and its runs take keys.")
+        if is_study(self._services.selected):
+            return tr("A study is in focus: its runs below it take keys; enter folds and unfolds it.")
         return tr("No run is selected: press n to start one.")
 
     @property
     def grouped(self) -> GroupComparison:
-        """Return what is marked and in focus as groups of seeds; nothing where no group is among them."""
-        focus, letters = self._services.selected, self.marks.letters
-        return compare_groups(self.reading.rows, self.groups, letters, focus, self.reading.groups)
+        """Return what is marked and in focus as groups of seeds, of a study its arms; nothing where none is a group."""
+        rows, focus = self.reading.rows, self._services.selected
+        if arms := self.view.arms(rows, focus):
+            return compare_groups(
+                rows, arms, dict(zip([arm.path for arm in arms], LETTERS, strict=False)), None, self.reading.groups
+            )
+        return compare_groups(rows, self.groups, self.marks.letters, focus, self.reading.groups)
 
     def ask_for_groups(self) -> None:
         """Have the figures of all groups read, and the curves of those in focus and marked."""

@@ -12,6 +12,7 @@ from workbench.launcher import Launcher
 from workbench.messages import RunDetail, RunRow
 from workbench.promises import Promise
 from workbench.queueing import Queueing
+from workbench.studies_found import StudyFound
 
 
 class Services(Protocol):
@@ -50,6 +51,9 @@ class Services(Protocol):
 
     def resume(self, path: Path) -> None:
         """Start a learner that goes on with a run."""
+
+    def go_on_in_study(self, study: StudyFound, only: Sequence[str] = ()) -> None:
+        """Have the engine that had a study go on with it, or with some of its runs only."""
 
     def report(self, paths: Sequence[Path]) -> None:
         """Write a report of a run, or of several side by side."""

@@ -11,6 +11,7 @@ from typing import Any
 from mbpo.errors import ConfigError
 from mbpo.settings.config import LIVE_SETTINGS
 from mbpo.settings.language import tr
+from mbpo.studies.standing import CUT_OFF, FAILED
 from workbench.changes import Change, changes_in
 from workbench.dials import turned
 from workbench.format import fitted
@@ -18,6 +19,7 @@ from workbench.messages import RESUMABLE, RunRow
 from workbench.promises import Promises
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
+from workbench.study_rows import standing_of_row
 
 
 class Steering:
@@ -116,11 +118,17 @@ class Steering:
         self.act("resume" if row is not None and row.state == "paused" else "pause")
 
     def go_on(self) -> None:
-        """Go on with the run in focus, where its learner is gone before the end."""
+        """Go on with the run in focus, where its learner is gone before the end; in a study its engine does that."""
+        if (head := self._selection.study) is not None:
+            self._services.go_on_in_study(head.study)
+            return
         row = self.usable()
         if row is None:
             return
-        if row.state in RESUMABLE:
+        study = self._selection.view.asking_for(row.path)
+        if study is not None and standing_of_row(row) in (FAILED, CUT_OFF):
+            self._services.go_on_in_study(study, (row.path.name,))
+        elif row.state in RESUMABLE:
             self._services.resume(row.path)
         else:
             states = tr("{first} or {last}", first=", ".join(map(tr, RESUMABLE[:-1])), last=tr(RESUMABLE[-1]))

@@ -16,7 +16,9 @@ from workbench.format import GLYPHS, MUTED, fitted, number, safe_text, squeezed,
 from workbench.groups_side_by_side import GroupCompared
 from workbench.messages import RunDetail, RunRow
 from workbench.run_groups import BROKEN
+from workbench.study_rows import StudyRow
 from workbench.widgets.quiet import Words, subtitle
+from workbench.widgets.study_words import study_lines
 
 MARKS = {
     "evaluation": ("E", ORANGE),
@@ -155,6 +157,12 @@ class Events(Tail):
         width, height = self.content_size.width or 60, self.content_size.height or 4
         self._titled(tr("seeds"))
         self.say(Content("\n").join(seed_line(row, width) for row in _by_need(group.seeds)[:height]))
+
+    def show_study(self, study: StudyRow) -> None:
+        """Show which runs of a study do not go on and why, and which have not begun."""
+        width, height = self.content_size.width or 60, self.content_size.height or 4
+        self._titled(tr("study"))
+        self.say(Content("\n").join(study_lines(study, width)[:height]))
 
     def _titled(self, title: str) -> None:
         if self.border_title != title:

@@ -10,10 +10,12 @@ from workbench.charts.picture import GREEN, PURPLE, SKY
 from workbench.format import GLYPHS, MUTED, duration, fitted, number, safe_text, told_apart, whole
 from workbench.groups_side_by_side import GroupCompared
 from workbench.messages import RunRow
+from workbench.study_rows import StudyRow
 from workbench.widgets.group_table import group_headline
 from workbench.widgets.quiet import Words
 from workbench.widgets.ranked import ranked
 from workbench.widgets.run_columns import COLORS
+from workbench.widgets.study_words import study_headline
 
 
 def headline(row: RunRow, width: int, dials: str = "", asked: str = "", load: str = "") -> Content:
@@ -70,6 +72,10 @@ class Header(Words):
     def show_group(self, group: GroupCompared) -> None:
         """Show how the seeds of the group in focus do together."""
         self.say(group_headline(group, self.content_size.width or 80))
+
+    def show_study(self, study: StudyRow) -> None:
+        """Show how far the study in focus is."""
+        self.say(study_headline(study, self.content_size.width or 80))
 
     def show(self, row: RunRow | None, dials: str = "", asked: str = "", load: str = "") -> None:
         """Show ``row``, how far a what-if has come and the load, or what to do when there is none."""

@@ -15,6 +15,8 @@ from workbench.format import GLYPHS, ending, fitted, number, safe_text, sparklin
 from workbench.messages import RunRow
 from workbench.run_fields import cell_text, field_named
 from workbench.run_groups import GroupRow
+from workbench.study_rows import StudyRow
+from workbench.widgets.study_words import counted, done_of
 
 COLORS = {
     "launching": SKY,
@@ -97,6 +99,8 @@ def head_of(name: str) -> str:
 def cell(row: RunRow, name: str, width: int, letter: str = "") -> Text:
     """Return one cell as text that nothing interprets."""
     color = COLORS.get(row.state, GREY)
+    if isinstance(row, StudyRow) and name in ("state", "eval", "band", "trend", "solved"):
+        return done_of(row, width) if name == "eval" else counted(row, width)
     if name == "":
         return Text(GLYPHS.get(row.state, "·"), style=color)
     if name == "run":
@@ -165,7 +169,9 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
     before = after = ""
     mark = f"{letter} " if letter else ""
     if isinstance(row, GroupRow):
-        before, after = "▾ " if row.unfolded else "▸ ", f" ×{len(row.group.seeds)}"
+        before, after = row.lines + ("▾ " if row.unfolded else "▸ "), f" ×{len(row.group.seeds)}"
+    elif isinstance(row, StudyRow):
+        before = "▾ " if row.unfolded else "▸ "
     elif row.lines:
         lines = row.lines[-max(width // 4, 2) :]
         step = origin(row.parent)[1]
@@ -175,7 +181,7 @@ def label(row: RunRow, width: int, letter: str = "") -> Text:
         after = " ⑂" + ending(f" {row.parent}", room)
     name = squeezed(row.titled, width - len(before) - len(mark) - cell_len(after))
     style = "strike " + GREY if row.about.archived else "" if row.active else GREY
-    if isinstance(row, GroupRow):
+    if isinstance(row, (GroupRow, StudyRow)):
         style = "bold"
     text = Text.assemble(
         (before, GREY),

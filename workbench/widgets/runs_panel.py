@@ -20,6 +20,7 @@ from workbench.messages import RunRow
 from workbench.run_fields import columns_to_choose
 from workbench.run_groups import RunGroup
 from workbench.runs_view import RunsView
+from workbench.study_rows import path_of, study_above
 from workbench.widgets.quiet import subtitle
 from workbench.widgets.runs_table import RunsTable
 
@@ -125,18 +126,25 @@ class RunsPanel(Vertical):
         self._show_again()
 
     def fold(self, path: Path, open: bool | None) -> None:
-        """Show the runs of a group, or no more, or the other way round; ``path`` is a group's or one of its runs'."""
-        of = self._group_of(path)
-        if of is None:
-            return
-        unfolded = self._view.unfolded
-        if open is False or (open is None and of.path in unfolded):
-            unfolded.discard(of.path)
-            if path != of.path:
-                self._focus(of.path)
-        else:
-            unfolded.add(of.path)
+        """Show the runs of a group or study, or no more, or the other way round; ``path`` is its own or of a run of it.
+
+        Where a group is folded already, its study is.
+        """
+        of, above = self._group_of(path), study_above(self._shown, path)
+        if of is not None and (open is not False or of.path in self._view.unfolded):
+            self._turn(self._view.unfolded, of.path, path, open)
+        elif above is not None:
+            self._turn(self._view.closed, above.path, path, None if open is None else not open)
         self._show_again()
+
+    def _turn(self, lines: set[Path], line: Path, path: Path, inside: bool | None) -> None:
+        """Put the line of a group or study into a set, or out of it, or the other way round; its runs may vanish."""
+        if inside is False or (inside is None and line in lines):
+            lines.discard(line)
+        else:
+            lines.add(line)
+        if path != line and (line in lines) is (lines is self._view.closed):
+            self._focus(line)
 
     def _group_of(self, path: Path | None) -> RunGroup | None:
         """Return the group that a path is of, or that has its run."""
@@ -144,7 +152,9 @@ class RunsPanel(Vertical):
         return next((at for at in groups if path == at.path or any(row.path == path for row in at.rows)), None)
 
     def _unfold_focus(self) -> None:
-        """Show the run in focus where its group is folded: one that was found again, opened or started."""
+        """Show the run in focus where its group or study is folded: one that was found again, opened or started."""
+        home = self._view.sections(self._rows, self._selected).home_of(self._selected)
+        self._view.closed -= {path_of(study) for study in self._view.studies if study.folder == home}
         group = self._group_of(self._selected)
         if group is not None and group.path != self._selected:
             self._view.unfolded.add(group.path)

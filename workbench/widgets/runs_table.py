@@ -15,6 +15,7 @@ from textual.widgets import DataTable
 from workbench.charts.picture import filled
 from workbench.messages import RunRow
 from workbench.run_groups import GroupRow
+from workbench.study_rows import StudyRow
 from workbench.widgets.run_columns import COLORS, Column, cell, columns_for, head_of, label
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class RunsTable(DataTable[Text]):
     ) -> None:
         """Call ``pick`` at once when a person moves to another run: by a message, a redraw might come before it.
 
-        Call ``fold`` where a person asks for the runs of a group to be shown, or not, or the other way round.
+        Call ``fold`` where a person asks for the runs of a group or study to be shown, or not, or the other way round.
         """
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._pick = pick
@@ -56,11 +57,11 @@ class RunsTable(DataTable[Text]):
         self._chosen, self._grouped = chosen, grouped
 
     def action_cursor_right(self) -> None:
-        """Show the runs of the group under the cursor."""
+        """Show the runs of the group or study under the cursor."""
         self._unfold(True)
 
     def action_cursor_left(self) -> None:
-        """Show the runs of the group no more, that of the run under the cursor."""
+        """Show the runs of the group or study no more, that of the run under the cursor."""
         self._unfold(False)
 
     def _unfold(self, open: bool) -> None:
@@ -71,7 +72,7 @@ class RunsTable(DataTable[Text]):
         """Fold or unfold by enter, or by a click on the row under the cursor."""
         event.stop()
         row = self._rows[event.cursor_row] if event.cursor_row < len(self._rows) else None
-        if isinstance(row, GroupRow):
+        if isinstance(row, (GroupRow, StudyRow)):
             self._fold(row.path, None)
 
     def show(self, rows: tuple[RunRow, ...], picked: Path | None, letters: Mapping[Path, str]) -> None:
