@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -39,27 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _study(given: argparse.Namespace) -> int:
     file = typed_path(given.file)
     study = read_study(file)
+    if study.search and given.only:
+        raise ConfigError("--only: a search goes on as a whole")
     place = Place(typed_path(given.runs_root).absolute(), study.only(given.only) if given.only else study)
     if place.study.search and given.on != "ray":
         raise ConfigError("a [search] needs --on ray: only Ray Tune gives samples up while they run")
+    if given.detach and given.on == "ray":
+        raise ConfigError("--detach: on Ray this command keeps the learners; ray job submit runs it, docs/cluster.md")
     found = plan(place)
     if given.plan:
         return 0
     keep(file, place.folder, given.on)
-    with driven(place.folder):
+    with contextlib.ExitStack() as alone:
+        alone.enter_context(driven(place.folder))
         if place.study.search:
             return search(place)
-        ended = _run(place, ENGINES[given.on](place), found)
+        engine = ENGINES[given.on](place)
+        left = [one.run for one in found if one.state not in (*DONE, AT_WORK)]
+        with contextlib.closing(engine):
+            if left:
+                say(f"  {engine.submit(left)}")
+            if given.detach:
+                return 0
+            if engine.outlives:
+                alone.close()  # others may submit more of it meanwhile
+            ended = _follow(place, engine)
     _compare(place, ended)
     return failures(ended)
 
 
-def _run(place: Place, engine: Engine, found: Sequence[Standing]) -> Sequence[Standing]:
-    """Have done what is left, and return how the runs stand then."""
-    left = [one.run for one in found if one.state not in (*DONE, AT_WORK)]
+def _follow(place: Place, engine: Engine) -> Sequence[Standing]:
+    """Return how the runs stand when all that were submitted have ended."""
     try:
-        if left:
-            say(f"  {engine.submit(left)}")
         return Follower(place, engine).follow()
     except KeyboardInterrupt:
         if engine.outlives:
@@ -67,8 +79,6 @@ def _run(place: Place, engine: Engine, found: Sequence[Standing]) -> Sequence[St
         else:
             say("the runs save and end; the same command again goes on with them")
         raise
-    finally:
-        engine.close()
 
 
 def _compare(place: Place, found: Sequence[Standing]) -> None:
@@ -107,6 +117,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("--on", choices=tuple(ENGINES), default="local", help="what runs them; default local")
     parser.add_argument("--runs-root", default="runs", metavar="DIR", help="default ./runs")
     parser.add_argument("--only", action="append", metavar="RUN", help="begin or go on with this run only; repeated")
+    parser.add_argument("--detach", action="store_true", help="have runs begun and do not follow them; not on ray")
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     return parser
 

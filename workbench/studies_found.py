@@ -16,6 +16,7 @@ class StudyFound:
     words: str = ""  # what it is made of, as 3 k × 8 seeds
     runs: tuple[str, ...] = ()  # the names of those that it asks for
     is_search: bool = False  # whether Tune draws its samples, and decides which go on
+    given_up: frozenset[str] = frozenset()  # runs of samples that the search does not go on with
     undrawn: int = 0  # runs of samples that a search may still draw
     engine: str = ""  # that had it last
     fault: str = ""  # why its file cannot be used

@@ -47,6 +47,7 @@ def _study(folder: Path, root: Path) -> StudyFound:
         words=study.words,
         runs=runs,
         is_search=search is not None,
+        given_up=frozenset(run.run_id for run in study.runs if run.given_up),
         undrawn=max(search.samples * len(study.seeds) - len(runs), 0) if search is not None else 0,
         engine=engine_of(folder),
     )

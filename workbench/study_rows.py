@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from mbpo.studies.standing import AT_WORK, CUT_OFF, DIVERGED, FAILED, MISSING, standing_of
+from mbpo.studies.standing import AT_WORK, CUT_OFF, DIVERGED, FAILED, FINISHED, MISSING, standing_of
 from workbench.fork_tree import origin
 from workbench.messages import RunRow
 from workbench.run_groups import GroupRow, RunGroup, groups_of
@@ -37,8 +37,8 @@ class StudyRow(RunRow):
     @property
     def troubles(self) -> list[RunRow]:
         """Return the runs that do not go on by themselves, the worst first."""
-        broken = [row for row in self.rows if standing_of_row(row) in TROUBLES]
-        return sorted(broken, key=lambda row: TROUBLES.index(standing_of_row(row)))
+        broken = [row for row in self.rows if standing_in(self.study, row) in TROUBLES]
+        return sorted(broken, key=lambda row: TROUBLES.index(standing_in(self.study, row)))
 
     @property
     def waiting(self) -> list[str]:
@@ -57,16 +57,19 @@ def is_study(path: Path | None) -> bool:
     return path is not None and str(path).startswith(PREFIX)
 
 
-def standing_of_row(row: RunRow) -> str:
-    """Return what a run is to its study."""
-    return FAILED if row.state == "unreadable" else standing_of(row.state)
+def standing_in(study: StudyFound, row: RunRow) -> str:
+    """Return what a run is to its study; one that a search has given up is done."""
+    if row.state == "unreadable":
+        return FAILED
+    standing = standing_of(row.state)
+    return FINISHED if standing == CUT_OFF and row.path.name in study.given_up else standing
 
 
 def study_row(study: StudyFound, rows: Iterable[RunRow]) -> StudyRow:
     """Return the line of a study; ``rows`` are all that lie in its folder."""
     there = {row.path.name: row for row in rows}
     begun = tuple(there[name] for name in study.runs if name in there)
-    counts = Counter(map(standing_of_row, begun))
+    counts = Counter(standing_in(study, row) for row in begun)
     counts[MISSING] = len(study.runs) - len(begun) + study.undrawn
     state = next((state for standing, state in STATES.items() if counts[standing]), "finished")
     returns = [row.eval_return for row in begun if row.eval_return is not None]

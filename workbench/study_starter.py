@@ -23,7 +23,7 @@ from workbench.spawn import spawn
 from workbench.studies_found import StudyFound
 
 DRIVER = (sys.executable, "-m", "mbpo.study")
-LOCAL = "local"
+LOCAL, RAY = "local", "ray"
 LONGEST_NAME = 40  # characters
 
 
@@ -97,6 +97,7 @@ class StudyStarter:
     def _drive(self, study: StudyFound, only: Sequence[str]) -> None:
         where = [str(study.folder / KEPT), "--runs-root", str(study.folder.parent), "--on", study.engine]
         argv = [*self._command, *where, *(text for run in only for text in ("--only", run))]
+        argv += ["--detach"] if study.engine != RAY else []  # there the driver keeps the learners
         folder = self._queueing.root / ".launch"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,7 +19,18 @@ from mbpo.studies.engine import Engine, Place
 from mbpo.studies.folder import state_of
 from mbpo.studies.forecast import forecast
 from mbpo.studies.samples import read_samples
-from mbpo.studies.standing import AT_WORK, CUT_OFF, DIVERGED, FAILED, FINISHED, MISSING, Standing, check_same, standings
+from mbpo.studies.standing import (
+    AT_WORK,
+    CUT_OFF,
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    GIVEN_UP,
+    MISSING,
+    Standing,
+    check_same,
+    standings,
+)
 
 POLL_S = 1.0
 PLAIN_LINE_S = 30.0
@@ -38,7 +49,12 @@ def plan(place: Place) -> list[Standing]:
     states = Counter(one.state for one in found)
     most = "at most " if study.search else ""
     say(f"{place.folder}: {study.words} = {most}{counted(len(found), 'run')}")
-    say("  " + ", ".join(f"{states[state]} {WORDS.get(state, state)}" for state in (*WORDS, DIVERGED) if states[state]))
+    say(
+        "  "
+        + ", ".join(
+            f"{states[state]} {WORDS.get(state, state)}" for state in (*WORDS, GIVEN_UP, DIVERGED) if states[state]
+        )
+    )
     expected = forecast(found, place.root)
     if expected.unknown < len(found) and expected.seconds:
         measured = "as measured in runs of their kind here"

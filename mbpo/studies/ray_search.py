@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mbpo.studies.engine import Place
 from mbpo.studies.folder import state_of
 from mbpo.studies.ray_cluster import check_gpu, connected, size_of
 from mbpo.studies.ray_sample import RETURN, STEPS, try_sample
+from mbpo.studies.samples import keep_sample
 from mbpo.studies.space import Range, Search
 from mbpo.studies.study import Choice, sample_of
 
@@ -95,7 +97,7 @@ def _tuner(tune: Any, place: Place, wanted: Search, needs: dict[str, float]) -> 
             name="search",
             storage_path=str(path),
             verbose=0,
-            callbacks=[_told_callback(tune, wanted)],
+            callbacks=[_told_callback(tune, place, wanted)],
             failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
         ),
@@ -112,15 +114,19 @@ def _distribution(tune: Any, name: str, wanted: Search) -> Any:
     return (tune.loguniform if values.log else tune.uniform)(values.low, values.high)
 
 
-def _told_callback(tune: Any, wanted: Search) -> Any:
-    """Return what says of each sample how it ended."""
+def _told_callback(tune: Any, place: Place, wanted: Search) -> Any:
+    """Return what says of each sample how it ended, and keeps which ones were given up."""
+    last = place.study.recipe.config.total_steps
 
     class Told(tune.Callback):  # type: ignore[misc]
         """Say how a trial ended."""
 
         def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
             """Say how far a sample came."""
-            say(f"{_name(trial.config, wanted)}: {_words(trial.last_result)}")
+            sample = sample_of(wanted.settings_of(trial.config))
+            if trial.last_result.get(STEPS, 0) < last:
+                keep_sample(state_of(place.folder), replace(sample, given_up=True))
+            say(f"{sample.name}: {_words(trial.last_result)}")
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
             """Say that a sample failed."""

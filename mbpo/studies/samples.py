@@ -13,6 +13,8 @@ from mbpo.runs.layout import write_atomic
 from mbpo.settings.config import SETTINGS
 from mbpo.studies.study import Choice
 
+GIVEN_UP = "given_up"
+
 
 def keep_sample(state: Path, sample: Choice) -> None:
     """Keep a sample; ``state`` is the folder of what engines keep.
@@ -22,17 +24,18 @@ def keep_sample(state: Path, sample: Choice) -> None:
     """
     try:
         (state / "samples").mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomic(state / "samples" / f"{sample.name}.toml", tomli_w.dumps(dict(sample.settings)).encode())
+        content = {**sample.settings, **({GIVEN_UP: True} if sample.given_up else {})}
+        write_atomic(state / "samples" / f"{sample.name}.toml", tomli_w.dumps(content).encode())
     except OSError as error:
         raise refused(f"cannot write in {state}", error) from None
 
 
 def read_samples(state: Path) -> list[Choice]:
-    """Return the samples that were kept, oldest first."""
+    """Return the samples that were kept, by name."""
     found = []
     for path in (state / "samples").glob("*.toml"):
         with contextlib.suppress(ConfigError, OSError):
             content = read_config(path)
             settings = {name: SETTINGS[name].check(value) for name, value in content.items() if name in SETTINGS}
-            found.append((path.stat().st_mtime, Choice(path.stem, settings)))
-    return [sample for _, sample in sorted(found, key=lambda each: each[0])]
+            found.append(Choice(path.stem, settings, content.get(GIVEN_UP) is True))
+    return sorted(found, key=lambda sample: sample.name)

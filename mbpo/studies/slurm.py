@@ -24,6 +24,7 @@ from mbpo.studies.study import StudyRun
 
 SCRIPT = Template((Path(__file__).parent / "slurm_job.sh").read_text(encoding="utf-8"))
 MOST_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1001 where nobody set it
+LOOK_S = 5.0  # between two questions to Slurm, which all users share
 NAMES = re.compile(r"([0-9]+)\.runs\Z")
 
 
@@ -37,6 +38,8 @@ class Slurm:
             raise ConfigError("--on slurm needs sbatch, which is not on this machine; run it on a login node")
         self._place = place
         self._folder = state_of(place.folder) / "slurm"
+        self._asked: float | None = None
+        self._held: Collection[str] = ()
 
     def submit(self, runs: Sequence[StudyRun]) -> str:
         """Submit the runs that no job has.
@@ -44,7 +47,7 @@ class Slurm:
         Raises:
             StorageError: Slurm refuses, or a script cannot be written.
         """
-        held = self.holding()
+        held = self._ask()
         new = [run for run in runs if run.run_id not in held]
         jobs = [self._submit(new[begin : begin + MOST_TASKS]) for begin in range(0, len(new), MOST_TASKS)]
         if not jobs:
@@ -53,7 +56,13 @@ class Slurm:
         return f"job {', '.join(jobs)}: squeue --me shows it, scancel {' '.join(jobs)} ends it"
 
     def holding(self) -> Collection[str]:
-        """Return the names of the runs whose tasks wait or are at work."""
+        """Return the names of the runs whose tasks wait or are at work, as some seconds ago."""
+        if self._asked is None or time.monotonic() > self._asked + LOOK_S:
+            self._held = self._ask()
+            self._asked = time.monotonic()
+        return self._held
+
+    def _ask(self) -> Collection[str]:
         named = self._submitted()
         if not named:
             return ()

@@ -15,15 +15,16 @@ from mbpo.settings.config import resolve_run
 from mbpo.settings.setting import shown
 from mbpo.studies.study import Study, StudyRun
 
-MISSING, AT_WORK, CUT_OFF, FINISHED, FAILED, DIVERGED = (
+MISSING, AT_WORK, CUT_OFF, FINISHED, FAILED, DIVERGED, GIVEN_UP = (
     "missing",
     "at work",
     "cut off",
     "finished",
     "failed",
     "diverged",
+    "given up",
 )
-DONE = (FINISHED, DIVERGED)  # states that the same learner would come to again
+DONE = (FINISHED, DIVERGED, GIVEN_UP)  # states that a study leaves alone
 DECIDED_HERE = frozenset({"precision", "device"})  # each machine decides what auto is
 
 
@@ -38,7 +39,8 @@ class Standing:
     @property
     def state(self) -> str:
         """Return what has become of the run."""
-        return MISSING if self.status is None else standing_of(self.status.derived_state())
+        state = MISSING if self.status is None else standing_of(self.status.derived_state())
+        return GIVEN_UP if state == CUT_OFF and self.run.given_up else state
 
     @property
     def env_steps(self) -> int:

@@ -36,6 +36,7 @@ class Choice:
 
     name: str
     settings: Mapping[str, Value]
+    given_up: bool = False  # a sample that the search does not go on with
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class StudyRun:
 
     run_id: str
     config: Config
+    given_up: bool = False  # by the search that it is of
 
     @property
     def flags(self) -> list[str]:
@@ -65,7 +67,8 @@ class Recipe:
 
     def run(self, chosen: Sequence[Choice], seed: int) -> StudyRun:
         """Return the run of some choices and a seed."""
-        return StudyRun(_run_id(chosen, seed), resolve({**self.base, **_joined(chosen), "seed": seed}, self.preset))
+        config = resolve({**self.base, **_joined(chosen), "seed": seed}, self.preset)
+        return StudyRun(_run_id(chosen, seed), config, any(choice.given_up for choice in chosen))
 
 
 @dataclass(frozen=True)

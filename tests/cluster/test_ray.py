@@ -148,14 +148,14 @@ def test_a_search_that_was_killed_goes_on_and_leaves_a_study_of_its_best(tmp_pat
     assert all(rows_are_whole(each.parent) for each in folder.glob("*/metrics.jsonl"))
     steps = [json.loads(each.read_text())["env_steps"] for each in folder.glob("*/status.json")]
     assert max(steps) == 900 and min(steps) < 900
-    planned = subprocess.run(
-        [sys.executable, "-m", "mbpo.study", str(folder / "best.toml"), "--plan"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert "8 seeds = 8 runs" in planned.stdout, planned.stderr
+    assert "given up" in plan_of(file) and "8 seeds = 8 runs" in plan_of(folder / "best.toml")
+
+
+def plan_of(file: Path) -> str:
+    command = [sys.executable, "-m", "mbpo.study", str(file), "--plan"]
+    return subprocess.run(
+        command, cwd=file.parent, env=environment(), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def rows_are_whole(run: Path) -> bool:

@@ -66,6 +66,22 @@ def test_one_run_alone_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFi
     assert "--only k3-s7: the study has no such run; did you mean" in capsys.readouterr().err
 
 
+def test_a_study_may_be_begun_and_followed_later_by_several(
+    tmp_path: Path, twin: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_study(tmp_path)
+    code, out, err = driven(file, "--detach")
+    assert code == 0, err
+    assert "the queue of" in out and "evaluation" not in out
+    followers = [drive(file), drive(file)]
+    for follower in followers:
+        _, err = follower.communicate(timeout=240)
+        assert follower.returncode == 0, err
+    assert measured(tmp_path / "runs" / "quick") == twin
+    assert study.main([str(file), "--on", "ray", "--detach"]) == 2
+    assert "on Ray this command keeps the learners" in capsys.readouterr().err
+
+
 def test_a_driver_that_is_killed_costs_nothing(tmp_path: Path, twin: object) -> None:
     file = write_study(tmp_path)
     folder = tmp_path / "runs" / "quick"

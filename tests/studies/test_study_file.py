@@ -14,7 +14,7 @@ from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.runs.layout import RUN_ID
 from mbpo.studies.samples import keep_sample, read_samples
-from mbpo.studies.study import Study, read_study, sample_of, study_of
+from mbpo.studies.study import Choice, Study, read_study, sample_of, study_of
 
 DEBUG = {"preset": "debug"}
 
@@ -175,7 +175,11 @@ def test_samples_are_kept_beside_the_runs(tmp_path: Path) -> None:
     sample = sample_of({"actor_lr": 3e-4, "rollout_length": 5})
     keep_sample(tmp_path, sample)
     (tmp_path / "samples" / "bad.toml").write_text("[[")
-    assert read_samples(tmp_path) == [sample]
+    given_up = Choice("k7", {"rollout_length": 7}, given_up=True)
+    keep_sample(tmp_path, given_up)
+    assert read_samples(tmp_path) == [sample, given_up]
+    found = study(search={"space": LR}).of_samples([sample, given_up])
+    assert [run.given_up for run in found.runs] == [False, True]
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,10 @@ def test_of_a_search_the_samples_that_are_not_drawn_wait_too(tmp_path: Path) -> 
     keep_sample(state_of(folder), sample_of({"rollout_length": 5}))
     add_run(folder, 5, 1)
     assert head(tmp_path).counts == {FINISHED: 1, MISSING: 11}
+    add_run(folder, 5, 0, state="stopped", end=500)
+    assert head(tmp_path).counts == {FINISHED: 1, CUT_OFF: 1, MISSING: 10}
+    keep_sample(state_of(folder), replace(sample_of({"rollout_length": 5}), given_up=True))
+    assert head(tmp_path).counts == {FINISHED: 2, MISSING: 10}
 
 
 # Where it stands
@@ -232,7 +237,7 @@ async def test_a_run_goes_on_by_the_engine_that_had_it(tmp_path: Path) -> None:
             await driver.press("g")
             await said(driver, f"Going on with {name} on slurm")
             given = await driver.until_given(tmp_path)
-            assert given == f"{folder / KEPT} --runs-root {root} --on slurm --only {name}"
+            assert given == f"{folder / KEPT} --runs-root {root} --on slurm --only {name} --detach"
         assert not app.launcher.launches and not Queue(root).read().entries
         app.select(folder / "k1-s0")
         await driver.look()

@@ -19,7 +19,7 @@ from workbench.messages import RESUMABLE, RunRow
 from workbench.promises import Promises
 from workbench.screens.selection import Selection
 from workbench.screens.services import Services
-from workbench.study_rows import standing_of_row
+from workbench.study_rows import standing_in
 
 
 class Steering:
@@ -126,7 +126,7 @@ class Steering:
         if row is None:
             return
         study = self._selection.view.asking_for(row.path)
-        if study is not None and standing_of_row(row) in (FAILED, CUT_OFF):
+        if study is not None and standing_in(study, row) in (FAILED, CUT_OFF):
             self._services.go_on_in_study(study, (row.path.name,))
         elif row.state in RESUMABLE:
             self._services.resume(row.path)

@@ -10,7 +10,8 @@ from mbpo.studies.standing import AT_WORK, CUT_OFF, DIVERGED, FAILED, FINISHED, 
 from workbench.charts.picture import GREEN, GREY, PURPLE, SKY, VERMILLION
 from workbench.format import GLYPHS, MUTED, fitted, safe_text, whole
 from workbench.messages import RunRow
-from workbench.study_rows import StudyRow, standing_of_row
+from workbench.studies_found import StudyFound
+from workbench.study_rows import StudyRow, standing_in
 from workbench.widgets.ranked import ranked
 
 MARKS = {
@@ -59,7 +60,7 @@ def study_headline(row: StudyRow, width: int) -> Content:
             *parts,
             (4, Content(safe_text(study.words, 60))),
             (5, Content(tr("on {engine}", engine=safe_text(study.engine, 12)) if study.engine else "")),
-            (3, Content.styled(_trouble(first, 60) if first is not None and first.reason else "", "$warning")),
+            (3, Content.styled(_trouble(study, first, 60) if first is not None and first.reason else "", "$warning")),
         ],
         width,
     )
@@ -69,7 +70,10 @@ def study_lines(row: StudyRow, width: int) -> list[Content]:
     """Return a line for each run that does not go on by itself, with its reason, and one for those that wait."""
     if row.study.fault:
         return [Content.styled(fitted(row.study.fault, width), "$warning")]
-    lines = [Content.styled(fitted(_marked(run), width), MARKS[standing_of_row(run)][1]) for run in row.troubles]
+    lines = [
+        Content.styled(fitted(_marked(row.study, run), width), MARKS[standing_in(row.study, run)][1])
+        for run in row.troubles
+    ]
     names = row.waiting
     if number := row.counts.get(MISSING, 0):
         mark, _, word = MARKS[MISSING]
@@ -79,13 +83,13 @@ def study_lines(row: StudyRow, width: int) -> list[Content]:
     return lines or [Content.styled(tr("No run of it has failed, and none waits."), MUTED)]
 
 
-def _marked(run: RunRow) -> str:
-    return f"{GLYPHS.get(run.state, '·')} {_trouble(run, 400)}"
+def _marked(study: StudyFound, run: RunRow) -> str:
+    return f"{GLYPHS.get(run.state, '·')} {_trouble(study, run, 400)}"
 
 
-def _trouble(run: RunRow, most: int) -> str:
+def _trouble(study: StudyFound, run: RunRow, most: int) -> str:
     """Say which run does not go on, how far it came, and why."""
     why = f": {run.reason}" if run.reason else ""
-    word = MARKS[standing_of_row(run)][2]
+    word = MARKS[standing_in(study, run)][2]
     told = tr("{name} {state} at {steps}{why}", name=run.path.name, state=word, steps=whole(run.env_steps), why=why)
     return safe_text(told, most)
