@@ -142,11 +142,12 @@ class RayCore:
         """Submit anew what was at work on a node that died: Ray itself gives a silent node's task up after 440 s."""
         dead = self._dead_nodes()
         for task in [task for task in self._tasks.values() if dead - task.dead_nodes]:
-            task.dead_nodes = dead
             now = self._standing(task.run)
-            if now.state in (MISSING, CUT_OFF):
+            if now.state in (MISSING, CUT_OFF):  # one at work is on another node, or its heartbeat will stand still
                 self._ray.cancel(task.ref)  # where it only waited; a dead node does not hear it
-                self._again(task, now, "a node died")
+                self._submit(task.run)
+                if now.state == CUT_OFF:
+                    say(f"{task.run.run_id} at {now.env_steps:,} env steps: a node died; it goes on")
 
     def _dead_nodes(self) -> frozenset[str]:
         return frozenset(node["NodeID"] for node in self._ray.nodes() if not node["Alive"])

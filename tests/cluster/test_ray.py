@@ -6,14 +6,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from learners import environment, rows, wait_for
-from quick_study import RUNS, measured, one_by_one, statuses, write_study
+from learners import environment, wait_for
+from quick_study import RUNS, each_row_once, measured, one_by_one, reached, rows_are_whole, statuses, write_study
 from ray_here import RayHere, is_installed
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="the package ray is not installed")
@@ -43,15 +43,6 @@ def on_ray(file: Path, ray: RayHere) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "mbpo.study", file.name, "--on", "ray"]
     env, pipe = {**ray.environment, "PYTHONPATH": environment()["PYTHONPATH"]}, subprocess.PIPE
     return subprocess.Popen(command, cwd=file.parent, env=env, text=True, stdout=pipe, stderr=pipe)
-
-
-def reached(folder: Path, run: str, env_steps: int) -> Callable[[], bool]:
-    return lambda: (status := statuses(folder)[run]) is not None and status.env_steps >= env_steps
-
-
-def each_row_once(folder: Path) -> bool:
-    found = {name: [row["seq"] for row in rows(folder / name / "metrics.jsonl")] for name in RUNS}
-    return all(seqs == list(range(1, len(seqs) + 1)) for seqs in found.values())
 
 
 def at_work_on(ray: RayHere, node: int) -> list[psutil.Process]:
@@ -156,11 +147,6 @@ def plan_of(file: Path) -> str:
     return subprocess.run(
         command, cwd=file.parent, env=environment(), stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-
-
-def rows_are_whole(run: Path) -> bool:
-    seqs = [row["seq"] for row in rows(run / "metrics.jsonl")]
-    return seqs == list(range(1, len(seqs) + 1))
 
 
 SEARCH = """

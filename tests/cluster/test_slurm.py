@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from learners import environment, rows, wait_for
-from quick_study import RUNS, measured, one_by_one, statuses, write_study
+from learners import environment, wait_for
+from quick_study import RUNS, each_row_once, measured, one_by_one, reached, statuses, write_study
 from slurm_here import SlurmHere, is_installed
 
 from mbpo.errors import ConfigError, StorageError
@@ -55,15 +55,6 @@ def job_of(folder: Path) -> str:
     """Return the id of the study's array."""
     found = wait_for(lambda: list((folder / ".study" / "slurm").glob("*.runs")), "a job")
     return str(found[0].stem)
-
-
-def reached(folder: Path, run: str, env_steps: int) -> Callable[[], bool]:
-    return lambda: (status := statuses(folder)[run]) is not None and status.env_steps >= env_steps
-
-
-def each_row_once(folder: Path) -> bool:
-    found = {name: [row["seq"] for row in rows(folder / name / "metrics.jsonl")] for name in RUNS}
-    return all(seqs == list(range(1, len(seqs) + 1)) for seqs in found.values())
 
 
 def test_runs_that_are_requeued_and_preempted_end_as_their_undisturbed_twins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ def driven(file: Path, *flags: str) -> tuple[int, str, str]:
 def statuses(folder: Path) -> dict[str, RunStatus | None]:
     """Return the status of every run of the quick study."""
     return {name: read_status(RunPaths(folder / name)) for name in RUNS}
+
+
+def reached(folder: Path, run: str, env_steps: int) -> Callable[[], bool]:
+    """Return what says whether a run has come so far."""
+    return lambda: (status := statuses(folder)[run]) is not None and status.env_steps >= env_steps
+
+
+def rows_are_whole(run: Path) -> bool:
+    """Return whether each row stands in a run once, and none lacks."""
+    seqs = [row["seq"] for row in rows(run / "metrics.jsonl")]
+    return seqs == list(range(1, len(seqs) + 1))
+
+
+def each_row_once(folder: Path) -> bool:
+    """Return whether that is so in every run of the quick study."""
+    return all(rows_are_whole(folder / name) for name in RUNS)
 
 
 def measured(folder: Path) -> dict[str, list[dict[str, Any]]]:
