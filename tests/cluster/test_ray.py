@@ -13,7 +13,17 @@ from typing import Any
 import psutil
 import pytest
 from learners import environment, wait_for
-from quick_study import RUNS, each_row_once, measured, one_by_one, reached, rows_are_whole, statuses, write_study
+from quick_study import (
+    RUNS,
+    each_row_once,
+    in_the_foreground,
+    measured,
+    one_by_one,
+    reached,
+    rows_are_whole,
+    statuses,
+    write_study,
+)
 from ray_here import RayHere, is_installed
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="the package ray is not installed")
@@ -42,7 +52,8 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 def on_ray(file: Path, ray: RayHere) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "mbpo.study", file.name, "--on", "ray"]
     env, pipe = {**ray.environment, "PYTHONPATH": environment()["PYTHONPATH"]}, subprocess.PIPE
-    return subprocess.Popen(command, cwd=file.parent, env=env, text=True, stdout=pipe, stderr=pipe)
+    with in_the_foreground():
+        return subprocess.Popen(command, cwd=file.parent, env=env, text=True, stdout=pipe, stderr=pipe)
 
 
 def at_work_on(ray: RayHere, node: int) -> list[psutil.Process]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,22 @@ def write_study(folder: Path, steps: int = 200) -> Path:
     return file
 
 
+@contextmanager
+def in_the_foreground() -> Iterator[None]:
+    """Start processes that Ctrl-C ends: where the tests run in the background, it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def drive(file: Path, *flags: str) -> subprocess.Popen[str]:
     """Start ``python -m mbpo.study`` in the folder of its file."""
     command = [sys.executable, "-m", "mbpo.study", file.name, *flags]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=file.parent, env=environment(), stdout=pipe, stderr=pipe, text=True)
+    with in_the_foreground():
+        return subprocess.Popen(command, cwd=file.parent, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
 
 def driven(file: Path, *flags: str) -> tuple[int, str, str]:

@@ -98,9 +98,7 @@ def test_a_driver_that_is_killed_costs_nothing(tmp_path: Path, twin: object) -> 
 def test_ctrl_c_leaves_the_runs_at_work(tmp_path: Path) -> None:
     file = write_study(tmp_path, steps=100_000)
     folder, queue = tmp_path / "runs" / "quick", Queue(tmp_path / "runs")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background, none is
     process = drive(file)
-    signal.signal(signal.SIGINT, before)
     try:
         wait_for(lambda: any(statuses(folder).values()), "a run")
         process.send_signal(signal.SIGINT)
