@@ -101,13 +101,13 @@ interop: ready-interop ## read back what leaves a run with every library it goes
 	@command -v chromium >/dev/null || { echo "error: chromium is needed; on Debian: apt-get install chromium"; exit 1; }
 	MBPO_INTEROP=1 $(BIN)/python -m pytest -n auto --dist worksteal -o timeout=900 tests/outside
 
-cluster: ready-cluster ## run studies on a real Ray and a real Slurm, here, and break them 5 times in each way
+cluster: ready-cluster ## break studies on a real Ray and a real Slurm, here, 5 times in each way; CLUSTER_SEED draws other moments
 	@$(SLURM)
-	MBPO_CLUSTER=5 $(BIN)/python -m pytest -x -o timeout=1800 tests/cluster
+	MBPO_CLUSTER=5 $(BIN)/python -m pytest -s -x -o timeout=1800 tests/cluster/test_faults.py
 
-cluster-faults: ready-cluster ## the same, 20 times in each way; CLUSTER_SEED draws other moments
+cluster-faults: ready-cluster ## the same, 20 times in each way
 	@$(SLURM)
-	MBPO_CLUSTER=20 $(BIN)/python -m pytest -o timeout=3600 tests/cluster
+	MBPO_CLUSTER=20 $(BIN)/python -m pytest -s -o timeout=3600 tests/cluster/test_faults.py
 
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so
