@@ -68,7 +68,7 @@ def measure(
     study = ["mbpo.study", "timed.toml", "--on"]
     seeds = ["mbpo.train", "--preset", "debug", "--total-steps", str(steps), "--seeds", f"0:{runs}"]
     ways = {
-        "--seeds": [*seeds, "--no-report", "--threads", "1", "--jobs", str(len(os.sched_getaffinity(0)))],
+        "--seeds": [*seeds, "--report", "false", "--threads", "1", "--jobs", str(len(os.sched_getaffinity(0)))],
         "local": [*study, "local"],
     }
     if importlib.util.find_spec("ray") is not None:
