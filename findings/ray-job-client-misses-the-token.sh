@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # ray 2.60.0: a script that calls ray.init() with no cluster leaves ~/.ray/auth_token. From then on `ray start --head`
-# on that machine takes a token of all who come, without a word, and ray.init() finds it; but `ray job` of the same
-# user on the same machine does not send it, and fails with AuthenticationError: "Token authentication is enabled but
-# no authentication token was found. Note: RAY_AUTH_MODE is currently 'disabled'". RAY_AUTH_MODE=token mends it.
+# on that machine asks a token of all who come, and says so in one line of its log; ray.init() finds it; but `ray job`
+# of the same user on the same machine does not send it, and fails with AuthenticationError: "Token authentication is
+# enabled but no authentication token was found. Note: RAY_AUTH_MODE is currently 'disabled'". RAY_AUTH_MODE=token
+# mends it.
 # Why it matters here: `ray start --head`, `ray job submit`, as the documentation has it, works or not by what else
 # was run on the machine before.
 set -euo pipefail
