@@ -44,8 +44,6 @@ def search(place: Place) -> int:
     """
     wanted = place.study.search
     assert wanted is not None
-    state = state_of(place.folder)
-    _check_same(state / "search.json", wanted)
     try:
         import optuna
         from ray import tune
@@ -54,6 +52,7 @@ def search(place: Place) -> int:
         raise ConfigError(f"[search] needs Ray Tune and Optuna: {needed}") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_gpu(place.study)
+    _check_same(state_of(place.folder) / "search.json", wanted)
     ray = connected()
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))  # which Tune ends by, saved
     try:
