@@ -2,7 +2,7 @@
 
 First the command has them all before it, in this machine's queue and, where that is installed, on Ray, and follows the
 few that are at work. Then one real run is copied to stand for all of them, which differ in k and seed, and the command
-makes the table and the report. Peak memory is the command's own, VmHWM.
+makes the table and the report, and the app lists them. Peak memory is the command's own, VmHWM.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import tomli_w
 from mbpo.runs.queue import Queue
 from mbpo.runs.reader import list_runs
 from mbpo.studies.study import Study, read_study
+from workbench.watcher import Watcher
 
 HERE = Path(__file__).resolve().parent.parent
 STUDY = """
@@ -61,6 +62,7 @@ def main() -> int:
         subprocess.run([sys.executable, *learn], env=ENV, check=True, stdout=subprocess.DEVNULL)
         copies(folder / "real" / "one", study, folder / "runs" / "large")
         finished(folder, len(study.runs))
+        listed(folder / "runs", len(study.runs))
     return 0
 
 
@@ -112,6 +114,19 @@ def finished(folder: Path, runs: int) -> None:
     size = (folder / "runs" / "large" / "report.html").stat().st_size / 1e6
     seconds = time.monotonic() - began
     print(f"{runs} finished runs: table and report {highest:.0f} MB, {seconds:.1f} s; report.html {size:.1f} MB")
+
+
+def listed(root: Path, runs: int) -> None:
+    """Print what the app takes to list them: at first, and when nothing is new, the fastest of five."""
+    watcher, seconds = Watcher(root, lambda message: None), list[float]()
+    for _ in range(6):
+        watcher._turn = 0  # of many runs not every look is a listing
+        began = time.perf_counter()
+        assert len(watcher.look().rows) == runs
+        seconds.append(time.perf_counter() - began)
+        while watcher.is_behind:  # settings come a piece at a time
+            watcher.look()
+    print(f"{runs} runs listed in the app: {seconds[0]:.2f} s at first, {min(seconds[1:]):.3f} s with nothing new")
 
 
 def peak(pid: int) -> float:
