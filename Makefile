@@ -103,11 +103,11 @@ interop: ready-interop ## read back what leaves a run with every library it goes
 
 cluster: ready-cluster ## break studies on a real Ray and a real Slurm, here, 5 times in each way; CLUSTER_SEED draws other moments
 	@$(SLURM)
-	MBPO_CLUSTER=5 $(BIN)/python -m pytest -s -x -o timeout=1800 tests/cluster/test_faults.py
+	MBPO_CLUSTER=5 $(BIN)/python -m pytest -s -x -o timeout=1800 tests/cluster/test_campaigns.py
 
 cluster-faults: ready-cluster ## the same, 20 times in each way
 	@$(SLURM)
-	MBPO_CLUSTER=20 $(BIN)/python -m pytest -s -o timeout=3600 tests/cluster/test_faults.py
+	MBPO_CLUSTER=20 $(BIN)/python -m pytest -s -o timeout=3600 tests/cluster/test_campaigns.py
 
 clean: ## remove .venv and what the build left
 	rm -rf $(VENV) build dist *.egg-info mbpo/*.so
