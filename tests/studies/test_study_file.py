@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learners import ROOT
 
 from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.runs.layout import RUN_ID
 from mbpo.studies.samples import keep_sample, read_samples
 from mbpo.studies.study import Choice, Study, read_study, sample_of, study_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DEBUG = {"preset": "debug"}
 
@@ -180,6 +188,15 @@ def test_samples_are_kept_beside_the_runs(tmp_path: Path) -> None:
     assert read_samples(tmp_path) == [sample, given_up]
     found = study(search={"space": LR}).of_samples([sample, given_up])
     assert [run.given_up for run in found.runs] == [False, True]
+
+
+def test_the_studies_of_the_docs_are_studies() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.S)
+    whole = [block for block in blocks if "name = " in block]
+    parts = [block for block in blocks if "name = " not in block]
+    assert len(whole) == 2 and len(parts) == 2
+    for block in (*whole, *(f"{whole[0]}\n{part}" for part in parts)):
+        study_of(tomllib.loads(block), "docs")
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
