@@ -102,9 +102,12 @@ class SlurmHere:
         self._end(signal.SIGKILL, node, names=names)
 
     def node_state(self, node: str) -> str:
-        """Return idle, mixed, allocated, completing, down…; with ``*`` where the node does not answer."""
+        """Return idle, mixed, allocated, completing, down…; with ``*`` where the node does not answer.
+
+        A ``+`` behind it says that the node completes a job beside others.
+        """
         asked = ["sinfo", "-h", "-N", "-p", "low", "-n", node, "-o", "%T"]
-        return subprocess.run(asked, env=self.env(), text=True, capture_output=True).stdout.strip()
+        return subprocess.run(asked, env=self.env(), text=True, capture_output=True).stdout.strip().rstrip("+")
 
     def env(self) -> dict[str, str]:
         """Return the environment in which sbatch, squeue, scontrol and the others find this Slurm and no other."""

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -173,25 +174,37 @@ def test_runs_that_meet_their_time_limit_end_as_their_twins(
     slurm: SlurmHere, tmp_path: Path, twins: Callable[[Path], Measured]
 ) -> None:
     """Slurm looks at limits every 30 s: longer runs, of which it ends all that are at work each time."""
-    file = write(tmp_path, "[1, 2]", "0:2", 1500 + 400 * EACH)
-    engine, folder, limits = OnSlurm(slurm), tmp_path / "runs" / "broken", 0
-    driver = drive_on(engine, file, tmp_path / "runs", tmp_path / "driver.txt")
+    file, limits, studies = write(tmp_path, "[1, 2]", "0:2", 5500), 0, 0
+    while limits < EACH:
+        root = tmp_path / f"runs{studies}"
+        limits += limited(file, root, slurm, EACH - limits)
+        assert measured(file, root / "broken") == twins(file)
+        studies += 1
+    print(f"slurm: {limits} time limits: {4 * studies} of {4 * studies} runs as their twins")
+
+
+def limited(file: Path, root: Path, slurm: SlurmHere, most: int) -> int:
+    """Have a study done, and let up to so many of its tasks meet their limit; return how many did."""
+    engine, log = OnSlurm(slurm), root.parent / "driver.txt"
+    driver = drive_on(engine, file, root, log)
+    met, runs = 0, [RunPaths(root / "broken" / run.run_id) for run in read_study(file).runs]
 
     def attempts() -> int:
-        found = [read_status(RunPaths(folder / run.run_id)) for run in read_study(file).runs]
-        return sum(status.attempt for status in found if status is not None)
+        return sum(status.attempt for status in map(read_status, runs) if status is not None)
 
-    while limits < EACH:
-        wait_for(engine.running, "a task at work")
+    while driver.poll() is None and met < most:
         before = attempts()
-        for job in engine.running():
-            slurm.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+        limit(slurm, "RUNNING", 1)
         wait_for(lambda before=before: attempts() > before or driver.poll() is not None, "a requeue")
-        assert driver.poll() is None, f"{limits} limits only: {(tmp_path / 'driver.txt').read_text()[-2000:]}"
-        limits += attempts() - before
-        for job, state in slurm.states().items():
-            if "_" in job and state in ("PENDING", "RUNNING"):
-                slurm.run("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
-    assert driver.wait(600) == 0, (tmp_path / "driver.txt").read_text()[-2000:]
-    assert measured(file, folder) == twins(file)
-    print(f"slurm: {limits} time limits: 4 of 4 runs as their twins")
+        limit(slurm, "PENDING RUNNING", "UNLIMITED")
+        met = attempts() - sum(status is not None for status in map(read_status, runs))
+    assert driver.wait(600) == 0, log.read_text()[-2000:]
+    return met
+
+
+def limit(slurm: SlurmHere, states: str, minutes: int | str) -> None:
+    """Set the time limit of the tasks that are in one of these states."""
+    for job, state in slurm.states().items():
+        if "_" in job and state in states.split():
+            with suppress(subprocess.CalledProcessError):  # it ended meanwhile
+                slurm.run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
