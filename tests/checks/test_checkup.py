@@ -238,6 +238,7 @@ def test_little_disk_space_is_told(run: RunPaths, monkeypatch: pytest.MonkeyPatc
             [row(1), row(2), row(3), row(2, 2), row(3, 2)],
             ["note metrics: attempt 2 wrote row 2 and all after it anew, env step 20: 2 rows of attempt 1 make way"],
         ),
+        ([row(1), row(2), row(3, 2), row(3)], ["note metrics: 1 row of a learner that had lost the run: passed over"]),
         ([row(1), row(2, env_steps=5)], ["problem metrics: attempt 1: env_steps goes back from 10 to 5 at row 2"]),
         ([row(1), "garbage\n", "[]\n", row(2)], ["note metrics: 2 lines not readable, passed over"]),
         (

@@ -89,6 +89,8 @@ def check_metrics(paths: RunPaths, live: bool) -> Iterator[Diagnostic]:
         yield problem("metrics", f"{many(scan.unplaced, 'row')} {text}")
     if scan.valueless:
         yield note("metrics", f"{many(scan.valueless, 'value')} not a finite number: left out")
+    if lines.late:
+        yield note("metrics", f"{many(len(lines.late), 'row')} of a learner that had lost the run: passed over")
     if scan.undeclared:
         keys = listed(sorted(scan.undeclared))
         yield note("metrics", f"keys that this version does not declare: {keys}")
