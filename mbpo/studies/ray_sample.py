@@ -38,11 +38,11 @@ def try_sample(drawn: Mapping[str, Any], folder: str, here: str, on_gpu: bool) -
     last = runs[0].config.total_steps
     with contextlib.ExitStack() as stack:
         processes = [stack.enter_context(at_work(learner)) for learner in learners]
-        while any(process.poll() is None for process in processes):
-            for number, process in enumerate(processes):
-                if process.poll() == IN_USE:
+        while set(codes := [process.poll() for process in processes]) != {0}:
+            for number, code in enumerate(codes):
+                if code == IN_USE:
                     processes[number] = stack.enter_context(at_work(learners[number]))
-                elif process.poll():
+                elif code:
                     raise RuntimeError(f"{learners[number].run_id}: {last_words(learners[number].log)}")
             _report(means.new(before=last))  # Tune ends the trial at the last: not before its learners have closed
             time.sleep(LOOK_S)
