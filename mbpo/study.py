@@ -43,7 +43,7 @@ def _study(given: argparse.Namespace) -> int:
     if study.search and given.only:
         raise ConfigError("--only: a search goes on as a whole")
     place = Place(typed_path(given.runs_root).absolute(), study.only(given.only) if given.only else study)
-    if place.study.search and given.on != "ray":
+    if place.study.search and given.on != "ray" and not given.plan:
         raise ConfigError("a [search] needs --on ray: only Ray Tune gives samples up while they run")
     if given.detach and given.on == "ray":
         raise ConfigError("--detach: on Ray this command keeps the learners; ray job submit runs it, docs/cluster.md")

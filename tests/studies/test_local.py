@@ -82,6 +82,17 @@ def test_a_study_may_be_begun_and_followed_later_by_several(
     assert "on Ray this command keeps the learners" in capsys.readouterr().err
 
 
+def test_a_search_is_planned_anywhere_and_run_on_ray_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, root = write_study(tmp_path), f"--runs-root={tmp_path / 'runs'}"
+    file.write_text(file.read_text().replace("[axes]", "[search]\nsamples = 3\n[search.space]"))
+    assert study.main([str(file), root, "--plan"]) == 0
+    assert "3 samples × 2 seeds = at most 6 runs" in capsys.readouterr().out
+    assert study.main([str(file), root]) == 2
+    assert "a [search] needs --on ray" in capsys.readouterr().err
+    assert study.main([str(file), root, "--on", "ray", "--only", "k1-s0"]) == 2
+    assert "a search goes on as a whole" in capsys.readouterr().err
+
+
 def test_a_driver_that_is_killed_costs_nothing(tmp_path: Path, twin: object) -> None:
     file = write_study(tmp_path)
     folder = tmp_path / "runs" / "quick"
