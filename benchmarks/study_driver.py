@@ -25,7 +25,8 @@ import tomli_w
 
 from mbpo.runs.queue import Queue
 from mbpo.runs.reader import list_runs
-from mbpo.studies.study import Study, read_study
+from mbpo.studies.study import Study
+from mbpo.studies.study_file import read_study
 from workbench.watcher import Watcher
 
 HERE = Path(__file__).resolve().parent.parent

@@ -21,7 +21,7 @@ from mbpo.studies.ray_core import RayCore
 from mbpo.studies.ray_search import search
 from mbpo.studies.slurm import Slurm
 from mbpo.studies.standing import AT_WORK, DONE, FINISHED, Standing
-from mbpo.studies.study import read_study
+from mbpo.studies.study_file import read_study
 
 ENGINES: Mapping[str, Callable[[Place], Engine]] = {"local": LocalQueue, "ray": RayCore, "slurm": Slurm}
 

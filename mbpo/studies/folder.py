@@ -12,7 +12,8 @@ from mbpo.runs.files import read_file
 from mbpo.runs.layout import write_atomic
 from mbpo.runs.locks import take
 from mbpo.studies.samples import read_samples
-from mbpo.studies.study import Study, read_study
+from mbpo.studies.study import Study
+from mbpo.studies.study_file import read_study
 
 KEPT = "study.toml"
 ENGINE = "engine"

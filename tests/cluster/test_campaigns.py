@@ -27,7 +27,7 @@ from slurm_here import SlurmHere
 from mbpo.runs.kept_rows import read_kept
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import read_status
-from mbpo.studies.study import read_study
+from mbpo.studies.study_file import read_study
 
 EACH = int(os.environ.get("MBPO_CLUSTER", "0"))
 SEED = int(os.environ.get("CLUSTER_SEED") or time.time())

@@ -18,7 +18,7 @@ from mbpo.errors import ConfigError, StorageError
 from mbpo.studies.engine import Place
 from mbpo.studies.sbatch_options import sbatch_options
 from mbpo.studies.slurm import Slurm
-from mbpo.studies.study import read_study
+from mbpo.studies.study_file import read_study
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="slurmctld, slurmd and munged are not installed")
 STEPS = 1000

@@ -14,7 +14,7 @@ from learners import environment, rows
 
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.status import RunStatus, read_status
-from mbpo.studies.study import read_study
+from mbpo.studies.study_file import read_study
 
 QUICK = """
 name = "quick"

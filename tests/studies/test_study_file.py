@@ -17,7 +17,8 @@ from mbpo.errors import ConfigError
 from mbpo.lifecycle.command_line import parse_launch
 from mbpo.runs.layout import RUN_ID
 from mbpo.studies.samples import keep_sample, read_samples
-from mbpo.studies.study import Choice, Study, read_study, sample_of, study_of
+from mbpo.studies.study import Choice, Study, sample_of
+from mbpo.studies.study_file import read_study, study_of
 
 if sys.version_info >= (3, 11):
     import tomllib
