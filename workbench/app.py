@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,12 +20,9 @@ from mbpo.errors import MBPOError, report
 from mbpo.runs.command import send
 from mbpo.runs.layout import RunPaths
 from mbpo.runs.records.order import WAITING
-from mbpo.settings.grid import Grid
 from mbpo.settings.language import tr
-from mbpo.settings.setting import Value
 from mbpo.settings.stdout import say
-from workbench.acting import changes_runs
-from workbench.asker import Asker, AskingProcess
+from workbench.asker import Asker
 from workbench.command_line import options_or_exit
 from workbench.endings import Endings, StudyFaults
 from workbench.fork_tree import in_tree
@@ -34,34 +30,28 @@ from workbench.format import safe_text
 from workbench.group_figures import GroupAsked
 from workbench.help_topic import topic_of
 from workbench.last_selected import load_selected, save_selected
-from workbench.launcher import Launch, Launcher, with_launches
-from workbench.messages import CommandSent, ReaderFault, RunDetail, RunRow, RunsRead
+from workbench.launcher import Launcher, with_launches
+from workbench.messages import CommandSent, ReaderFault, RunRow, RunsRead
 from workbench.promises import Promise
 from workbench.queueing import Queueing
-from workbench.read_only import ReadOnlyApp
 from workbench.reporter import Reporter
 from workbench.run_groups import is_run
 from workbench.screens.bench import Bench
 from workbench.screens.keymap import Keymap, keys_toml, read_keymap
 from workbench.screens.keys import EVERYWHERE
-from workbench.studies_found import StudyFound
+from workbench.starting import StartingApp
 from workbench.study_rows import path_of
 from workbench.study_starter import StudyStarter
 from workbench.terminal import end_with_terminal, is_served
 from workbench.watcher import Watcher
 
 if TYPE_CHECKING:
-    from workbench.screens.fork_form import Branch
-    from workbench.screens.launch_form import Order
     from workbench.screens.log_screen import LogScreen
 
-REAP_S = 0.3
-STARTED = tr("Started {name}. It runs on when this app ends.")
-GOING_ON = tr("Going on with {name}. It runs on when this app ends.")
-QUEUE_S = 5.0
+REMEMBER_S = 0.3
 
 
-class Workbench(ReadOnlyApp[None]):
+class Workbench(StartingApp[None]):
     """Launch, watch and steer the runs under one root. Runs do not need it to live."""
 
     TITLE = "MBPO Workbench"
@@ -85,17 +75,21 @@ class Workbench(ReadOnlyApp[None]):
         study_starter: StudyStarter | None = None,
         watch: bool = True,
     ) -> None:
-        super().__init__(theme, keymap or Keymap(), readonly)
-        self.runs_root = runs_root.absolute()
+        super().__init__(
+            theme,
+            keymap or Keymap(),
+            readonly,
+            runs_root=runs_root,
+            launcher=launcher,
+            asker=asker,
+            reporter=reporter,
+            queueing=queueing,
+            study_starter=study_starter,
+        )
         self.quiet = quiet  # whether no bell is rung
         self.selected: Path | None = None
         self.compared: tuple[Path, ...] = ()
         self.asked_groups: tuple[GroupAsked, ...] = ()
-        self.launcher = launcher or Launcher(self.runs_root)
-        self.asker = asker or Asker()
-        self.reporter = reporter or Reporter()
-        self.queueing = queueing or Queueing(self.runs_root)
-        self.study_starter = study_starter or StudyStarter(self.queueing)
         self._start = start
         self._watch = watch
         self._selected_unsaved = False
@@ -116,10 +110,8 @@ class Workbench(ReadOnlyApp[None]):
         self.selected = load_selected(self.runs_root)
         self._chosen = self.selected is not None
         self._watcher.select(self.selected)
-        self.set_interval(REAP_S, self._reap)
-        self.set_interval(REAP_S, self._remember)
-        self.set_interval(QUEUE_S, self.go_on_with_queue)
-        self.go_on_with_queue()
+        self.set_interval(REMEMBER_S, self._remember)
+        self.watch_processes()
         if self._watch:
             self._watcher.start()
         if self._start:
@@ -178,6 +170,11 @@ class Workbench(ReadOnlyApp[None]):
         self._selected_unsaved = of_a_run is not None
         self._bench.redraw_soon()
 
+    def put_in_focus(self, path: Path) -> None:
+        """Put a run in focus that was just started, and wait for it to be listed."""
+        self._chosen = True
+        self.select(path)
+
     def _remember(self) -> None:
         """Keep for the next start which run is in focus, and how the runs are listed."""
         self._bench.selection.view.remember()
@@ -225,148 +222,6 @@ class Workbench(ReadOnlyApp[None]):
             self.say(tr("Not sent: {fault}", fault=message.fault), "error")
         self._bench.redraw()
 
-    def launch(self, preset: str, overrides: Mapping[str, Value], run_id: str = "") -> None:
-        """Start a learner and put it in focus."""
-        self._begin(lambda: self.launcher.start(preset, overrides, run_id), STARTED)
-
-    def resume(self, path: Path) -> None:
-        """Start a learner that goes on with a run."""
-        self._begin(lambda: self.launcher.resume(path), GOING_ON)
-
-    def go_on_in_study(self, study: StudyFound, only: Sequence[str] = ()) -> None:
-        """Have the engine that had a study go on with it, or with some of its runs only."""
-        if not self.may_change():
-            return
-        try:
-            self.say(self.study_starter.go_on(study, only))
-        except MBPOError as error:
-            self.say(str(error), "error")
-
-    def _fork(self, parent: Path, branch: Branch | None) -> None:
-        if branch is not None:
-            order = (parent, branch.at, branch.changes, branch.config)
-            self._begin(lambda: self.launcher.fork(*order), STARTED)
-
-    def _begin(self, start: Callable[[], Launch], told: str) -> None:
-        if not self.may_change():
-            return
-        try:
-            launched = start()
-        except MBPOError as error:
-            self.say(str(error), "error")
-            return
-        self._chosen = True
-        self.select(launched.path)
-        self.say(told.format(name=launched.run_id))
-
-    def _reap(self) -> None:
-        for ended in self.launcher.reap():
-            if ended.exit_code and not ended.began:
-                words = ended.last_words or tr("exit code {code}", code=ended.exit_code)
-                self.say(tr("{run_id} did not start: {words}", run_id=ended.run_id, words=words), "error")
-        for asking in self.asker.reap():
-            name = asking.question.name
-            if asking.exit_code:
-                self.say(tr("The what-if of {name} ended early: {words}", name=name, words=asking.last_words), "error")
-            else:
-                self.say(tr("The what-if of {name} is answered: t shows it.", name=name))
-
-        for told, severity in self.reporter.reap():
-            self.say(told, severity)
-        for told in self.study_starter.reap():
-            self.say(told, "error")
-
-    def report(self, paths: Sequence[Path]) -> None:
-        """Write a report of a run into it, or of several beside them."""
-        try:
-            self.say(self.reporter.start(paths, self.runs_root if len(paths) > 1 else None))
-        except MBPOError as error:
-            self.say(str(error), "error")
-
-    @changes_runs
-    def action_new_run(self) -> None:
-        """Show the launch form."""
-        from workbench.screens.launch_form import LaunchForm  # its widgets cost 60 ms at the start
-
-        self.push_screen(LaunchForm(), self._ordered)
-
-    def _ordered(self, order: Order | None) -> None:
-        if order is not None and order.grid is not None:
-            self._queue(order.preset, order.overrides, order.grid)
-        elif order is not None:
-            self.launch(order.preset, order.overrides, order.run_id)
-
-    def _queue(self, preset: str, overrides: Mapping[str, Value], grid: Grid) -> None:
-        if not self.may_change():
-            return
-        try:
-            queued = self.queueing.order(preset, overrides, grid)
-        except MBPOError as error:
-            self.say(str(error), "error")
-            return
-        self.say(
-            tr(
-                "Queued {n} runs, {name}-…: they start when this app ends, too. Q shows the queue.",
-                n=grid.size,
-                name=queued.name,
-            )
-        )
-
-    def go_on_with_queue(self) -> None:
-        """Have what waits in the queue started, and tell which of its runs failed."""
-        for entry in self.queueing.failed():
-            self.say(
-                tr("{run_id} failed: {reason}. Q shows the queue.", run_id=entry.run_id, reason=entry.turn.reason),
-                "error",
-            )
-        if self.readonly:
-            return
-        try:
-            if number := self.queueing.go_on():
-                self.say(tr("{n} queued runs go on; Q shows the queue.", n=number))
-        except MBPOError as error:
-            self.say(str(error), "error")
-
-    def action_queue(self) -> None:
-        """Show what is queued."""
-        from workbench.screens.queue_screen import QueueScreen
-
-        self.push_screen(QueueScreen(self))
-
-    def open_fork_form(self, row: RunRow, detail: RunDetail) -> None:
-        """Show the form for a fork of a run."""
-        from workbench.fork_points import ForkPoints
-        from workbench.screens.fork_form import ForkForm
-
-        try:
-            form = ForkForm(detail.path, detail.config, ForkPoints.of(row, detail))
-        except MBPOError as error:
-            self.say(tr("Cannot fork {name}: {error}", name=detail.path.name, error=error), "error")
-            return
-        self.push_screen(form, partial(self._fork, detail.path))
-
-    def open_what_if_form(self, row: RunRow, detail: RunDetail) -> None:
-        """Show the form for a what-if of a run."""
-        from workbench.fork_points import ForkPoints
-        from workbench.screens.what_if_form import WhatIfForm
-
-        try:
-            form = WhatIfForm(row, detail, ForkPoints.of(row, detail), self.asker.start)
-        except MBPOError as error:
-            self.say(tr("Cannot ask of {name}: {error}", name=detail.path.name, error=error), "error")
-            return
-        self.push_screen(form, self._asked)
-
-    def _asked(self, asking: AskingProcess | None) -> None:
-        if asking is not None:
-            self.asker.keep(asking)
-            self.say(
-                tr(
-                    "Asking what if of {name}. It goes on when this app ends; t shows how far it is.",
-                    name=asking.question.name,
-                )
-            )
-
     def on_click(self, event: Click) -> None:
         """Close a page that only shows something when it is clicked beside."""
         if event.widget is self.screen and isinstance(self.screen, ModalScreen) and not self._typed_into:
@@ -376,6 +231,12 @@ class Workbench(ReadOnlyApp[None]):
     def _typed_into(self) -> bool:
         """Return whether the screen has a line to type into."""
         return any(line.display for line in self.screen.query(Input))
+
+    def action_queue(self) -> None:
+        """Show what is queued."""
+        from workbench.screens.queue_screen import QueueScreen
+
+        self.push_screen(QueueScreen(self))
 
     def action_log(self) -> None:
         """Show the log of the run in focus."""
