@@ -66,7 +66,7 @@ def _study(given: argparse.Namespace) -> int:
                 alone.close()  # others may submit more of it meanwhile
             ended = _follow(place, engine)
     _compare(place, ended)
-    return failures(ended)
+    return failures(ended, engine)
 
 
 def _follow(place: Place, engine: Engine) -> Sequence[Standing]:

@@ -131,7 +131,7 @@ class Follower:
         return duration((total - done) * (now - began) / (done - steps)) if done > steps else "—"
 
 
-def failures(found: Sequence[Standing]) -> int:
+def failures(found: Sequence[Standing], engine: Engine) -> int:
     """Say on stderr which runs are not finished and why; return the exit code of the first, or 0."""
     code = 0
     for one in found:
@@ -142,7 +142,8 @@ def failures(found: Sequence[Standing]) -> int:
             said += f" at {one.env_steps:,} env steps"
             code = code or one.status.exit_code or 1
         code = code or 1
-        print(one_line(f"{said}: {one.reason}" if one.reason else said), file=sys.stderr, flush=True)
+        why = engine.last_words(one.run.run_id).removeprefix("error: ") if one.state in (MISSING, CUT_OFF) else ""
+        print(one_line(": ".join(filter(None, (said, why or one.reason)))), file=sys.stderr, flush=True)
     return code
 
 

@@ -48,7 +48,7 @@ class RayCore:
         self._place = place
         self._tasks: dict[str, _Task] = {}
         self._vain: Counter[str] = Counter()  # tries of a run that brought it no further
-        self._said: set[str] = set()
+        self._why: dict[str, str] = {}  # a run did not go on
         self._told = False
         before = signal.getsignal(signal.SIGTERM)
         self._ray = connected()
@@ -82,6 +82,10 @@ class RayCore:
             self._leave_dead_nodes()
         return self._tasks.keys()
 
+    def last_words(self, run_id: str) -> str:
+        """Return why a run was not submitted again."""
+        return self._why.get(run_id, "")
+
     def close(self) -> None:
         """End what is at work, saved, and let Ray go."""
         refs = [task.ref for task in self._tasks.values()]
@@ -108,7 +112,7 @@ class RayCore:
         if code == 0 or now.state not in (MISSING, CUT_OFF, AT_WORK):
             return
         if code is not None and code not in ENDED_FROM_OUTSIDE:
-            self._say(f"{task.run.run_id}: {why}")
+            self._leave(task.run, why)
             return
         self._again(task, now, why)
 
@@ -119,7 +123,7 @@ class RayCore:
             say(f"{name} at {now.env_steps:,} env steps: {why}; it goes on")
             self._submit(task.run)
         else:
-            self._say(f"{name}: {why}, {TRIES} times without one env step; {task.learner.log} has more")
+            self._leave(task.run, f"{why}, {TRIES} times without one env step; {task.learner.log} has more")
 
     def _outcome(self, task: _Task) -> tuple[int | None, str]:
         """Return the learner's exit code and its last words; no code where Ray has ended the task."""
@@ -156,9 +160,8 @@ class RayCore:
         paths = RunPaths(self._place.folder / run.run_id)
         return Standing(run, paths, read_status(paths))
 
-    def _say(self, words: str) -> None:
-        """Say what is wrong with a run, once for all runs of which the same is wrong."""
-        what = words.partition(": ")[2]
-        if what not in self._said:
-            self._said.add(what)
-            say(words)
+    def _leave(self, run: StudyRun, why: str) -> None:
+        """Leave a run as it is; say why, once for all runs of which the same is wrong."""
+        if why not in self._why.values():
+            say(f"{run.run_id}: {why}")
+        self._why[run.run_id] = why

@@ -18,6 +18,7 @@ from string import Template
 
 from mbpo.errors import ConfigError, StorageError, one_line, refused
 from mbpo.runs.layout import write_atomic
+from mbpo.runs.reader import last_words
 from mbpo.studies.engine import Place
 from mbpo.studies.folder import state_of
 from mbpo.studies.study import StudyRun
@@ -73,6 +74,15 @@ class Slurm:
             for job, task in (pair for pair in tasks if len(pair) == 2)
             if job in named and task.isdecimal() and int(task) < len(named[job])
         }
+
+    def last_words(self, run_id: str) -> str:
+        """Return the last error that the newest task of a run printed."""
+        tasks = [(int(job), runs.index(run_id)) for job, runs in self._submitted().items() if run_id in runs]
+        if not tasks:
+            return ""
+        job, task = max(tasks)
+        words = last_words(self._folder / f"{job}_{task}.txt")
+        return words if words.startswith("error: ") else ""
 
     def close(self) -> None:
         """Leave the jobs as they are."""

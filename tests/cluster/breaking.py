@@ -14,7 +14,7 @@ from random import Random
 
 import psutil
 from learners import environment
-from ray_here import RayHere
+from ray_here import RayHere, children
 from slurm_here import NODES, SlurmHere
 
 from mbpo.runs.reader import list_runs
@@ -44,14 +44,15 @@ class OnRay:
         return {"worker": self._kill_worker, "node": self._kill_node}
 
     def _kill_worker(self, folder: Path, rng: Random) -> bool:
-        busy = [worker for node in (0, *self._nodes) for worker in self._cluster.workers(node) if worker.children()]
+        busy = [worker for node in (0, *self._nodes) for worker in self._cluster.workers(node) if children(worker)]
         if busy:
-            rng.choice(busy).kill()
+            with suppress(psutil.NoSuchProcess):
+                rng.choice(busy).kill()
         return bool(busy)
 
     def _kill_node(self, folder: Path, rng: Random) -> bool:
         node = rng.choice(self._nodes)
-        learners = [child for worker in self._cluster.workers(node) for child in worker.children(recursive=True)]
+        learners = [child for worker in self._cluster.workers(node) for child in children(worker, recursive=True)]
         self._cluster.kill_node(node)
         if rng.random() < 0.5:  # as when the power goes; else the learners find out and save
             for learner in learners:

@@ -99,17 +99,17 @@ class RayHere:
 
     def raylet(self, number: int) -> psutil.Process:
         """Return the process that hands out a node's work."""
-        return next(child for child in self.nodes[number].children() if child.name() == "raylet")
+        return next(child for child in children(self.nodes[number]) if child.name() == "raylet")
 
     def workers(self, number: int) -> list[psutil.Process]:
         """Return the processes of a node that do tasks, or wait for one."""
-        return [child for child in self.raylet(number).children() if os.getpgid(child.pid) == child.pid]
+        return [child for child in children(self.raylet(number)) if _leads_group(child.pid)]
 
     def kill_node(self, number: int) -> None:
         """Kill all that Ray runs on a node, at once, as a power cut would; what tasks have started is left alone."""
         node = self.nodes[number]
-        own = node.children()
-        below = [child for process in own for child in process.children()]  # workers and agents, below the raylet
+        own = children(node)
+        below = [child for process in own for child in children(process)]  # workers and agents, below the raylet
         _kill([node, *own, *below])
 
     def stop(self) -> None:
@@ -130,6 +130,19 @@ class RayHere:
             sessions = {node.pid for node in self.nodes}
             return os.getsid(process.pid) in sessions or process.environ().get("RAY_HERE") == str(self._temp)
         return False
+
+
+def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+    """Return what a process has started; nothing where it has ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children(recursive)
+    return []
+
+
+def _leads_group(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+        return os.getpgid(pid) == pid
+    return False
 
 
 def _kill(processes: list[psutil.Process]) -> None:

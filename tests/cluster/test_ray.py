@@ -18,6 +18,7 @@ from quick_study import (
     each_row_once,
     in_the_foreground,
     measured,
+    of_no_environment,
     one_by_one,
     reached,
     rows_are_whole,
@@ -126,6 +127,15 @@ def test_what_ray_cannot_do_is_one_line(tmp_path: Path, ray: RayHere) -> None:
         2,
         "error: device cuda needs [ray] num_gpus = 1 in the study, or a part of one\n",
     )
+
+
+def test_a_run_that_cannot_begin_has_its_reason(tmp_path: Path, ray: RayHere) -> None:
+    file = write_study(tmp_path, 200)
+    said = of_no_environment(file)
+    driver = on_ray(file, ray)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 1 and said in err
+    assert out.count("env_id must name") == 1  # what is wrong with all of them is said once while they run
 
 
 def test_a_search_that_was_killed_goes_on_and_leaves_a_study_of_its_best(tmp_path: Path, ray: RayHere) -> None:

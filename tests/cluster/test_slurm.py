@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from learners import environment, wait_for
-from quick_study import RUNS, each_row_once, measured, one_by_one, reached, statuses, write_study
+from quick_study import RUNS, each_row_once, measured, of_no_environment, one_by_one, reached, statuses, write_study
 from slurm_here import SlurmHere, is_installed
 
 from mbpo.errors import ConfigError, StorageError
@@ -92,6 +92,13 @@ def test_a_learner_that_is_killed_goes_on_when_the_study_is_run_again(
     assert again.returncode == 0, err
     assert "1 to go on, 3 finished" in out
     assert measured(folder) == twin and each_row_once(folder)
+
+
+def test_a_run_that_cannot_begin_has_its_reason(file: Path, slurm: SlurmHere) -> None:
+    said = of_no_environment(file)
+    driver = on_slurm(file, slurm)
+    _, err = driver.communicate(timeout=280)
+    assert driver.returncode == 1 and said in err
 
 
 def test_what_waits_is_not_submitted_again(file: Path, slurm: SlurmHere, monkeypatch: pytest.MonkeyPatch) -> None:

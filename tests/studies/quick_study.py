@@ -39,6 +39,12 @@ def write_study(folder: Path, steps: int = 200) -> Path:
     return file
 
 
+def of_no_environment(file: Path) -> str:
+    """Let a study ask for runs that cannot begin; return what is said of the last of them."""
+    file.write_text(file.read_text().replace("rollout_length = [1, 3]", 'env_id = ["Nowhere-v0"]'))
+    return "Nowhere-v0-s1 missing: env_id must name a Gymnasium environment, got 'Nowhere-v0'"
+
+
 @contextmanager
 def in_the_foreground() -> Iterator[None]:
     """Start processes that Ctrl-C ends: where the tests run in the background, it is ignored."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from learners import wait_for
-from quick_study import RUNS, drive, driven, measured, one_by_one, statuses, write_study
+from quick_study import RUNS, drive, driven, measured, of_no_environment, one_by_one, statuses, write_study
 
 from mbpo import study
 from mbpo.runs.queue import Queue
@@ -64,6 +64,13 @@ def test_one_run_alone_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFi
     assert [name for name, status in statuses(tmp_path / "runs" / "quick").items() if status] == ["k3-s1"]
     assert study.main([str(file), "--only", "k3-s7"]) == 2
     assert "--only k3-s7: the study has no such run; did you mean" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_begin_has_its_reason(tmp_path: Path) -> None:
+    file = write_study(tmp_path)
+    said = of_no_environment(file)
+    code, _, err = driven(file)
+    assert code == 1 and said in err
 
 
 def test_a_study_may_be_begun_and_followed_later_by_several(
