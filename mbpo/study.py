@@ -66,7 +66,7 @@ def _study(given: argparse.Namespace) -> int:
                 alone.close()  # others may submit more of it meanwhile
             ended = _follow(place, engine)
     _compare(place, ended)
-    return failures(ended, engine)
+    return failures(ended, place.folder, given.on)
 
 
 def _follow(place: Place, engine: Engine) -> Sequence[Standing]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,6 +18,7 @@ class StudyFound:
     runs: tuple[str, ...] = ()  # the names of those that it asks for
     is_search: bool = False  # whether Tune draws its samples, and decides which go on
     given_up: frozenset[str] = frozenset()  # runs of samples that the search does not go on with
+    unbegun: Mapping[str, str] = field(default_factory=dict)  # runs that could not begin, and why
     undrawn: int = 0  # runs of samples that a search may still draw
     engine: str = ""  # that had it last
     fault: str = ""  # why its file cannot be used

@@ -37,14 +37,19 @@ class StudyRow(RunRow):
     @property
     def troubles(self) -> list[RunRow]:
         """Return the runs that do not go on by themselves, the worst first."""
-        broken = [row for row in self.rows if standing_in(self.study, row) in TROUBLES]
+        broken = [row for row in (*self.rows, *self.unbegun) if standing_in(self.study, row) in TROUBLES]
         return sorted(broken, key=lambda row: TROUBLES.index(standing_in(self.study, row)))
 
     @property
+    def unbegun(self) -> list[RunRow]:
+        """Return the runs that could not begin."""
+        return [RunRow(self.study.folder / name, FAILED, reason=why) for name, why in self.study.unbegun.items()]
+
+    @property
     def waiting(self) -> list[str]:
-        """Return the names of the runs that have not begun."""
-        begun = {row.path.name for row in self.rows}
-        return [name for name in self.study.runs if name not in begun]
+        """Return the names of the runs that have not begun, and may."""
+        known = {row.path.name for row in self.rows} | set(self.study.unbegun)
+        return [name for name in self.study.runs if name not in known]
 
 
 def path_of(study: StudyFound) -> Path:
@@ -70,7 +75,9 @@ def study_row(study: StudyFound, rows: Iterable[RunRow]) -> StudyRow:
     there = {row.path.name: row for row in rows}
     begun = tuple(there[name] for name in study.runs if name in there)
     counts = Counter(standing_in(study, row) for row in begun)
-    counts[MISSING] = len(study.runs) - len(begun) + study.undrawn
+    unbegun = sum(name not in there for name in study.unbegun)
+    counts[FAILED] += unbegun
+    counts[MISSING] = len(study.runs) - len(begun) - unbegun + study.undrawn
     state = next((state for standing, state in STATES.items() if counts[standing]), "finished")
     returns = [row.eval_return for row in begun if row.eval_return is not None]
     best = [row.best_return for row in begun if row.best_return is not None]

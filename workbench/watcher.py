@@ -83,7 +83,7 @@ class Watcher:
             every = 8
         if self._turn % every == 0:
             self._rows = self._index.rows()
-            self._studies = self._study_index.look(self._index.folders)
+            self._studies = self._study_index.look(self._index.folders, (row.path for row in self._rows))
         self._turn += 1
         selected = self._selected
         if selected is None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mbpo.comparison.chosen import counted
 from mbpo.errors import one_line
@@ -31,6 +32,7 @@ from mbpo.studies.standing import (
     check_same,
     standings,
 )
+from mbpo.studies.unbegun import LastErrors
 
 POLL_S = 1.0
 PLAIN_LINE_S = 30.0
@@ -131,9 +133,10 @@ class Follower:
         return duration((total - done) * (now - began) / (done - steps)) if done > steps else "—"
 
 
-def failures(found: Sequence[Standing], engine: Engine) -> int:
+def failures(found: Sequence[Standing], folder: Path, engine: str) -> int:
     """Say on stderr which runs are not finished and why; return the exit code of the first, or 0."""
-    code = 0
+    code, untold = 0, [one.run.run_id for one in found if one.state in (MISSING, CUT_OFF)]
+    errors = LastErrors(folder, engine).of(untold)
     for one in found:
         if one.state == FINISHED:
             continue
@@ -142,8 +145,8 @@ def failures(found: Sequence[Standing], engine: Engine) -> int:
             said += f" at {one.env_steps:,} env steps"
             code = code or one.status.exit_code or 1
         code = code or 1
-        why = engine.last_words(one.run.run_id).removeprefix("error: ") if one.state in (MISSING, CUT_OFF) else ""
-        print(one_line(": ".join(filter(None, (said, why or one.reason)))), file=sys.stderr, flush=True)
+        why = errors.get(one.run.run_id) or one.reason
+        print(one_line(f"{said}: {why}" if why else said), file=sys.stderr, flush=True)
     return code
 
 

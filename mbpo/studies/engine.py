@@ -41,8 +41,5 @@ class Engine(Protocol):
     def holding(self) -> Collection[str]:
         """Return the names of the runs that wait or are at work with it."""
 
-    def last_words(self, run_id: str) -> str:
-        """Return why its newest try of a run could not go on, or nothing."""
-
     def close(self) -> None:
         """Let go of what only the driver needs."""

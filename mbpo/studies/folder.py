@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import close
 from pathlib import Path
@@ -35,6 +35,22 @@ def read_kept(folder: Path) -> Study:
         raise ConfigError(f"{folder} holds no study: no {KEPT}; python -m mbpo.study FILE makes it")
     study = read_study(folder / KEPT)
     return study.of_samples(read_samples(state_of(folder))) if study.search else study
+
+
+def ray_log(folder: Path, run: str) -> Path:
+    """Return what a learner prints to that Ray started."""
+    return state_of(folder) / "ray" / f"{run}.txt"
+
+
+def slurm_folder(folder: Path) -> Path:
+    """Return where scripts, jobs and what their tasks print are kept."""
+    return state_of(folder) / "slurm"
+
+
+def slurm_jobs(folder: Path) -> Mapping[str, list[str]]:
+    """Return the runs of each job of a study, in the order of its tasks."""
+    found = slurm_folder(folder).glob("*.runs")
+    return {path.stem: path.read_text().split() for path in found if path.stem.isdecimal()}
 
 
 def engine_of(folder: Path) -> str:

@@ -63,11 +63,6 @@ class LocalQueue:
         entries = [entry for entry in self._queue.read().entries if entry.run_id.startswith(prefix)]
         return {e.run_id.removeprefix(prefix) for e in entries if e.startable or e.turn.state == AT_WORK}
 
-    def last_words(self, run_id: str) -> str:
-        """Return why a run did not go on, as the queue keeps it."""
-        name = f"{self._place.study.name}/{run_id}"
-        return next((entry.turn.reason for entry in self._queue.read().entries if entry.run_id == name), "")
-
     def close(self) -> None:
         """Leave the queue as it is; a runner that has nothing left to do ends by itself."""
         if self._runner is not None and not self._queue.read().unfinished:

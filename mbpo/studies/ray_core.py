@@ -7,6 +7,7 @@ looks there, and submits anew.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -48,7 +49,7 @@ class RayCore:
         self._place = place
         self._tasks: dict[str, _Task] = {}
         self._vain: Counter[str] = Counter()  # tries of a run that brought it no further
-        self._why: dict[str, str] = {}  # a run did not go on
+        self._said: set[str] = set()
         self._told = False
         before = signal.getsignal(signal.SIGTERM)
         self._ray = connected()
@@ -82,10 +83,6 @@ class RayCore:
             self._leave_dead_nodes()
         return self._tasks.keys()
 
-    def last_words(self, run_id: str) -> str:
-        """Return why a run was not submitted again."""
-        return self._why.get(run_id, "")
-
     def close(self) -> None:
         """End what is at work, saved, and let Ray go."""
         refs = [task.ref for task in self._tasks.values()]
@@ -100,9 +97,12 @@ class RayCore:
         self._told = True
 
     def _submit(self, run: StudyRun) -> None:
-        folder = str(self._place.folder)
+        folder, standing = str(self._place.folder), self._standing(run)
         learner = Learner(folder, run.run_id, str(Path.cwd()), self._place.study.ray.num_gpus > 0)
-        task = _Task(run, learner, self._remote.remote(learner), self._dead_nodes(), self._standing(run).env_steps)
+        if standing.state == MISSING:
+            with contextlib.suppress(OSError):
+                learner.log.unlink()  # it says why the run could not begin before
+        task = _Task(run, learner, self._remote.remote(learner), self._dead_nodes(), standing.env_steps)
         self._tasks[run.run_id] = task
 
     def _judge(self, task: _Task) -> None:
@@ -112,7 +112,7 @@ class RayCore:
         if code == 0 or now.state not in (MISSING, CUT_OFF, AT_WORK):
             return
         if code is not None and code not in ENDED_FROM_OUTSIDE:
-            self._leave(task.run, why)
+            self._leave(task, why)
             return
         self._again(task, now, why)
 
@@ -123,7 +123,7 @@ class RayCore:
             say(f"{name} at {now.env_steps:,} env steps: {why}; it goes on")
             self._submit(task.run)
         else:
-            self._leave(task.run, f"{why}, {TRIES} times without one env step; {task.learner.log} has more")
+            self._leave(task, f"{why}, {TRIES} times without one env step; {task.learner.log} has more")
 
     def _outcome(self, task: _Task) -> tuple[int | None, str]:
         """Return the learner's exit code and its last words; no code where Ray has ended the task."""
@@ -160,8 +160,9 @@ class RayCore:
         paths = RunPaths(self._place.folder / run.run_id)
         return Standing(run, paths, read_status(paths))
 
-    def _leave(self, run: StudyRun, why: str) -> None:
-        """Leave a run as it is; say why, once for all runs of which the same is wrong."""
-        if why not in self._why.values():
-            say(f"{run.run_id}: {why}")
-        self._why[run.run_id] = why
+    def _leave(self, task: _Task, why: str) -> None:
+        """Leave a run as it is; say why, once for all runs of which the same is wrong, and keep it for each."""
+        if why not in self._said:
+            self._said.add(why)
+            say(f"{task.run.run_id}: {why}")
+        task.learner.note(why)

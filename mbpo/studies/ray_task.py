@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbpo.studies import guard
-from mbpo.studies.folder import state_of
+from mbpo.studies.folder import ray_log
 
 LOOK_S = 0.5  # between two looks at a learner; what Ray has to say reaches a task only in between
 
@@ -28,7 +28,14 @@ class Learner:
     @property
     def log(self) -> Path:
         """Return what it prints to."""
-        return state_of(Path(self.folder)) / "ray" / f"{self.run_id}.txt"
+        return ray_log(Path(self.folder), self.run_id)
+
+    def note(self, why: str) -> None:
+        """Keep why it did not go on, below what it printed, where there is room for it."""
+        with contextlib.suppress(OSError):
+            self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self.log.open("a") as log:
+                log.write(f"error: {why.removeprefix('error: ')}\n")
 
     @property
     def arguments(self) -> Sequence[str]:

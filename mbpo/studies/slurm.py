@@ -6,27 +6,24 @@ wants other lines than ours they can be put in by hand.
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from string import Template
 
 from mbpo.errors import ConfigError, StorageError, one_line, refused
 from mbpo.runs.layout import write_atomic
-from mbpo.runs.reader import last_words
 from mbpo.studies.engine import Place
-from mbpo.studies.folder import state_of
+from mbpo.studies.folder import slurm_folder, slurm_jobs
 from mbpo.studies.study import StudyRun
 
 SCRIPT = Template((Path(__file__).parent / "slurm_job.sh").read_text(encoding="utf-8"))
 MOST_TASKS = 1000  # of an array: Slurm's MaxArraySize is 1001 where nobody set it
 LOOK_S = 5.0  # between two questions to Slurm, which all users share
-NAMES = re.compile(r"([0-9]+)\.runs\Z")
 
 
 class Slurm:
@@ -38,7 +35,7 @@ class Slurm:
         if shutil.which("sbatch") is None:
             raise ConfigError("--on slurm needs sbatch, which is not on this machine; run it on a login node")
         self._place = place
-        self._folder = state_of(place.folder) / "slurm"
+        self._folder = slurm_folder(place.folder)
         self._asked: float | None = None
         self._held: Collection[str] = ()
 
@@ -64,7 +61,7 @@ class Slurm:
         return self._held
 
     def _ask(self) -> Collection[str]:
-        named = self._submitted()
+        named = slurm_jobs(self._place.folder)
         if not named:
             return ()
         listed = _slurm("squeue", "--me", "-h", "-r", "-o", "%F %K")
@@ -75,22 +72,8 @@ class Slurm:
             if job in named and task.isdecimal() and int(task) < len(named[job])
         }
 
-    def last_words(self, run_id: str) -> str:
-        """Return the last error that the newest task of a run printed."""
-        tasks = [(int(job), runs.index(run_id)) for job, runs in self._submitted().items() if run_id in runs]
-        if not tasks:
-            return ""
-        job, task = max(tasks)
-        words = last_words(self._folder / f"{job}_{task}.txt")
-        return words if words.startswith("error: ") else ""
-
     def close(self) -> None:
         """Leave the jobs as they are."""
-
-    def _submitted(self) -> Mapping[str, list[str]]:
-        """Return the runs of each job, in the order of its tasks."""
-        found = self._folder.glob("*.runs")
-        return {path.stem: path.read_text().split() for path in found if NAMES.match(path.name)}
 
     def _submit(self, runs: Sequence[StudyRun]) -> str:
         script = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{runs[0].run_id}.sh"

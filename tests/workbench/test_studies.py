@@ -14,7 +14,7 @@ from study_runs import ELSEWHERE, a_thousand, add_run, half_done, write_study
 
 from mbpo.runs import find
 from mbpo.runs.queue import Queue
-from mbpo.studies.folder import KEPT, driven, state_of
+from mbpo.studies.folder import KEPT, driven, slurm_folder, state_of
 from mbpo.studies.samples import keep_sample
 from mbpo.studies.standing import AT_WORK, CUT_OFF, FAILED, FINISHED, MISSING
 from mbpo.studies.study import sample_of
@@ -79,6 +79,23 @@ def test_every_run_that_is_asked_for_is_counted_once(tmp_path: Path) -> None:
     assert (row.state, row.study.engine, row.study.words) == ("running", "slurm", "2 k × 4 seeds")
     add_run(folder, 9, 0)  # of a value that the study has no more
     assert head(tmp_path).asked == 8
+
+
+def test_a_run_that_could_not_begin_has_failed_and_says_why(tmp_path: Path) -> None:
+    folder = half_done(tmp_path)
+    slurm = slurm_folder(folder)
+    slurm.mkdir(parents=True, exist_ok=True)
+    (slurm / "7.runs").write_text("k5-s3")
+    (slurm / "7_0.txt").write_text("error: no such environment\n")
+    row = head(tmp_path)
+    assert row.counts == {FINISHED: 2, AT_WORK: 1, CUT_OFF: 2, FAILED: 2, MISSING: 1} and row.asked == 8
+    assert [(run.path.name, run.reason) for run in row.troubles[:2]] == [
+        ("k1-s2", "out of memory"),
+        ("k5-s3", "no such environment"),
+    ]
+    assert row.waiting == ["k1-s3"]
+    add_run(folder, 5, 3)  # it was submitted again, and has finished
+    assert head(tmp_path).counts == {FINISHED: 3, AT_WORK: 1, CUT_OFF: 2, FAILED: 1, MISSING: 1}
 
 
 def test_a_learner_on_another_host_is_judged_by_its_heartbeat(tmp_path: Path) -> None:

@@ -91,5 +91,7 @@ def _trouble(study: StudyFound, run: RunRow, most: int) -> str:
     """Say which run does not go on, how far it came, and why."""
     why = f": {run.reason}" if run.reason else ""
     word = MARKS[standing_in(study, run)][2]
-    told = tr("{name} {state} at {steps}{why}", name=run.path.name, state=word, steps=whole(run.env_steps), why=why)
-    return safe_text(told, most)
+    if run.env_steps:
+        at = tr("{name} {state} at {steps}{why}", name=run.path.name, state=word, steps=whole(run.env_steps), why=why)
+        return safe_text(at, most)
+    return safe_text(f"{run.path.name} {word}{why}", most)
