@@ -27,6 +27,7 @@ from workbench.study_rows import StudyRow, path_of
 from workbench.study_starter import StudyStarter
 from workbench.watcher import Watcher
 from workbench.widgets.runs_table import RunsTable
+from workbench.widgets.study_words import study_lines
 
 NOTES = "import pathlib, sys; pathlib.Path('{file}').write_text(' '.join(sys.argv[1:]))"
 SIZES = [(80, 24), (160, 45)]
@@ -138,6 +139,27 @@ def test_of_a_search_the_samples_that_are_not_drawn_wait_too(tmp_path: Path) -> 
     assert head(tmp_path).counts == {FINISHED: 1, CUT_OFF: 1, MISSING: 10}
     keep_sample(state_of(folder), replace(sample_of({"rollout_length": 5}), given_up=True))
     assert head(tmp_path).counts == {FINISHED: 2, MISSING: 10}
+
+
+def test_runs_that_failed_alike_share_a_line_and_what_has_room_is_not_cut_off(tmp_path: Path) -> None:
+    folder, why = write_study(tmp_path, seeds=2), "no module named robots; python -m pip install robots installs it"
+    slurm_folder(folder).mkdir()
+    (slurm_folder(folder) / "7.runs").write_text("k1-s0\nk5-s0\nk1-s1")
+    for task in range(3):
+        (slurm_folder(folder) / f"7_{task}.txt").write_text(f"error: {why}\n")
+    row = head(tmp_path)
+    assert plain(row, 120, 4) == [f"✗ 3 failed: {why} (k1-s0, k5-s0, k1-s1)", "○ 1 waiting: k5-s1"]
+    assert plain(row, 40, 4) == [
+        "✗ 3 failed: no module named robots;",
+        "python -m pip install robots installs it",
+        "(k1-s0, k5-s0, k1-s1)",
+        "○ 1 waiting: k5-s1",
+    ]
+    assert plain(row, 40, 2) == ["✗ 3 failed: no module named robots; pyt…", "○ 1 waiting: k5-s1"]
+
+
+def plain(row: StudyRow, width: int, height: int) -> list[str]:
+    return [line.plain for line in study_lines(row, width, height)]
 
 
 # Where it stands

@@ -162,7 +162,7 @@ class Events(Tail):
         """Show which runs of a study do not go on and why, and which have not begun."""
         width, height = self.content_size.width or 60, self.content_size.height or 4
         self._titled(tr("study"))
-        self.say(Content("\n").join(study_lines(study, width)[:height]))
+        self.say(Content("\n").join(study_lines(study, width, height)))
 
     def _titled(self, title: str) -> None:
         if self.border_title != title:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Sequence
+
 from rich.text import Text
 from textual.content import Content
 
@@ -12,6 +15,7 @@ from workbench.format import GLYPHS, MUTED, fitted, safe_text, whole
 from workbench.messages import RunRow
 from workbench.studies_found import StudyFound
 from workbench.study_rows import StudyRow, standing_in
+from workbench.widgets.flowing import lines_of
 from workbench.widgets.ranked import ranked
 
 MARKS = {
@@ -66,25 +70,48 @@ def study_headline(row: StudyRow, width: int) -> Content:
     )
 
 
-def study_lines(row: StudyRow, width: int) -> list[Content]:
-    """Return a line for each run that does not go on by itself, with its reason, and one for those that wait."""
+def study_lines(row: StudyRow, width: int, height: int) -> list[Content]:
+    """Say of each run that does not go on by itself why, and which wait; what has room is not cut off."""
     if row.study.fault:
-        return [Content.styled(fitted(row.study.fault, width), "$warning")]
-    lines = [
-        Content.styled(fitted(_marked(row.study, run), width), MARKS[standing_in(row.study, run)][1])
-        for run in row.troubles
-    ]
-    names = row.waiting
+        return _laid_out([(row.study.fault, "$warning")], width, height)
+    said = [(_told(row.study, runs), MARKS[standing_in(row.study, runs[0])][1]) for runs in _alike(row)]
     if number := row.counts.get(MISSING, 0):
         mark, _, word = MARKS[MISSING]
-        named = ", ".join(safe_text(name, 64) for name in names[:20])
-        said = f"{mark} {whole(number)} {word}" + (f": {named}" if named else "")
-        lines.append(Content.styled(fitted(said, width), MUTED))
-    return lines or [Content.styled(tr("No run of it has failed, and none waits."), MUTED)]
+        named = _names(row.waiting)
+        said.append((f"{mark} {whole(number)} {word}" + (f": {named}" if named else ""), MUTED))
+    return _laid_out(said or [(tr("No run of it has failed, and none waits."), MUTED)], width, height)
 
 
-def _marked(study: StudyFound, run: RunRow) -> str:
-    return f"{GLYPHS.get(run.state, '·')} {_trouble(study, run, 400)}"
+def _laid_out(said: Sequence[tuple[str, str]], width: int, height: int) -> list[Content]:
+    """Return texts of a colour as lines; where there are fewer than fit, the first that need it get more than one."""
+    spare, lines = max(height - len(said), 0), list[Content]()
+    for text, color in said[:height]:
+        parts = lines_of(safe_text(text, 1000), width) or [""]
+        kept = parts[: 1 + spare]
+        spare -= len(kept) - 1
+        rest = " ".join([kept[-1], *parts[len(kept) :]])
+        lines += [Content.styled(line, color) for line in (*kept[:-1], fitted(rest, width))]
+    return lines
+
+
+def _alike(row: StudyRow) -> list[list[RunRow]]:
+    """Return the runs that do not go on, together those that came equally far and ended for the same reason."""
+    found: dict[tuple[str, int, str], list[RunRow]] = {}
+    for run in row.troubles:
+        found.setdefault((run.state, run.env_steps, run.reason), []).append(run)
+    return list(found.values())
+
+
+def _told(study: StudyFound, runs: Sequence[RunRow]) -> str:
+    glyph, word = GLYPHS.get(runs[0].state, "·"), MARKS[standing_in(study, runs[0])][2]
+    if len(runs) == 1:
+        return f"{glyph} {_trouble(study, runs[0], 400)}"
+    why = f": {runs[0].reason}" if runs[0].reason else ""
+    return f"{glyph} {whole(len(runs))} {word}{why} ({_names(run.path.name for run in runs)})"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(safe_text(name, 64) for name in itertools.islice(names, 20))
 
 
 def _trouble(study: StudyFound, run: RunRow, most: int) -> str:
