@@ -37,7 +37,7 @@ class _Task:
     learner: Learner
     ref: Any
     dead_nodes: frozenset[str]  # when it was submitted
-    env_steps: int = 0  # that the run had then
+    before: Standing  # of the run, then
 
 
 class RayCore:
@@ -102,7 +102,7 @@ class RayCore:
         if standing.state == MISSING:
             with contextlib.suppress(OSError):
                 learner.log.unlink()  # it says why the run could not begin before
-        task = _Task(run, learner, self._remote.remote(learner), self._dead_nodes(), standing.env_steps)
+        task = _Task(run, learner, self._remote.remote(learner), self._dead_nodes(), standing)
         self._tasks[run.run_id] = task
 
     def _judge(self, task: _Task) -> None:
@@ -111,14 +111,14 @@ class RayCore:
         now = self._standing(task.run)
         if code == 0 or now.state not in (MISSING, CUT_OFF, AT_WORK):
             return
-        if code is not None and code not in ENDED_FROM_OUTSIDE:
+        if code is None or code in ENDED_FROM_OUTSIDE or _begun_meanwhile(task):
+            self._again(task, now, why)
+        else:
             self._leave(task, why)
-            return
-        self._again(task, now, why)
 
     def _again(self, task: _Task, now: Standing, why: str) -> None:
         name = task.run.run_id
-        self._vain[name] = self._vain[name] + 1 if now.env_steps <= task.env_steps else 0
+        self._vain[name] = self._vain[name] + 1 if now.env_steps <= task.before.env_steps else 0
         if self._vain[name] < TRIES:
             say(f"{name} at {now.env_steps:,} env steps: {why}; it goes on")
             self._submit(task.run)
@@ -140,7 +140,8 @@ class RayCore:
             return None, f"its worker died ({type(error).__name__})"
         if code in ENDED_FROM_OUTSIDE:
             return code, f"its learner ended with {code}"
-        return code, last_words(task.learner.log)
+        words = last_words(task.learner.log).removeprefix("error: ")
+        return code, words or f"its learner ended with {code} and no word, as on a full disk"
 
     def _leave_dead_nodes(self) -> None:
         """Submit anew what was at work on a node that died: Ray itself gives a silent node's task up after 440 s."""
@@ -166,3 +167,8 @@ class RayCore:
             self._said.add(why)
             say(f"{task.run.run_id}: {why}")
         task.learner.note(why)
+
+
+def _begun_meanwhile(task: _Task) -> bool:
+    """Return whether another learner, of a task that was given up, has begun the run that this one was to begin."""
+    return task.before.state == MISSING and task.before.paths.root.exists()

@@ -35,7 +35,7 @@ class Learner:
         with contextlib.suppress(OSError):
             self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self.log.open("a") as log:
-                log.write(f"error: {why.removeprefix('error: ')}\n")
+                log.write(f"error: {why}\n")
 
     @property
     def arguments(self) -> Sequence[str]:

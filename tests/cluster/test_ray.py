@@ -138,6 +138,22 @@ def test_a_run_that_cannot_begin_has_its_reason(tmp_path: Path, ray: RayHere) ->
     assert out.count("env_id must name") == 1  # what is wrong with all of them is said once while they run
 
 
+def test_a_run_that_another_learner_begins_meanwhile_goes_on(tmp_path: Path, ray: RayHere, twin: Measured) -> None:
+    folder = tmp_path / "runs" / "quick"
+    driver = on_ray(write_study(tmp_path, STEPS), ray)
+    wait_for(lambda: is_started(f"--runs-root={folder}", "--run-id=k1-s0"), "a learner that is to begin k1-s0")
+    (folder / "k1-s0").mkdir()
+    out, err = driver.communicate(timeout=280)
+    assert driver.returncode == 0, err
+    assert "k1-s0 at 0 env steps: --run-id k1-s0 names a run that exists; give another; it goes on" in out
+    assert measured(folder) == twin and each_row_once(folder)
+
+
+def is_started(*arguments: str) -> bool:
+    """Return whether there is a process with these arguments."""
+    return any({*arguments} <= {*(each.info["cmdline"] or ())} for each in psutil.process_iter(["cmdline"]))
+
+
 def test_a_search_that_was_killed_goes_on_and_leaves_a_study_of_its_best(tmp_path: Path, ray: RayHere) -> None:
     pytest.importorskip("ray.tune", reason="Ray Tune is not installed")
     pytest.importorskip("optuna")
