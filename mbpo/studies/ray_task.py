@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,7 @@ def learn(learner: Learner) -> int:
     Raises:
         RuntimeError: this node does not see the study's folder.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which ray.cancel raises: ignored if Ray was begun by "&"
     check_shared(learner.folder)
     with at_work(learner) as process:
         while True:

@@ -87,6 +87,7 @@ class RayHere:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_as_in_the_background,
             )
         self._started.append(process)
         self.nodes.append(psutil.Process(process.pid))
@@ -130,6 +131,11 @@ class RayHere:
             sessions = {node.pid for node in self.nodes}
             return os.getsid(process.pid) in sessions or process.environ().get("RAY_HERE") == str(self._temp)
         return False
+
+
+def _as_in_the_background() -> None:
+    """Ignore Ctrl-C, as what a script begins by ``&``, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:

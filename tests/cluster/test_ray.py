@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from quick_study import (
     statuses,
     write_study,
 )
-from ray_here import RayHere, is_installed
+from ray_here import RayHere, children, is_installed
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="the package ray is not installed")
 STEPS = 1000
@@ -59,8 +60,14 @@ def on_ray(file: Path, ray: RayHere) -> subprocess.Popen[str]:
 
 def at_work_on(ray: RayHere, node: int) -> list[psutil.Process]:
     """Return the learners of a node."""
-    below = [child for worker in ray.workers(node) for child in worker.children(recursive=True)]
-    return [process for process in below if "mbpo.train" in process.cmdline()]
+    below = [child for worker in ray.workers(node) for child in children(worker, recursive=True)]
+    return [process for process in below if is_learner(process)]
+
+
+def is_learner(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+        return "mbpo.train" in process.cmdline()
+    return False
 
 
 def test_runs_whose_workers_and_nodes_die_end_as_their_undisturbed_twins(
