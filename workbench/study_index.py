@@ -18,64 +18,53 @@ from mbpo.studies.unbegun import LastErrors
 from workbench.studies_found import StudyFound
 
 Mark = tuple[int, int] | None  # time and inode of a file, None where there is none
-
-
 ASK_S = 3.0  # between two questions why runs of a study could not begin
 
 
-class Unbegun:
-    """Know why runs of one study could not begin."""
+class StudyKept:
+    """Hold a study as it was read, and know why runs of it could not begin."""
 
-    def __init__(self, study: StudyFound) -> None:
+    def __init__(self, study: StudyFound, marks: tuple[Mark, ...]) -> None:
+        self.marks = marks  # of the files that it was read from
         self._study = study
+        self._paths = {study.folder / run: run for run in study.runs}
         self._errors = LastErrors(study.folder, study.engine)
         self._asked, self._known = -math.inf, dict[str, str]()
 
-    def of(self, missing: Collection[str]) -> dict[str, str]:
-        """Return the reasons of those that there are, as some seconds ago."""
+    def found(self, begun: Collection[Path]) -> StudyFound:
+        """Return the study, with the reasons that there were some seconds ago; ``begun`` are the run directories."""
+        missing = [run for path, run in self._paths.items() if path not in begun]
         if missing and monotonic() > self._asked + ASK_S:
             self._asked = monotonic()
             with suppress(OSError, ValueError):  # what an engine writes just now, it has written at the next look
                 self._known = self._errors.of(missing)
-        return {run: self._known[run] for run in missing if run in self._known}
-
-    def is_of(self, study: StudyFound) -> bool:
-        """Return whether it is of this study, as it is now."""
-        return self._study is study
+        reasons = {run: self._known[run] for run in missing if run in self._known}
+        return replace(self._study, unbegun=reasons) if reasons else self._study
 
 
 class StudyIndex:
     """List the studies under a root."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[tuple[Mark, ...], StudyFound]] = {}
-        self._unbegun: dict[Path, Unbegun] = {}
+        self._known: dict[Path, StudyKept] = {}
 
     def look(self, folders: Iterable[Path], begun: Iterable[Path]) -> tuple[StudyFound, ...]:
         """Return the study of each folder that holds one; the first folder is the runs root.
 
         ``begun`` are the run directories that are there.
         """
-        every, there = list(folders), set(begun)
-        found: dict[Path, tuple[tuple[Mark, ...], StudyFound]] = {}
+        every, there, found = list(folders), set(begun), dict[Path, StudyKept]()
         for folder in every:
             if (mark := _mark(folder / KEPT)) is None:
                 continue
             state = state_of(folder)
             marks = (mark, _mark(state / ENGINE), _mark(state / "samples"))
             known = self._known.get(folder)
-            found[folder] = known if known is not None and known[0] == marks else (marks, _study(folder, every[0]))
+            if known is None or known.marks != marks:
+                known = StudyKept(_study(folder, every[0]), marks)
+            found[folder] = known
         self._known = found
-        self._unbegun = {folder: known for folder, known in self._unbegun.items() if folder in found}
-        return tuple(self._with_reasons(study, there) for _, study in found.values())
-
-    def _with_reasons(self, study: StudyFound, there: Collection[Path]) -> StudyFound:
-        missing = [run for run in study.runs if study.folder / run not in there]
-        known = self._unbegun.get(study.folder)
-        if known is None or not known.is_of(study):
-            known = self._unbegun[study.folder] = Unbegun(study)
-        reasons = known.of(missing)
-        return replace(study, unbegun=reasons) if reasons else study
+        return tuple(kept.found(there) for kept in found.values())
 
 
 def _study(folder: Path, root: Path) -> StudyFound:
